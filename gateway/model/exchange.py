@@ -1,0 +1,180 @@
+"""The values that adapters, the core and sinks hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+# --- from an adapter to the core -------------------------------------------------------------------------------------
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of material an adapter can bring, and how it stays current."""
+
+    name: str
+    types: tuple[str, ...]
+    """Canonical record types it yields."""
+    mode: Literal["push", "poll", "file"]
+
+
+class RateBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """What the vendor allows: ``requests`` within any ``seconds``, counted per credential."""
+
+    requests: int
+    seconds: float
+
+
+class AdapterInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adapter is, can give and cannot give; shown by ``gateway adapters``."""
+
+    name: str
+    version: str
+    api: int
+    """The :data:`gateway.hookspecs.API_VERSION` it was written for."""
+    summary: str
+    streams: tuple[Stream, ...]
+    gaps: tuple[str, ...] = ()
+    """What the system cannot give, in words for the user."""
+    rate: RateBudget | None = None
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One message as cut from arriving bytes, before it is stored."""
+
+    body: bytes
+    kind: str
+    """What it is in the source's own words: ``SIU^S12``, ``patients``, ``835 claim``."""
+    control_id: str
+    """The source's id of this message, never of a patient; a repeat of it with equal bytes is the same message."""
+    order_key: str | None
+    """Messages with the same key are normalized in order of arrival; None puts it in the source's serial queue."""
+    context: bytes = b""
+    """Bytes of the envelope shared by many messages of one batch, which ``normalize`` needs to read this one."""
+    offset: int = 0
+    """Where the body begins in the file it came from."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something wrong with a file that is not one message's fault, or bytes that could not be cut into messages."""
+
+    reason: str
+    what: str
+    where: str
+    fix: str = ""
+    body: bytes = b""
+    """The bytes concerned, kept as evidence in quarantine; empty when there are none."""
+
+
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    """The core's answer once a message is stored and synced."""
+
+    message_id: int
+    repeat: bool
+    """True when the same control id with the same bytes had been stored before: the first answer stands."""
+    conflict: bool
+    """True when the same control id came before with other bytes: both are kept."""
+
+
+class Intake(Protocol):
+    """What a transport may ask of the core. Nothing is acknowledged to a peer before a receipt is there."""
+
+    def submit(self, item: Item, done: Callable[[Receipt | Exception], None]) -> None:
+        """Store one message; ``done`` is called on the event loop after its commit was synced, or with the error."""
+
+    async def accept(
+        self, items: Sequence[Item], *, name: str = "", stream: str = "", cursor: str | None = None,
+        findings: Sequence[Finding] = (),
+    ) -> Sequence[Receipt]:
+        """Store the messages of one page or file step, its findings, and the stream's new cursor in one commit."""
+
+    async def cursor(self, stream: str) -> str | None:
+        """The cursor that was committed last for this stream of this source."""
+
+    def refuse(self, frame: bytes, answer: str, reason: str, where: str, done: Callable[[Exception | None], None]) -> None:
+        """Keep the evidence of bytes answered with AE or AR; ``done`` follows its commit."""
+
+
+class Transport(Protocol):
+    """A listener or poller of one source: runs until cancelled."""
+
+    async def run(self, intake: Intake) -> None:
+        """Bring messages in; raise only for what a person must fix."""
+
+
+# --- from the core to a sink -----------------------------------------------------------------------------------------
+
+ChangeKind = Literal["created", "updated", "removed", "merged"]
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of one record, as one route may see it."""
+
+    key: str
+    """Idempotency key of the business effect; the same for every attempt, after crashes and replays too."""
+    change: ChangeKind
+    type: str
+    record_id: str
+    version: int
+    at: str
+    """When the journal took the change: ISO 8601, UTC."""
+    source: str
+    observed_at: str
+    """How fresh the source was: when the message behind this change arrived, ISO 8601, UTC."""
+    fields: tuple[str, ...]
+    """Names of the fields in ``body``: what was disclosed."""
+    body: bytes
+    """JSON object with the granted fields only."""
+
+
+class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Deliveries handed to a sink together. After a crash the same id comes again with the same deliveries."""
+
+    id: str
+    route: str
+    deliveries: tuple[Delivery, ...]
+
+
+class Delivered(msgspec.Struct, frozen=True, tag=True):
+    """It happened; ``receipt`` is the peer's own evidence (a status, an id, a file name and digest)."""
+
+    receipt: str
+
+
+class Retry(msgspec.Struct, frozen=True, tag=True):
+    """It did not happen and may succeed later, not before ``after`` seconds when the peer named a time."""
+
+    reason: str
+    after: float | None = None
+
+
+class Rejected(msgspec.Struct, frozen=True, tag=True):
+    """It will never succeed as it is."""
+
+    reason: str
+
+
+class Ambiguous(msgspec.Struct, frozen=True, tag=True):
+    """It may have happened: the core probes before it tries again."""
+
+    reason: str
+
+
+Outcome = Delivered | Retry | Rejected | Ambiguous
+
+
+class SinkInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sink is and how it is made idempotent; shown by ``gateway adapters``."""
+
+    name: str
+    version: str
+    api: int
+    summary: str
+    idempotency: Literal["native-key", "probe", "none"]
+    residual_risk: str
+    """In words: what can still go wrong twice."""
+    batch: int = 1
+    """How many deliveries one dispatch may carry."""
+    linger: float = 0.0
+    """Seconds the core may wait to fill a dispatch."""

@@ -1,0 +1,39 @@
+"""What an adapter makes of one message: patches, which ``merge`` folds into records."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Operation = Literal["upsert", "remove", "merge"]
+
+
+class Patch(msgspec.Struct, frozen=True, kw_only=True):
+    """What one message says about one record.
+
+    ``fields`` follows HL7's empty and ``""``: a field that is absent is not changed, ``None`` deletes it, any other
+    value sets it. Values are canonical field values; references are :class:`~gateway.model.identity.Ref`.
+
+    ``merge`` says that the patient ``native_id`` was merged into the patient ``into`` (HL7 ADT^A40: MRG-1 into PID-3).
+    """
+
+    type: str
+    native_id: str
+    fields: dict[str, Any] = {}
+    operation: Operation = "upsert"
+    patient: str | None = None
+    """Native id of the patient the record is about; None for a record about no patient (a location, a remittance)."""
+    source_version: str | None = None
+    """The source's own version: an ISO 8601 UTC time or a zero-padded counter; greater as text means newer."""
+    into: str | None = None
+
+
+class Normalized(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of normalizing one message: patches, or the reason why it has none."""
+
+    patches: tuple[Patch, ...] = ()
+    suppressed: str | None = None
+    """A stable word (``unsupported-event``, ``acknowledgement``) when the message is well formed but makes no record."""
+    residue: tuple[str, ...] = ()
+    """Places in the source (``ZPD-3``, ``custom_fields``) that held something no mapping rule reads."""
