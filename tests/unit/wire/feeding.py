@@ -1,0 +1,108 @@
+"""One way to try every wire parser: whole, byte by byte, in odd pieces, with trailing bytes, truncated, and doubled.
+
+A parser under test is given as a function from chunks of bytes to events, so that a ``feed`` object, a generator and a
+function over whole bytes are tried alike::
+
+    def parse(chunks):
+        decoder = Decoder()
+        for chunk in chunks:
+            yield from decoder.feed(chunk)
+        yield from decoder.close()
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from gateway.errors import GatewayError
+
+Parse = Callable[[Iterable[bytes]], Iterable[object]]
+
+MIB = 1024 * 1024
+LARGEST = 16 * MIB if os.environ.get("GATEWAY_FULL") == "1" else MIB
+"""The largest input of the doubling tests: 16 MiB in the full run, 1 MiB by default."""
+RATIO = 2.3
+"""Linear work takes twice as long for twice the input; the rest is the noise of a shared machine."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a parser said: its events, and the gateway's error that ended them, as (type, reason, place)."""
+
+    events: tuple[object, ...]
+    error: tuple[str, str, str] | None
+
+
+def reading(parse: Parse, chunks: Iterable[bytes]) -> Reading:
+    """Run a parser to its end. Any exception outside the gateway's own family is a bug and goes through."""
+    events: list[object] = []
+    try:
+        events.extend(parse(chunks))
+    except GatewayError as error:
+        return Reading(tuple(events), (type(error).__name__, getattr(error, "reason", ""), error.where))
+    return Reading(tuple(events), None)
+
+
+def pieces(data: bytes, size: int) -> Iterator[bytes]:
+    """``data`` in chunks of ``size`` bytes."""
+    return (data[at : at + size] for at in range(0, len(data), size))
+
+
+def same_in_any_pieces(parse: Parse, data: bytes, sizes: Iterable[int] = (1, 2, 3, 7, 64, 4096)) -> Reading:
+    """Assert that the parser says the same for ``data`` whole, byte by byte, and in odd pieces; return what it says."""
+    whole = reading(parse, [data])
+    for size in sizes:
+        assert reading(parse, pieces(data, size)) == whole, f"chunks of {size} bytes read otherwise than the whole"
+    assert reading(parse, [b"", data, b""]) == whole, "empty chunks change the reading"
+    return whole
+
+
+def with_trailing(parse: Parse, data: bytes, trailing: bytes) -> Reading:
+    """Assert that bytes after ``data`` leave its events untouched in front; return the reading of both together."""
+    alone = same_in_any_pieces(parse, data)
+    both = same_in_any_pieces(parse, data + trailing)
+    assert both.events[: len(alone.events)] == alone.events, "trailing bytes changed what came before them"
+    return both
+
+
+def truncated(parse: Parse, data: bytes, step: int = 1) -> Iterator[tuple[int, Reading]]:
+    """Cut ``data`` at every ``step``-th byte, assert that whole and byte by byte agree, and yield (cut, reading)."""
+    for cut in range(0, len(data), step):
+        yield cut, same_in_any_pieces(parse, data[:cut], sizes=(1,))
+
+
+def assert_linear(
+    work: Callable[[bytes], object], shape: Callable[[int], bytes], *, smallest: int = 256 * 1024,
+    largest: int = LARGEST,
+) -> None:
+    """Assert that the CPU time of ``work`` grows at most :data:`RATIO` times whenever its input doubles.
+
+    ``shape(n)`` makes an input of about ``n`` bytes. Each size counts with the best of three runs, and a pair of sizes
+    that looks worse is measured twice more, since other processes share the machine's caches.
+    """
+    size = smallest
+    while size * 2 <= largest:
+        small, large = shape(size), shape(size * 2)
+        ratio = _ratio(work, small, large)
+        for _ in range(2):
+            if ratio <= RATIO:
+                break
+            ratio = min(ratio, _ratio(work, small, large))
+        assert ratio <= RATIO, f"{size} to {size * 2} bytes took {ratio:.2f} times as long"
+        size *= 2
+
+
+def _ratio(work: Callable[[bytes], object], small: bytes, large: bytes) -> float:
+    return _seconds(work, large) / max(_seconds(work, small), 1e-4)
+
+
+def _seconds(work: Callable[[bytes], object], data: bytes) -> float:
+    best = float("inf")
+    for _ in range(3):
+        begin = time.process_time()
+        work(data)
+        best = min(best, time.process_time() - begin)
+    return best
