@@ -1,0 +1,51 @@
+# Every command makes the virtual environment it needs: python3 (3.11 or newer, with venv), make and git are enough.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check bench faults lock clean
+
+help:          ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: $(READY) ## the whole gateway on this machine: a vendor API, an HL7 sender, 835 files, two sinks, both verifications
+	$(BIN)/gateway demo
+
+test: $(READY) ## every test; needs no network and no server
+	$(BIN)/python -m pytest
+
+check: $(READY) ## lint, format, types, import contracts, layout and size rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/rules
+
+bench: $(READY) ## measure against peers; writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+faults: $(READY) ## the fault tests at full scale: 50 kills, 500 power cuts
+	GATEWAY_FAULT_SCALE=1.0 $(BIN)/python -m pytest tests/faults
+
+lock: $(READY) ## pin every dependency with hashes; no index address is written
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 --all-extras --group dev \
+		--no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(BIN)/pip uninstall --quiet --yes uv
+
+clean:         ## everything that was made here
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .bench
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp comes last, so an installation that was cut short is made again.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "The gateway needs Python 3.11 or newer. Fix: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "This Python cannot make a virtual environment. Fix: install its venv package (Debian: python3-venv)."; exit 1; }
+	@echo "Installing the pinned dependencies into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
