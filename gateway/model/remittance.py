@@ -1,0 +1,218 @@
+"""A payer's explanation of a payment, claim by claim, and whether its amounts add up.
+
+The three balances of an 835 are one equation, see :func:`imbalance`: a line's and a claim's payment is its charge less
+its adjustments, and the transaction's payment is the sum of its claims' payments less the provider adjustments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+
+from msgspec import Struct
+
+from gateway.model.identity import RecordId
+from gateway.model.values import ZERO, Money, check_money
+
+
+def imbalance(total: Decimal, adjustments: Iterable[Decimal], paid: Decimal) -> Decimal:
+    """What was paid less what should have been: ``paid - (total - sum(adjustments))``, zero when it balances."""
+    return paid - (total - sum(adjustments, ZERO))
+
+
+class Adjustment(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Why a payment differs from a charge (X12 CAS, one of its triplets)."""
+
+    group: str
+    """Who owes it: CO contractual, PR patient, OA other, PI payer initiated (CAS01)."""
+    reason: str
+    """Claim adjustment reason code, CARC (CAS02, CAS05 and so on)."""
+    amount: Money
+    """US dollars; positive reduces the payment (CAS03)."""
+    quantity: Decimal | None = None
+    """Units adjusted (CAS04)."""
+
+    def __post_init__(self) -> None:
+        check_money(self, "amount")
+
+
+class ProviderAdjustment(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A change to the payment that belongs to no claim of this transaction (X12 PLB)."""
+
+    reason: str
+    """Provider adjustment code: WO overpayment recovery, FB forwarding balance, L6 interest (PLB03-1)."""
+    amount: Money
+    """US dollars; positive reduces the payment (PLB04)."""
+    provider_id: str | None = None
+    """Provider concerned (PLB01)."""
+    reference: str | None = None
+    """What it refers to, often an earlier claim (PLB03-2)."""
+    fiscal_period_end: date | None = None
+    """Last day of the provider's fiscal year (PLB02)."""
+
+    def __post_init__(self) -> None:
+        check_money(self, "amount")
+
+
+class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Whether a remittance balances at each of the three levels of the 835 guide."""
+
+    line: bool
+    """Every service line: SVC02 less its CAS is SVC03."""
+    claim: bool
+    """Every claim: CLP03 less all its CAS is CLP04."""
+    transaction: bool
+    """The sum of CLP04 less the sum of PLB is BPR02."""
+    lines_off: int = 0
+    """Number of service lines that do not balance."""
+    claims_off: int = 0
+    """Number of claims that do not balance."""
+
+
+class Remittance(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One payment advice of a payer (X12 835 ST to SE, FHIR PaymentReconciliation)."""
+
+    amount: Money
+    """Total paid, US dollars; negative when BPR03 is D (BPR02)."""
+    trace_number: str
+    """Check or EFT number, which the bank repeats (TRN02)."""
+    method: str | None = None
+    """ACH, CHK, BOP, FWT or NON for no payment (BPR04)."""
+    handling: str | None = None
+    """I payment with advice, H notice only (BPR01)."""
+    payment_date: date | None = None
+    """Day the money moves (BPR16)."""
+    production_date: date | None = None
+    """Last day covered by the payer's run (DTM01 405)."""
+    payer: RecordId | None = None
+    """Who paid, a Payer."""
+    payer_name: str | None = None
+    """Its name as sent (N102 with N101 PR)."""
+    payer_id: str | None = None
+    """Its identifier as sent: 1 and the tax number (TRN03)."""
+    payee_name: str | None = None
+    """Who was paid (N102 with N101 PE)."""
+    payee_id: str | None = None
+    """NPI or tax number of the payee (N104)."""
+    payee_id_type: str | None = None
+    """XX for an NPI, FI for a tax number (N103)."""
+    provider_adjustments: tuple[ProviderAdjustment, ...] = ()
+    """Changes outside any claim (PLB)."""
+    claim_count: int | None = None
+    """Number of claim payments (CLP)."""
+    charge_total: Money | None = None
+    """Sum of their charges, US dollars (CLP03)."""
+    paid_total: Money | None = None
+    """Sum of their payments, US dollars (CLP04)."""
+    balanced: bool | None = None
+    """Whether the transaction balances: the difference is zero."""
+    difference: Money | None = None
+    """BPR02 less (sum of CLP04 less sum of PLB04), US dollars."""
+    balance: Balance | None = None
+    """The verdict at each of the three levels."""
+
+    def __post_init__(self) -> None:
+        check_money(self, "amount", "charge_total", "paid_total", "difference")
+
+
+class ServiceLine(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One adjudicated service (X12 835 loop 2110)."""
+
+    procedure_code: str
+    """CPT or HCPCS code paid (SVC01-2)."""
+    charge: Money
+    """Charged amount, US dollars (SVC02)."""
+    paid: Money
+    """Paid amount, US dollars (SVC03)."""
+    qualifier: str | None = None
+    """Code list of the procedure: HC for CPT and HCPCS (SVC01-1)."""
+    modifiers: tuple[str, ...] = ()
+    """Modifiers in order (SVC01-3 to SVC01-6)."""
+    units: Decimal | None = None
+    """Units paid (SVC05)."""
+    submitted_code: str | None = None
+    """Procedure code billed, when the payer changed it (SVC06-2)."""
+    submitted_units: Decimal | None = None
+    """Units billed, when the payer changed them (SVC07)."""
+    starts_on: date | None = None
+    """Day of service, or the first of several (DTM01 472 or 150)."""
+    ends_on: date | None = None
+    """Last day of service (DTM01 151)."""
+    line_control_number: str | None = None
+    """The biller's number of the line (REF01 6R)."""
+    allowed: Money | None = None
+    """Allowed amount, US dollars; not part of the balance (AMT01 B6)."""
+    adjustments: tuple[Adjustment, ...] = ()
+    """Why paid differs from charge (CAS)."""
+    remarks: tuple[str, ...] = ()
+    """Remittance advice remark codes, RARC (LQ02 with LQ01 HE)."""
+    difference: Money | None = None
+    """Paid less (charge less adjustments), US dollars; absent when zero."""
+
+    def __post_init__(self) -> None:
+        check_money(self, "charge", "paid", "allowed", "difference")
+
+
+class ClaimPayment(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One claim's adjudication (X12 835 loop 2100, FHIR ClaimResponse)."""
+
+    status: str
+    """Claim status code: 1 primary, 2 secondary, 4 denied, 22 reversal (CLP02)."""
+    charge: Money
+    """Total charged, US dollars (CLP03)."""
+    paid: Money
+    """Total paid, US dollars; negative in a reversal (CLP04)."""
+    remittance: RecordId | None = None
+    """The Remittance it belongs to."""
+    patient: RecordId | None = None
+    """Whose claim it is, a Patient."""
+    claim: RecordId | None = None
+    """What it answers, a Claim."""
+    ordinal: int | None = None
+    """Place within the transaction from 1; a reversal and its correction share CLP01 and differ here."""
+    patient_control_number: str | None = None
+    """The biller's number of the claim (CLP01)."""
+    payer_claim_number: str | None = None
+    """The payer's number of the claim (CLP07)."""
+    patient_responsibility: Money | None = None
+    """What the patient owes, US dollars; not part of the balance (CLP05)."""
+    filing_indicator: str | None = None
+    """Claim filing indicator: MB Medicare B, 12 PPO (CLP06)."""
+    facility: str | None = None
+    """Place of service code (CLP08)."""
+    frequency: str | None = None
+    """1 original, 7 replacement, 8 void (CLP09)."""
+    patient_name: str | None = None
+    """The patient's name as the payer wrote it (NM1 with NM101 QC)."""
+    member_id: str | None = None
+    """The patient's member number (NM109 with NM101 QC or IL)."""
+    rendering_npi: str | None = None
+    """NPI of the therapist (NM109 with NM101 82)."""
+    authorization_number: str | None = None
+    """Prior authorization number (REF01 G1)."""
+    starts_on: date | None = None
+    """First day of service (DTM01 232)."""
+    ends_on: date | None = None
+    """Last day of service (DTM01 233)."""
+    received_on: date | None = None
+    """Day the payer received the claim (DTM01 050)."""
+    allowed: Money | None = None
+    """Coverage amount, US dollars (AMT01 AU)."""
+    interest: Money | None = None
+    """Interest paid, US dollars (AMT01 I)."""
+    adjustments: tuple[Adjustment, ...] = ()
+    """Adjustments of the claim as a whole (CAS of loop 2100)."""
+    remarks: tuple[str, ...] = ()
+    """Remark codes of the claim, RARC (MOA03 to MOA07, MIA05, MIA20 to MIA23)."""
+    lines: tuple[ServiceLine, ...] = ()
+    """Services paid or denied (loop 2110)."""
+    line_balanced: bool | None = None
+    """Whether every service line balances."""
+    claim_balanced: bool | None = None
+    """Whether the claim balances: the difference is zero."""
+    difference: Money | None = None
+    """CLP04 less (CLP03 less every CAS of claim and lines), US dollars."""
+
+    def __post_init__(self) -> None:
+        check_money(self, "charge", "paid", "patient_responsibility", "allowed", "interest", "difference")
