@@ -1,0 +1,234 @@
+"""Paths into HL7 v2 messages, compiled once to functions.
+
+============================  =======================================================================================
+path                          reads
+============================  =======================================================================================
+``PID-8``                     a whole field, first repetition, exactly as sent but for escapes
+``PID-5.1``, ``PID-3.4.1``    a component, a subcomponent
+``PID-3[2].1``                the second repetition
+``PID-3[MR].1``               the first repetition whose component 5 is ``MR``
+``PID-13[2=PRN,3=PH].1``      the first repetition whose component 2 is ``PRN`` and component 3 is ``PH``
+``OBX[2]-5``                  the second OBX
+``PID-13[*]``                 every non-empty repetition, as records; inside one, ``.1`` and ``PID-13.1`` read it
+``AIP[*]``                    every AIP segment, as records; inside one, ``AIP-3.1`` reads it
+============================  =======================================================================================
+
+A path reads exactly what it names. The result is None when the place is absent or empty, ``NULL`` when the sender
+wrote ``""`` there or at the field around it, a list of records for ``[*]``, and text otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from gateway.errors import InvalidConfiguration
+from gateway.model.null import NULL, Null
+from gateway.wire.hl7 import HEADERS, Message
+
+Value = str | Null | list[Message] | None
+Reader = Callable[[Message], Value]
+"""Reads one place of a message; see the table above for what it returns."""
+
+_PATH = re.compile(
+    r"(?P<segment>[A-Z][A-Z0-9]{2})(?:\[(?P<nth>\d+|\*)\])?"
+    r"(?:-(?P<field>\d+)(?:\[(?P<select>[^\]]+)\])?(?:\.(?P<component>\d+)(?:\.(?P<sub>\d+))?)?)?"
+)
+_RELATIVE = re.compile(r"\.(?:(?P<component>\d+)(?:\.(?P<sub>\d+))?)?")
+_CONDITION = re.compile(r"(\d+)=([^,]+)")
+
+
+class Path(NamedTuple):
+    """A path in parts; 0 stands for "not named", ``segment`` is empty for a path relative to a repetition."""
+
+    segment: str
+    nth: int
+    field: int
+    repetition: int
+    conditions: tuple[tuple[int, str], ...]
+    component: int
+    sub: int
+    every: str = ""
+    """``segment`` or ``repetition`` for a path that yields records."""
+
+
+@lru_cache(maxsize=4096)
+def parse_path(text: str) -> Path:
+    """Read a path.
+
+    Raises:
+        InvalidConfiguration: the text is not a path.
+    """
+    relative = _RELATIVE.fullmatch(text)
+    if relative is not None:
+        return Path("", 1, 0, 1, (), int(relative["component"] or 0), int(relative["sub"] or 0))
+    found = _PATH.fullmatch(text)
+    if found is None:
+        raise _not_a_path(text)
+    every = "segment" if found["nth"] == "*" else "repetition" if found["select"] == "*" else ""
+    repetition, conditions = _selector(found["select"], text)
+    nth = 1 if every == "segment" else int(found["nth"] or 1)
+    field, component = int(found["field"] or 0), int(found["component"] or 0)
+    unnumbered = nth == 0 or repetition == 0 or "0" in (found["field"], found["component"], found["sub"])
+    if unnumbered or (not every and not field) or (every and (field if every == "segment" else component)):
+        raise _not_a_path(text)
+    return Path(found["segment"], nth, field, repetition, conditions, component, int(found["sub"] or 0), every)
+
+
+def _selector(select: str | None, text: str) -> tuple[int, tuple[tuple[int, str], ...]]:
+    if select is None or select == "*":
+        return 1, ()
+    if select.isdigit():
+        return int(select), ()
+    if "=" not in select:
+        return 1, ((5, select),)
+    conditions = tuple(_CONDITION.fullmatch(part.strip()) for part in select.split(","))
+    if not all(conditions):
+        raise _not_a_path(text)
+    return 1, tuple((int(found[1]), found[2]) for found in conditions if found)
+
+
+def _not_a_path(text: str) -> InvalidConfiguration:
+    return InvalidConfiguration(
+        f"{text!r} is not a path into an HL7 message.", fix="Write it like PID-5.1, PID-3[MR].1 or AIP[*]."
+    )
+
+
+@lru_cache(maxsize=4096)
+def compile_path(text: str) -> Reader:
+    """Compile a path into a reader of messages.
+
+    Raises:
+        InvalidConfiguration: the text is not a path.
+    """
+    path = parse_path(text)
+    if path.every == "segment":
+        return _every_segment(path)
+    if path.every == "repetition":
+        return _every_repetition(path)
+    if not path.segment:
+        return _relative(path)
+    if path.segment in HEADERS and path.field <= 2:
+        return _delimiter_field(path)
+    if path.nth == 1 and path.repetition == 1 and not path.conditions:
+        return _first(path)
+    return _selected(path)
+
+
+def _first(path: Path) -> Reader:
+    """The common case: first segment, first repetition."""
+    segment, number, component, sub = path.segment, path.field, path.component, path.sub
+    place = (segment, number)
+
+    def read(message: Message) -> Value:
+        if message.place is not None and message.place == place:
+            return part(message, message.value, component, sub)
+        fields = message.fields(segment)
+        if len(fields) <= number:
+            return None
+        value = fields[number]
+        if not value:
+            return None
+        repetition = message.delimiters.repetition
+        if repetition in value:
+            value = value.split(repetition, 1)[0]
+        return part(message, value, component, sub)
+
+    return read
+
+
+def _selected(path: Path) -> Reader:
+    def read(message: Message) -> Value:
+        fields = _nth_fields(message, path.segment, path.nth)
+        if len(fields) <= path.field:
+            return None
+        repetitions = fields[path.field].split(message.delimiters.repetition)
+        index = select(message, repetitions, path)
+        return None if index is None else part(message, repetitions[index], path.component, path.sub)
+
+    return read
+
+
+def select(message: Message, repetitions: list[str], path: Path) -> int | None:
+    """The index of the repetition that a path selects, or None when no repetition is meant."""
+    if not path.conditions:
+        return path.repetition - 1 if path.repetition <= len(repetitions) else None
+    for index, value in enumerate(repetitions):
+        if all(part(message, value, component, 0) == wanted for component, wanted in path.conditions):
+            return index
+    return None
+
+
+def part(message: Message, value: str, component: int, sub: int) -> str | Null | None:
+    """A component or subcomponent of one repetition's text, unescaped; 0 means the whole."""
+    if value == '""':
+        return NULL
+    if component:
+        parts = value.split(message.delimiters.component, component)
+        if len(parts) < component:
+            return None
+        value = parts[component - 1]
+        if value == '""':
+            return NULL
+        if sub:
+            parts = value.split(message.delimiters.subcomponent, sub)
+            if len(parts) < sub:
+                return None
+            value = parts[sub - 1]
+            if value == '""':
+                return NULL
+    if message.delimiters.escape in value:
+        value = message.unescape(value)
+    return value or None
+
+
+def _nth_fields(message: Message, segment: str, nth: int) -> list[str]:
+    if nth == 1:
+        return message.fields(segment)
+    texts = message.segments(segment)
+    return message.split(texts[nth - 1]) if nth <= len(texts) else []
+
+
+def _delimiter_field(path: Path) -> Reader:
+    """MSH-1 and MSH-2 are the delimiters themselves and are never split."""
+
+    def read(message: Message) -> Value:
+        fields = _nth_fields(message, path.segment, path.nth)
+        return (fields[path.field] or None) if len(fields) > path.field else None
+
+    return read
+
+
+def _relative(path: Path) -> Reader:
+    """A path inside a record that ``SEG-n[*]`` made."""
+
+    def read(message: Message) -> Value:
+        if message.place is None or not message.place[1]:
+            return None
+        return part(message, message.value, path.component, path.sub)
+
+    return read
+
+
+def _every_segment(path: Path) -> Reader:
+    segment = path.segment
+
+    def read(message: Message) -> Value:
+        return [message.at_segment(segment, text) for text in message.segments(segment)]
+
+    return read
+
+
+def _every_repetition(path: Path) -> Reader:
+    segment, number = path.segment, path.field
+
+    def read(message: Message) -> Value:
+        fields = _nth_fields(message, segment, path.nth)
+        if len(fields) <= number or not fields[number]:
+            return []
+        values = fields[number].split(message.delimiters.repetition)
+        return [message.at_repetition(segment, number, value) for value in values if value]
+
+    return read
