@@ -11,8 +11,18 @@ from gateway.model.identity import RecordId
 from gateway.model.values import Money, check_money
 
 DenialCategory = Literal[
-    "authorization", "eligibility", "benefit-limit", "non-covered", "coordination-of-benefits", "coding",
-    "medical-necessity", "documentation", "timely-filing", "duplicate", "provider-credentialing", "other",
+    "authorization",
+    "eligibility",
+    "benefit-limit",
+    "non-covered",
+    "coordination-of-benefits",
+    "coding",
+    "medical-necessity",
+    "documentation",
+    "timely-filing",
+    "duplicate",
+    "provider-credentialing",
+    "other",
 ]
 
 

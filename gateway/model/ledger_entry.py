@@ -15,8 +15,16 @@ class LedgerLine(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """One side of an entry, on an account named by its role; a sink maps roles to its chart of accounts."""
 
     account: Literal[
-        "cash", "payer-receivable", "patient-receivable", "revenue", "contractual-adjustment", "write-off",
-        "refund-liability", "interest", "fees", "clearing",
+        "cash",
+        "payer-receivable",
+        "patient-receivable",
+        "revenue",
+        "contractual-adjustment",
+        "write-off",
+        "refund-liability",
+        "interest",
+        "fees",
+        "clearing",
     ]
     """Role of the account."""
     amount: Money
