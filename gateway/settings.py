@@ -1,0 +1,301 @@
+"""One ``gateway.toml``: every setting has a type, a sentence and a place, and every mistake is told at once.
+
+Paths are relative to the file's own folder. Secrets are references (``env:NAME`` or ``file:path``), looked up when
+they are used; a secret in plain text is refused. No error here repeats what was written as a value.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+import zoneinfo
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from gateway.errors import InvalidConfiguration
+
+EMBEDDED = "embedded"
+
+
+class Secret(str):
+    """A reference to a secret, ``env:NAME`` or ``file:path``; the secret itself is never a setting."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """A string that pydantic accepts only as a reference."""
+        return core_schema.no_info_after_validator_function(cls.checked, core_schema.str_schema())
+
+    @classmethod
+    def checked(cls, text: str) -> Self:
+        """The reference, or ValueError without the text: it may be the secret."""
+        if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", text):
+            raise ValueError("a secret is named, not written: use env:NAME or file:path")
+        return cls(text)
+
+
+def resolve_secret(reference: str) -> str:
+    """The secret behind a reference, read now.
+
+    Raises:
+        InvalidConfiguration: the variable is not set, or the file cannot be read or is empty.
+    """
+    scheme, _, name = Secret.checked(reference).partition(":")
+    if scheme == "env":
+        found = os.environ.get(name, "")
+        fix = f"Set {name} for the process that runs the gateway."
+    else:
+        try:
+            found = Path(name).read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            problem = f"A secret cannot be read: {type(error).__name__}"
+            raise InvalidConfiguration(
+                problem, where=reference, fix="Write it there, readable by the gateway."
+            ) from None
+        fix = "Write the secret into that file."
+    if not found:
+        raise InvalidConfiguration("A secret is empty or not set", where=reference, fix=fix)
+    return found
+
+
+def _zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        raise ValueError("is not a time zone of the IANA database, such as America/Chicago") from None
+    return name
+
+
+def _store_url(url: str) -> str:
+    if url == EMBEDDED:
+        return url
+    try:
+        parts = urlsplit(url)
+        password = parts.password
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if parts.scheme != "postgresql+psycopg":
+        raise ValueError("is neither 'embedded' nor a postgresql+psycopg:// URL")
+    if password:
+        raise ValueError("holds a password; take it out and name it under password, as env:NAME or file:path")
+    return url
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""Lower-case letters, digits and hyphens: safe in file names, metrics and logs."""
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class Part(BaseModel):
+    """One table of ``gateway.toml``: frozen, and a key that is not a setting is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Data(Part):
+    """``[data]``."""
+
+    directory: Path = Field(
+        default=Path("data"), description="Folder of the embedded store, health file and spooled files."
+    )
+
+
+class StorePart(Part):
+    """``[store]``."""
+
+    url: Annotated[str, AfterValidator(_store_url)] = Field(
+        default=EMBEDDED, description="'embedded', or postgresql+psycopg://user@host/database."
+    )
+    password: Secret | None = Field(
+        default=None, description="Reference to the database password, when the server asks for one."
+    )
+
+
+class Keys(Part):
+    """``[keys]``."""
+
+    provider: Name = Field(default="file", description="The key provider that wraps the keystore's keys.")
+    keystore: Path = Field(
+        default=Path("keys/keystore.db"),
+        description="The keystore's file: apart from the data, with a backup of its own.",
+    )
+    config: dict[str, Any] = Field(default_factory=dict, description="The key provider's own settings.")
+
+
+class Tenant(Part):
+    """``[[tenants]]``."""
+
+    name: Name = Field(description="One clinic group; nothing crosses tenants.")
+
+
+class Source(Part):
+    """``[[sources]]``."""
+
+    name: Name = Field(description="One system at one tenant, such as northside-ris.")
+    tenant: Name = Field(description="The tenant it belongs to.")
+    adapter: Name = Field(description="The adapter that speaks its language.")
+    zone: Zone = Field(description="The IANA time zone of its clinics, for times that come without one.")
+    overlay: Path | None = Field(default=None, description="Folder with mapping rules that replace single base rules.")
+    config: dict[str, Any] = Field(default_factory=dict, description="The adapter's own settings.")
+
+
+class Route(Part):
+    """``[[routes]]``."""
+
+    name: Name = Field(description="One feed to one system outside.")
+    tenant: Name = Field(description="The tenant whose changes it carries.")
+    sink: Name = Field(description="The sink that delivers.")
+    sources: tuple[Name, ...] = Field(default=(), description="Only changes of these sources; all when empty.")
+    types: tuple[str, ...] = Field(
+        default=(), description="Only these record types; all that the view grants when empty."
+    )
+    locations: tuple[str, ...] = Field(
+        default=(), description="Only records of these locations, by native id; all when empty."
+    )
+    view: Name = Field(description="The named set of fields it may see.")
+    purpose: str = Field(min_length=1, description="Why the data is disclosed, for the patient's disclosure list.")
+    recipient: str = Field(min_length=1, description="Who gets the data, for the patient's disclosure list.")
+    start: Literal["beginning", "now"] = Field(
+        default="beginning", description="Where a new route begins in the journal."
+    )
+    poison: Literal["halt", "gap"] = Field(
+        default="halt",
+        description="After a refused delivery: halt that patient's later ones, or leave a gap and go on.",
+    )
+    config: dict[str, Any] = Field(default_factory=dict, description="The sink's own settings.")
+
+
+class Limits(Part):
+    """``[limits]``."""
+
+    message_bytes: int = Field(default=16 * 2**20, gt=0, description="The largest single message, in bytes.")
+    file_bytes: int = Field(default=16 * 2**30, gt=0, description="The largest file, in bytes.")
+    unsettled_messages: int = Field(
+        default=200_000,
+        gt=0,
+        description="Accepted messages that may wait to be normalized before peers are told to wait.",
+    )
+
+
+class Log(Part):
+    """``[log]``."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least level that is written."
+    )
+
+
+class Settings(Part):
+    """The whole of ``gateway.toml``."""
+
+    mode: Literal["development", "production"] = Field(
+        default="development", description="production refuses set-ups that are fit only to try things out."
+    )
+    plugins: tuple[str, ...] = Field(
+        default=(), description="Plugins to load besides those named below, and pins written distribution:name."
+    )
+    data: Data = Field(default=Data(), description="Where data lives.")
+    store: StorePart = Field(default=StorePart(), description="Which database.")
+    keys: Keys = Field(default=Keys(), description="Which keys.")
+    tenants: tuple[Tenant, ...] = Field(min_length=1, description="The clinic groups.")
+    sources: tuple[Source, ...] = Field(default=(), description="The systems that bring messages in.")
+    routes: tuple[Route, ...] = Field(default=(), description="The feeds to systems outside.")
+    views: dict[Name, dict[str, tuple[str, ...]]] = Field(
+        default_factory=dict, description="Named field lists: per record type the paths a route may see."
+    )
+    limits: Limits = Field(default=Limits(), description="How much is too much.")
+    log: Log = Field(default=Log(), description="What is logged.")
+
+    def plugin_names(self) -> tuple[str, ...]:
+        """The entry points to load: one per adapter, sink and key provider in use, pins first.
+
+        A plugin carries the name of what it offers; that of a key provider begins with ``keys-``.
+        """
+        pinned = {pin.rpartition(":")[2] for pin in self.plugins}
+        used = [source.adapter for source in self.sources] + [route.sink for route in self.routes]
+        used.append(f"keys-{self.keys.provider}")
+        return (*self.plugins, *(name for name in dict.fromkeys(used) if name not in pinned))
+
+    def data_folders(self) -> tuple[str, ...]:
+        """Folders that hold sealed data, which keys must stay away from."""
+        return (str(self.data.directory),)
+
+    def source(self, name: str) -> Source:
+        """The source of that name; KeyError when there is none."""
+        return {source.name: source for source in self.sources}[name]
+
+    def route(self, name: str) -> Route:
+        """The route of that name; KeyError when there is none."""
+        return {route.name: route for route in self.routes}[name]
+
+
+def located(part: BaseModel, folder: Path) -> Any:
+    """The same settings with every relative path, and every ``file:`` secret, taken from ``folder``."""
+    changed = {name: _located(value, folder) for name, value in part}
+    return part.model_copy(update=changed)
+
+
+def _located(value: Any, folder: Path) -> Any:
+    if isinstance(value, Path):
+        return folder / value
+    if isinstance(value, Secret) and value.startswith("file:"):
+        return Secret(f"file:{folder / value[5:]}")
+    if isinstance(value, BaseModel):
+        return located(value, folder)
+    if isinstance(value, tuple | list):
+        return type(value)(_located(item, folder) for item in value)
+    return value
+
+
+def load(path: Path) -> Settings:
+    """Read and check ``gateway.toml``.
+
+    Raises:
+        InvalidSettings: the file is missing, is not TOML, or has mistakes; every one of them is in ``problems``.
+    """
+    from gateway.diagnosis import InvalidSettings, Problem
+
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = Problem(f"The file cannot be read: {type(error).__name__}", "", None, "gateway init writes one.")
+        raise InvalidSettings(path.name, [problem]) from None
+    return parse(text, path.resolve().parent, path.name)
+
+
+def parse(text: str, folder: Path, name: str = "gateway.toml") -> Settings:
+    """Check the text of a ``gateway.toml`` whose relative paths begin at ``folder``.
+
+    Raises:
+        InvalidSettings: as for :func:`load`.
+    """
+    from gateway.diagnosis import InvalidSettings, Problem, diagnose
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        problem = Problem("This is not TOML", "", int(line[1]) if line else None, "Compare it with toml.io.")
+        raise InvalidSettings(name, [problem]) from None
+    settings, problems = diagnose(Settings, document, text)
+    if settings is None or problems:
+        raise InvalidSettings(name, problems)
+    return located(settings, folder)  # type: ignore[no-any-return]  # the same class comes back
+
+
+def starter_toml() -> str:
+    """The commented ``gateway.toml`` that ``gateway init`` writes."""
+    return files("gateway").joinpath("starter.toml").read_text("utf-8")
+
+
+def names(parts: Sequence[Tenant | Source | Route]) -> tuple[str, ...]:
+    """The names of some parts, in order."""
+    return tuple(part.name for part in parts)
