@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from gateway.model import TYPES, encode
@@ -17,6 +18,9 @@ from gateway.model.ledger_entry import LedgerEntry
 from gateway.model.values import Instant, Money, Zone
 
 Fields = dict[str, Any]
+
+unhurried = settings(deadline=None)
+"""No time limit per example: the machine is shared, and these tests promise laws, not speed."""
 
 AMOUNTS = st.decimals(min_value=-(10**9), max_value=10**9, places=2)
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import InvalidContent
 from gateway.model import TYPES, decode, encode, fold
-from tests.unit.model.strategies import Fields, records, stored
+from tests.unit.model.strategies import Fields, records, stored, unhurried
 
 APPOINTMENT: Fields = {
     "start": datetime(2026, 3, 2, 15, tzinfo=UTC), "end": datetime(2026, 3, 2, 16, tzinfo=UTC), "status": "booked",
@@ -29,6 +29,7 @@ PATIENT: Fields = {
 }  # fmt: skip
 
 
+@unhurried
 @given(records())
 def test_absent_changes_nothing(drawn: tuple[str, list[Fields]]) -> None:
     """Folding no fields into a stored record gives the same record."""
@@ -37,6 +38,7 @@ def test_absent_changes_nothing(drawn: tuple[str, list[Fields]]) -> None:
     assert fold(name, stored(record), {}) == record
 
 
+@unhurried
 @given(records(count=2))
 def test_folding_twice_is_folding_once(drawn: tuple[str, list[Fields]]) -> None:
     """The same message again makes no change, byte for byte."""
@@ -45,6 +47,7 @@ def test_folding_twice_is_folding_once(drawn: tuple[str, list[Fields]]) -> None:
     assert encode(fold(name, stored(once), fields)) == encode(once)
 
 
+@unhurried
 @given(records(count=2))
 def test_a_value_sets_its_field_and_no_other(drawn: tuple[str, list[Fields]]) -> None:
     """After a fold every field is the new value where one was given and the old one where none was."""
@@ -56,6 +59,7 @@ def test_a_value_sets_its_field_and_no_other(drawn: tuple[str, list[Fields]]) ->
         assert getattr(new, field.name) == getattr(source, field.name)
 
 
+@unhurried
 @given(records(), st.data())
 def test_none_deletes(drawn: tuple[str, list[Fields]], data: st.DataObject) -> None:
     """None puts an optional field back to absent, and is refused by place for one the record cannot be without."""
@@ -72,6 +76,7 @@ def test_none_deletes(drawn: tuple[str, list[Fields]], data: st.DataObject) -> N
         assert field.name not in stored(record)
 
 
+@unhurried
 @given(records())
 def test_decode_is_the_inverse_of_encode(drawn: tuple[str, list[Fields]]) -> None:
     """A record survives its JSON unchanged, and the JSON of what was read is the same bytes."""

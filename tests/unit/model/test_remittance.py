@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from gateway.model import decode, encode
 from gateway.model.remittance import Balance, Remittance, imbalance
-from tests.unit.model.strategies import AMOUNTS
+from tests.unit.model.strategies import AMOUNTS, unhurried
 
 
+@unhurried
 @given(AMOUNTS, st.lists(AMOUNTS, max_size=5))
 def test_a_charge_less_its_adjustments_balances(charge: Decimal, adjustments: list[Decimal]) -> None:
     """A payment of charge less adjustments has no difference, and keeps two places."""
@@ -20,6 +21,7 @@ def test_a_charge_less_its_adjustments_balances(charge: Decimal, adjustments: li
     assert difference.as_tuple().exponent == -2
 
 
+@unhurried
 @given(AMOUNTS, st.lists(AMOUNTS, max_size=5), AMOUNTS)
 def test_the_difference_is_what_was_paid_too_much(charge: Decimal, adjustments: list[Decimal], extra: Decimal) -> None:
     """Paying more by an amount makes exactly that difference, with its sign."""

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from gateway.model import TYPES, encode, fold
 from gateway.model.schema import field_docs, main, schema, structs, text
-from tests.unit.model.strategies import Fields, example, records
+from tests.unit.model.strategies import Fields, example, records, unhurried
 
 VALIDATORS = {name: Draft202012Validator(schema(name)) for name in TYPES}
 
@@ -32,6 +32,7 @@ def test_every_schema_is_a_schema(name: str) -> None:
     assert text(name) == text(name)
 
 
+@unhurried
 @given(records())
 def test_every_encoded_record_is_valid(drawn: tuple[str, list[Fields]]) -> None:
     """Whatever record is made, an independent validator accepts its JSON."""

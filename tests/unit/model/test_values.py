@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.model import TYPES
 from gateway.model.schema import structs
 from gateway.model.values import Instant, Money, Zone, is_zone, money
-from tests.unit.model.strategies import example
+from tests.unit.model.strategies import example, unhurried
 
 STRUCTS = sorted({struct for cls in TYPES.values() for struct in structs(cls)}, key=lambda cls: cls.__name__)
 
@@ -61,6 +61,7 @@ def test_a_hostile_zone_name_is_just_unknown(name: str) -> None:
     assert not is_zone(name)
 
 
+@unhurried
 @given(st.integers(-(10**15), 10**15))
 def test_money_reads_any_number_of_cents(cents: int) -> None:
     """Text of whole cents gives exactly that amount with two places."""
