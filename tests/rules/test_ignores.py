@@ -13,7 +13,6 @@ SILENCERS = {
     "noqa": re.compile(r"#\s*noqa(?P<codes>:\s*[A-Z]+[0-9]+(,\s*[A-Z]+[0-9]+)*)?(?P<reason>.*)", re.IGNORECASE),
     "type": re.compile(r"#\s*type:\s*ignore(?P<codes>\[[a-z0-9, -]+\])?(?P<reason>.*)"),
     "pragma": re.compile(r"#\s*(?P<codes>pragma:\s*no (cover|branch))(?P<reason>.*)"),
-    "fmt": re.compile(r"#\s*(?P<codes>fmt:\s*(off|skip))(?P<reason>.*)"),
 }
 
 

@@ -41,7 +41,7 @@ ONLY: Mapping[str, tuple[str, ...]] = {
     "cryptography.hazmat.primitives.ciphers.aead": ("gateway/vault/cipher.py", "plugins/gateway_keys_file/provider.py"),
     "hl7apy": ("adapters/gateway_hl7/strict.py",),
     "pyx12": ("adapters/gateway_x12/strict.py",),
-    "sqlcipher3": ("gateway/store/", "gateway/vault/keystore.py"),
+    "sqlcipher3": ("gateway/store/", "gateway/vault/key"),
     "apscheduler": ("gateway/flow/",),
 }
 """Library -> the only places of the product that may import it: the key provider wraps keys, never patient data."""
