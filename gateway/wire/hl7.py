@@ -89,7 +89,7 @@ class Message:
             STANDARD if text.startswith("|^~\\&|", 3) else delimiters(field, _encoding_characters(text, field))
         )
         self.place: tuple[str, int] | None = None
-        """Of a record made by a ``[*]`` path: the segment and field that it stands for; field 0 is the whole segment."""
+        """Of a record made by a ``[*]`` path: the segment and field it stands for; field 0 is the whole segment."""
         self.value = ""
         """Of a record made by ``SEG-n[*]``: the text of its repetition."""
         self._segments: dict[str, list[str]] | None = None
@@ -132,20 +132,18 @@ class Message:
 
     def at_segment(self, name: str, text: str) -> Message:
         """The same message as seen from one of several segments called ``name``, which stands for the first."""
-        view = self._view((name, 0), "")
-        view._first = {**self._first, name: self.split(text)}
-        return view
+        return self._view((name, 0), "", {**self._first, name: self.split(text)})
 
     def at_repetition(self, name: str, field: int, value: str) -> Message:
         """The same message as seen from one repetition of a field, which stands for that field."""
-        return self._view((name, field), value)
+        return self._view((name, field), value, self._first)
 
-    def _view(self, place: tuple[str, int], value: str) -> Message:
+    def _view(self, place: tuple[str, int], value: str, first: dict[str, list[str]]) -> Message:
         view: Message = Message.__new__(Message)
         view.data, view.decoded, view.text, view.begin = self.data, self.decoded, self.text, self.begin
         view.delimiters = self.delimiters
-        view._segments, view._first = self._segments, self._first
         view.place, view.value = place, value
+        view._segments, view._first = self._segments, first
         return view
 
     def unescape(self, value: str) -> str:
