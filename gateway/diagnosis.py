@@ -6,8 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -15,10 +14,6 @@ from pydantic import BaseModel, ValidationError
 from gateway.access.views import View, built_in
 from gateway.errors import InvalidConfiguration
 from gateway.model import TYPES
-from gateway.settings import Settings, located
-
-if TYPE_CHECKING:
-    from gateway.registry import Registry
 
 Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -51,62 +46,13 @@ class InvalidSettings(InvalidConfiguration):
             super().__init__(f"{name} has {len(self.problems)} mistakes:{listed}\n")
 
 
-class Configured(NamedTuple):
-    """The settings of every plugin in use, validated by the plugin's own model."""
-
-    sources: dict[str, BaseModel]
-    routes: dict[str, BaseModel]
-    keys: BaseModel
-
-
-def diagnose(model: type[Model], document: Mapping[str, Any], text: str) -> tuple[Model | None, list[Problem]]:
+def diagnose(
+    model: type[Model], document: Mapping[str, Any], text: str, context: object = None
+) -> tuple[Model | None, list[Problem]]:
     """The settings when they can be read at all, and everything that is wrong with them."""
-    settings, problems = _validated(model, document, (), text)
+    settings, problems = validated(model, document, (), text, context)
     problems += _cross_checks(document, text)
     return settings, problems
-
-
-def check_plugins(settings: Settings, registry: Registry, folder: Path, text: str = "") -> Configured:
-    """Validate the ``config`` table of the keys and of every source and route with the plugin's own model.
-
-    Args:
-        settings: what :func:`gateway.settings.load` returned.
-        registry: the loaded plugins.
-        folder: where relative paths begin: the folder of ``gateway.toml``.
-        text: the file itself, to name lines.
-
-    Raises:
-        InvalidSettings: a plugin offers no part of that name, a setting is wrong, or production mode refuses the keys.
-    """
-    problems: list[Problem] = []
-    found: dict[Location, BaseModel] = {}
-    provider = settings.keys.provider
-    tables: list[tuple[Location, str, str, Mapping[str, Any], dict[str, Any]]] = [
-        (("keys",), "provider", provider, registry.key_providers, settings.keys.config)
-    ]
-    for number, source in enumerate(settings.sources):
-        tables.append((("sources", number), "adapter", source.adapter, registry.adapters, source.config))
-    for number, route in enumerate(settings.routes):
-        tables.append((("routes", number), "sink", route.sink, registry.sinks, route.config))
-    for place, key, name, parts, table in tables:
-        if name not in parts:
-            fix = nearest(name, parts) or f"Known are: {', '.join(sorted(parts)) or 'none'}."
-            problems.append(_problem(f"No loaded plugin offers this {key}", (*place, key), text, fix))
-            continue
-        config, wrong = _validated(parts[name].config, table, (*place, "config"), text)
-        problems += wrong
-        if config is not None:
-            found[place] = located(config, folder)
-    if settings.mode == "production" and ("keys",) in found:
-        weaknesses = registry.key_providers[provider].weaknesses(found["keys",], settings.data_folders())
-        problems += [_problem(f"Production mode refuses: {weakness}", ("keys",), text, "") for weakness in weaknesses]
-    if problems:
-        raise InvalidSettings("gateway.toml", problems)
-    return Configured(
-        {source.name: found["sources", number] for number, source in enumerate(settings.sources)},
-        {route.name: found["routes", number] for number, route in enumerate(settings.routes)},
-        found["keys",],
-    )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -115,7 +61,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"Did you mean '{near[0]}'?" if near else ""
 
 
-def _problem(what: str, place: Location, text: str, fix: str) -> Problem:
+def problem_at(what: str, place: Location, text: str, fix: str) -> Problem:
+    """A problem with its place in words and its line in ``text``."""
     return Problem(what, path_of(place), line_of(place, text), fix)
 
 
@@ -167,11 +114,12 @@ def _absolute(keys: tuple[str, ...], counts: dict[Location, int], *, array: bool
 # --- the models' own rules -------------------------------------------------------------------------------------------
 
 
-def _validated(
-    model: type[Model], table: Mapping[str, Any], place: Location, text: str
+def validated(
+    model: type[Model], table: Mapping[str, Any], place: Location, text: str, context: object = None
 ) -> tuple[Model | None, list[Problem]]:
+    """One table by its model: the settings, or every mistake with its place below ``place``."""
     try:
-        return model.model_validate(dict(table)), []
+        return model.model_validate(dict(table), context=context), []
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)
         return None, [
@@ -185,14 +133,14 @@ def _explained(model: type[BaseModel], kind: str, message: str, place: Location,
     if kind == "extra_forbidden":
         known = _fields(model, inside[:-1])
         fix = nearest(str(place[-1]), known) or f"Known here are: {', '.join(known)}."
-        return _problem("There is no such setting", place, text, fix)
+        return problem_at("There is no such setting", place, text, fix)
     what = message.removeprefix("Value error, ")
     described = _described(model, inside)
     if kind == "missing":
         what = "This setting is missing"
     elif kind == "string_pattern_mismatch":
         what = "A name is made of lower-case letters, digits and hyphens, at most 63"
-    return _problem(what[0].upper() + what[1:], place, text, described)
+    return problem_at(what[0].upper() + what[1:], place, text, described)
 
 
 def _fields(model: type[BaseModel], place: Location) -> dict[str, Any]:
@@ -264,7 +212,9 @@ def _repeats(key: str, tables: Sequence[Mapping[str, Any]], text: str) -> Iterat
     for number, table in enumerate(tables):
         name = _text(table, "name")
         if name and name in seen:
-            yield _problem(f"{key}[{seen[name]}] has this name already", (key, number, "name"), text, "Choose another.")
+            yield problem_at(
+                f"{key}[{seen[name]}] has this name already", (key, number, "name"), text, "Choose another."
+            )
         seen.setdefault(name, number)
 
 
@@ -275,7 +225,7 @@ def _unknown(
         name = _text(table, key)
         if name and name not in known:
             fix = nearest(name, known) or f"Known are: {', '.join(filter(None, known)) or 'none'}."
-            yield _problem(f"There is no {key} of this name", (tables[0], number, key), text, fix)
+            yield problem_at(f"There is no {key} of this name", (tables[0], number, key), text, fix)
 
 
 def _foreign_sources(routes: Sequence[Mapping[str, Any]], owner: Mapping[str, str], text: str) -> Iterator[Problem]:
@@ -284,9 +234,9 @@ def _foreign_sources(routes: Sequence[Mapping[str, Any]], owner: Mapping[str, st
             place = ("routes", number, "sources", position)
             if name not in owner:
                 fix = nearest(name, owner) or f"Known are: {', '.join(filter(None, owner)) or 'none'}."
-                yield _problem("There is no source of this name", place, text, fix)
+                yield problem_at("There is no source of this name", place, text, fix)
             elif owner[name] != _text(route, "tenant"):
-                yield _problem("This source belongs to another tenant", place, text, "Nothing crosses tenants.")
+                yield problem_at("This source belongs to another tenant", place, text, "Nothing crosses tenants.")
 
 
 def _unknown_types(routes: Sequence[Mapping[str, Any]], text: str) -> Iterator[Problem]:
@@ -294,7 +244,7 @@ def _unknown_types(routes: Sequence[Mapping[str, Any]], text: str) -> Iterator[P
         for position, name in enumerate(_list(route, "types")):
             if name not in TYPES:
                 fix = nearest(name, TYPES) or f"Use one of: {', '.join(sorted(TYPES))}."
-                yield _problem("There is no such record type", ("routes", number, "types", position), text, fix)
+                yield problem_at("There is no such record type", ("routes", number, "types", position), text, fix)
 
 
 def _view_faults(views: Mapping[str, Any], text: str) -> Iterator[Problem]:
@@ -303,4 +253,4 @@ def _view_faults(views: Mapping[str, Any], text: str) -> Iterator[Problem]:
             try:
                 View(name, {type_name: _list(grants, type_name)})
             except InvalidConfiguration as error:
-                yield _problem(error.what, ("views", name, type_name), text, error.fix)
+                yield problem_at(error.what, ("views", name, type_name), text, error.fix)

@@ -10,18 +10,23 @@ import os
 import re
 import tomllib
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
 from pydantic_core import CoreSchema, core_schema
 
+from gateway.diagnosis import InvalidSettings, Location, Problem, diagnose, nearest, problem_at, validated
 from gateway.errors import InvalidConfiguration
 
+if TYPE_CHECKING:
+    from gateway.registry import Registry
+
 EMBEDDED = "embedded"
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Secret(str):
@@ -193,6 +198,14 @@ class Log(Part):
     )
 
 
+class Origin(NamedTuple):
+    """Where settings were read: relative paths begin at ``folder``, and ``text`` tells lines."""
+
+    folder: Path = Path()
+    name: str = "gateway.toml"
+    text: str = ""
+
+
 class Settings(Part):
     """The whole of ``gateway.toml``."""
 
@@ -213,6 +226,18 @@ class Settings(Part):
     )
     limits: Limits = Field(default=Limits(), description="How much is too much.")
     log: Log = Field(default=Log(), description="What is logged.")
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Remember where the settings were read, when the validation says it."""
+        if isinstance(context, Origin):
+            self._origin = context
+
+    @property
+    def origin(self) -> Origin:
+        """Where these settings were read."""
+        return self._origin
 
     def plugin_names(self) -> tuple[str, ...]:
         """The entry points to load: one per adapter, sink and key provider in use, pins first.
@@ -237,7 +262,7 @@ class Settings(Part):
         return {route.name: route for route in self.routes}[name]
 
 
-def located(part: BaseModel, folder: Path) -> Any:
+def located(part: Model, folder: Path) -> Model:
     """The same settings with every relative path, and every ``file:`` secret, taken from ``folder``."""
     changed = {name: _located(value, folder) for name, value in part}
     return part.model_copy(update=changed)
@@ -261,8 +286,6 @@ def load(path: Path) -> Settings:
     Raises:
         InvalidSettings: the file is missing, is not TOML, or has mistakes; every one of them is in ``problems``.
     """
-    from gateway.diagnosis import InvalidSettings, Problem
-
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -277,25 +300,68 @@ def parse(text: str, folder: Path, name: str = "gateway.toml") -> Settings:
     Raises:
         InvalidSettings: as for :func:`load`.
     """
-    from gateway.diagnosis import InvalidSettings, Problem, diagnose
-
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         problem = Problem("This is not TOML", "", int(line[1]) if line else None, "Compare it with toml.io.")
         raise InvalidSettings(name, [problem]) from None
-    settings, problems = diagnose(Settings, document, text)
+    settings, problems = diagnose(Settings, document, text, Origin(folder, name, text))
     if settings is None or problems:
         raise InvalidSettings(name, problems)
-    return located(settings, folder)  # type: ignore[no-any-return]  # the same class comes back
+    return located(settings, folder)
+
+
+class Configured(NamedTuple):
+    """The settings of every plugin in use, validated by the plugin's own model."""
+
+    sources: dict[str, BaseModel]
+    routes: dict[str, BaseModel]
+    keys: BaseModel
+
+
+def check_plugins(settings: Settings, registry: Registry) -> Configured:
+    """Validate the ``config`` table of the keys and of every source and route with the plugin's own model.
+
+    Args:
+        settings: what :func:`load` or :func:`parse` returned.
+        registry: the loaded plugins.
+
+    Raises:
+        InvalidSettings: a plugin offers no part of that name, a setting is wrong, or production mode refuses the keys.
+    """
+    text = settings.origin.text
+    problems: list[Problem] = []
+    found: dict[Location, BaseModel] = {}
+    provider = settings.keys.provider
+    tables: list[tuple[Location, str, str, Mapping[str, Any], dict[str, Any]]] = [
+        (("keys",), "provider", provider, registry.key_providers, settings.keys.config)
+    ]
+    for number, source in enumerate(settings.sources):
+        tables.append((("sources", number), "adapter", source.adapter, registry.adapters, source.config))
+    for number, route in enumerate(settings.routes):
+        tables.append((("routes", number), "sink", route.sink, registry.sinks, route.config))
+    for place, key, name, parts, table in tables:
+        if name not in parts:
+            fix = nearest(name, parts) or f"Known are: {', '.join(sorted(parts)) or 'none'}."
+            problems.append(problem_at(f"No loaded plugin offers this {key}", (*place, key), text, fix))
+            continue
+        config, wrong = validated(parts[name].config, table, (*place, "config"), text)
+        problems += wrong
+        if config is not None:
+            found[place] = located(config, settings.origin.folder)
+    if settings.mode == "production" and ("keys",) in found:
+        weaknesses = registry.key_providers[provider].weaknesses(found["keys",], settings.data_folders())
+        problems += [problem_at(f"Production mode refuses: {weakness}", ("keys",), text, "") for weakness in weaknesses]
+    if problems:
+        raise InvalidSettings(settings.origin.name, problems)
+    return Configured(
+        {source.name: found["sources", number] for number, source in enumerate(settings.sources)},
+        {route.name: found["routes", number] for number, route in enumerate(settings.routes)},
+        found["keys",],
+    )
 
 
 def starter_toml() -> str:
     """The commented ``gateway.toml`` that ``gateway init`` writes."""
     return files("gateway").joinpath("starter.toml").read_text("utf-8")
-
-
-def names(parts: Sequence[Tenant | Source | Route]) -> tuple[str, ...]:
-    """The names of some parts, in order."""
-    return tuple(part.name for part in parts)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from gateway.diagnosis import Configured, InvalidSettings, Problem, check_plugins, line_of
+from gateway.diagnosis import InvalidSettings, Problem, line_of
 from gateway.errors import InvalidConfiguration
 from gateway.registry import Registry
-from gateway.settings import Secret, Settings, load, parse, resolve_secret, starter_toml
+from gateway.settings import Configured, Secret, Settings, check_plugins, load, parse, resolve_secret, starter_toml
 
 GOOD = """
 mode = "development"
@@ -271,7 +271,7 @@ def registry() -> Registry:
 
 def configured(text: str, registry: Registry) -> Configured:
     """The plugins' settings of a text."""
-    return check_plugins(parse(text, Path("/etc/gateway")), registry, Path("/etc/gateway"), text)
+    return check_plugins(parse(text, Path("/etc/gateway")), registry)
 
 
 def test_plugin_settings_are_validated_and_located(registry: Registry) -> None:
