@@ -1,1 +1,7 @@
-"""Who may see what: views today; principals, keys and roles when the gateway has an HTTP room."""
+"""Who may see what: the views of routes."""
+
+from __future__ import annotations
+
+from gateway.access.views import Projection, View, built_in, compile_views
+
+__all__ = ["Projection", "View", "built_in", "compile_views"]

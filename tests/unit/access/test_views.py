@@ -106,12 +106,12 @@ def _paths(value: Any, prefix: str = "") -> set[str]:
 
 
 def test_no_ungranted_field_or_value_comes_through() -> None:
-    """In 10,000 generated records of all types under 250 random views, nothing ungranted is in the bytes."""
+    """In 10,000 generated records of all types under 50 random views, nothing ungranted is in the bytes."""
     maker, chance = Maker(SEED), random.Random(SEED)
     names = sorted(TYPES)
-    for _ in range(250):
+    for _ in range(50):
         view = _random_view(chance)
-        for _ in range(40):
+        for _ in range(200):
             type_name = chance.choice(names)
             record, canaries = maker.record(TYPES[type_name])
             projection = view.project(type_name, msgspec.json.encode(record))
