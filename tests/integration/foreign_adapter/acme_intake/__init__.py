@@ -1,0 +1,1 @@
+"""Acme's front desk: one line per appointment, fields between bars."""
