@@ -14,7 +14,8 @@ path                          reads
 ============================  =======================================================================================
 
 A path reads exactly what it names. The result is None when the place is absent or empty, ``NULL`` when the sender
-wrote ``""`` there or at the field around it, a list of records for ``[*]``, and text otherwise.
+wrote ``""`` there or at the field around it, a list of records for ``[*]``, and text otherwise. A reader raises only
+:class:`~gateway.errors.LimitExceeded`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from gateway.errors import InvalidConfiguration
+from gateway.errors import InvalidConfiguration, LimitExceeded
 from gateway.model.null import NULL, Null
 from gateway.wire.hl7 import HEADERS, Message
 
@@ -32,6 +33,8 @@ Value = str | Null | list[Message] | None
 Reader = Callable[[Message], Value]
 """Reads one place of a message; see the table above for what it returns."""
 
+MAX_RECORDS = 10_000
+"""A ``[*]`` path that would make more records than this is refused."""
 _PATH = re.compile(
     r"(?P<segment>[A-Z][A-Z0-9]{2})(?:\[(?P<nth>\d+|\*)\])?"
     r"(?:-(?P<field>\d+)(?:\[(?P<select>[^\]]+)\])?(?:\.(?P<component>\d+)(?:\.(?P<sub>\d+))?)?)?"
@@ -216,7 +219,9 @@ def _every_segment(path: Path) -> Reader:
     segment = path.segment
 
     def read(message: Message) -> Value:
-        return [message.at_segment(segment, text) for text in message.segments(segment)]
+        texts = message.segments(segment)
+        _bounded(len(texts), segment)
+        return [message.at_segment(segment, text) for text in texts]
 
     return read
 
@@ -229,6 +234,12 @@ def _every_repetition(path: Path) -> Reader:
         if len(fields) <= number or not fields[number]:
             return []
         values = fields[number].split(message.delimiters.repetition)
+        _bounded(len(values), f"{segment}-{number}")
         return [message.at_repetition(segment, number, value) for value in values if value]
 
     return read
+
+
+def _bounded(count: int, where: str) -> None:
+    if count > MAX_RECORDS:
+        raise LimitExceeded("repetitions", f"A place repeats more than {MAX_RECORDS} times.", where=where)

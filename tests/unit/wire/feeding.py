@@ -75,7 +75,10 @@ def truncated(parse: Parse, data: bytes, step: int = 1) -> Iterator[tuple[int, R
 
 
 def assert_linear(
-    work: Callable[[bytes], object], shape: Callable[[int], bytes], *, smallest: int = 256 * 1024,
+    work: Callable[[bytes], object],
+    shape: Callable[[int], bytes],
+    *,
+    smallest: int = 256 * 1024,
     largest: int = LARGEST,
 ) -> None:
     """Assert that the CPU time of ``work`` grows at most :data:`RATIO` times whenever its input doubles.
