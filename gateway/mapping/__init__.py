@@ -1,0 +1,10 @@
+"""Declarative mapping files, compiled once to functions: what a source's fields and codes mean in the canonical model."""
+
+from __future__ import annotations
+
+from gateway.mapping.checking import check
+from gateway.mapping.engine import Mapping
+from gateway.mapping.tracing import Step
+from gateway.model.null import NULL
+
+__all__ = ["NULL", "Mapping", "Step", "check"]

@@ -1,0 +1,308 @@
+"""Compiles rules to closures: everything that can be decided when a mapping is loaded is decided then.
+
+Every getter takes a source record and returns a canonical value, ``NULL`` (the source deletes it) or None (the source
+does not speak of it). Nothing is evaluated from text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from typing import Any
+
+from gateway.errors import InvalidContent
+from gateway.mapping.converters import CONVERTERS, Convert, text
+from gateway.mapping.rules import RecordRules, Rule
+from gateway.mapping.tables import Table
+from gateway.mapping.times import Unconvertible
+from gateway.model.identity import Ref
+from gateway.model.null import NULL
+from gateway.model.patch import Patch
+
+Getter = Callable[[Any], Any]
+PathCompiler = Callable[[str], Getter]
+Fields = tuple[tuple[tuple[str, Getter], ...], tuple[tuple[str, Getter], ...]]
+"""(name, getter) of the fields that are read, and of those that complete an object which is there."""
+Alternatives = tuple[Rule, ...]
+
+
+class Compiler:
+    """Makes getters for one mapping, bound to a clinic's zone and a source's settings."""
+
+    def __init__(
+        self, path: PathCompiler, tables: dict[str, Table], zone: tzinfo | None, settings: dict[str, str]
+    ) -> None:
+        self.path = path
+        self.lookups = {name: table.lookup() for name, table in tables.items()}
+        self.zone = zone
+        self.settings = settings
+
+    def record(self, rules: RecordRules) -> Callable[[Any], Patch | None]:
+        """A function from a source record to the patch of one record type."""
+        type_name, optional = rules.record, rules.optional
+        get_id = self.alternatives(rules.id)
+        get_patient = self.alternatives(rules.patient or (rules.id if type_name == "Patient" else ()))
+        get_version = self.alternatives(rules.version)
+        is_removed = self.alternatives(rules.removed)
+        reads, completes = self.fields(rules.fields)
+        places = ", ".join(path for rule in rules.id for path in rule.reads())
+
+        def patch(record: Any) -> Patch | None:
+            native_id = get_id(record)
+            if native_id is None or native_id is NULL:
+                if optional:
+                    return None
+                raise InvalidContent("missing-id", f"The message does not identify its {type_name}", where=places)
+            patient, version = get_patient(record), get_version(record)
+            removed = is_removed(record) is True
+            fields: dict[str, Any] = {}
+            for name, get in () if removed else reads:
+                value = get(record)
+                if value is not None:
+                    fields[name] = None if value is NULL else value
+            for name, get in () if removed else completes:
+                if name not in fields:
+                    value = get(record)
+                    if value is not None:
+                        fields[name] = None if value is NULL else value
+            return Patch(
+                type=type_name, native_id=native_id, fields=fields, operation="remove" if removed else "upsert",
+                patient=None if patient is NULL else patient, source_version=None if version is NULL else version,
+            )
+
+        return patch
+
+    def fields(self, fields: dict[str, Alternatives]) -> Fields:
+        """Getters of named fields; constants and defaults only complete, they never make an object present."""
+        reads: list[tuple[str, Getter]] = []
+        completes: list[tuple[str, Getter]] = []
+        for name, rules in fields.items():
+            last = rules[-1] if rules else None
+            if all(rule.constant for rule in rules):
+                completes.append((name, self.alternatives(rules)))
+            elif last is not None and last.constant and last.when is None:
+                reads.append((name, self.alternatives(rules[:-1])))
+                completes.append((name, self.rule(last)))
+            else:
+                reads.append((name, self.alternatives(rules)))
+            if last is not None and last.default is not None:
+                completes.append((name, self.constant(last, last.default)))
+        return tuple(reads), tuple(completes)
+
+    def alternatives(self, rules: Sequence[Rule]) -> Getter:
+        """The first rule that says something."""
+        return first_of([self.rule(rule) for rule in rules])
+
+    def rule(self, rule: Rule) -> Getter:
+        """One rule, with its condition and its repetition."""
+        if rule.each:
+            condition = self.condition(rule)
+            return self.each(rule, self.single(rule), condition)
+        if rule.when is None:
+            return self.single(rule)
+        return guarded(self.condition(rule), self.single(rule))
+
+    def single(self, rule: Rule) -> Getter:
+        """What one rule says about one record or one repetition, its condition aside."""
+        if rule.fields:
+            return self.object(rule)
+        if rule.clear:
+            return self.constant(rule, NULL)
+        if rule.value is not None:
+            return self.constant(rule, rule.value)
+        if rule.setting is not None:
+            return self.constant(rule, self.settings.get(rule.setting, rule.default))
+        convert = self.conversion(rule)
+        if rule.join:
+            return self.leaf(rule, "+".join(rule.join), self.joined(rule), convert)
+        getters = [self.leaf(rule, path, self.path(path), convert) for path in rule.paths or rule.every]
+        if rule.every:
+            return list_of(getters)
+        if not getters:  # `removed` alone: the condition is all there is
+            return lambda _record: True
+        return first_of(getters)
+
+    def leaf(self, rule: Rule, path: str, read: Getter, convert: Convert) -> Getter:
+        """Read one place and convert what is there; the hottest function of the engine."""
+
+        def get(record: Any) -> Any:
+            raw = read(record)
+            if raw is None or raw is NULL:
+                return raw
+            try:
+                return convert(raw)
+            except Unconvertible as trouble:
+                raise rejected(trouble, rule, path) from None
+
+        return get
+
+    def joined(self, rule: Rule) -> Getter:
+        """All parts with the separator between them; nothing unless every part is there."""
+        reads = [self.path(path) for path in rule.join]
+        separator = rule.separator
+
+        def read(record: Any) -> Any:
+            parts = []
+            for one in reads:
+                raw = one(record)
+                if raw is None or raw is NULL:
+                    return raw
+                found = text(raw)
+                if found is None:
+                    return None
+                parts.append(found)
+            return separator.join(parts)
+
+        return read
+
+    def conversion(self, rule: Rule) -> Convert:
+        """``to``, then ``table``, then ``ref``."""
+        if rule.to is None and rule.table is not None:
+            convert = self.lookups[rule.table]
+        else:
+            convert = CONVERTERS[rule.to or "text"].bind(self.zone)
+            if rule.table is not None:
+                convert = after(convert, self.lookups[rule.table])
+        return convert if rule.ref is None else referring(convert, rule.ref)
+
+    def constant(self, rule: Rule, value: Any) -> Getter:
+        """A value that does not depend on the message, converted once."""
+        if rule.to is not None and value is not None and value is not NULL:
+            try:
+                value = CONVERTERS[rule.to].bind(self.zone)(value)
+            except Unconvertible as trouble:
+                raise rejected(trouble, rule, rule.key) from None
+        if rule.ref is not None and isinstance(value, str):
+            value = Ref(rule.ref, value)
+        return lambda _record: value
+
+    def condition(self, rule: Rule) -> Callable[[Any], bool] | None:
+        """Whether the place of ``when`` holds one of ``is``, or anything where ``is`` is left out."""
+        if rule.when is None:
+            return None
+        read, among = self.path(rule.when), frozenset(rule.among)
+
+        def holds(record: Any) -> bool:
+            raw = read(record)
+            if raw is None or raw is NULL:
+                return False
+            if not among:
+                return bool(raw != "" and raw != [])
+            found = raw if type(raw) is str else text(raw)
+            return found in among or (found is not None and found.strip() in among)
+
+        return holds
+
+    def object(self, rule: Rule) -> Getter:
+        """A nested object: there when one of its fields is; only deleted fields mean that it is deleted as a whole."""
+        reads, completes = self.fields(rule.fields)
+        needs = rule.needs
+
+        def get(record: Any) -> Any:
+            found: dict[str, Any] = {}
+            deleted = False
+            for name, read in reads:
+                value = read(record)
+                if value is NULL:
+                    deleted = True
+                elif value is not None:
+                    found[name] = value
+            if not found:
+                return NULL if deleted else None
+            for name, complete in completes:
+                if name not in found:
+                    value = complete(record)
+                    if value is not None and value is not NULL:
+                        found[name] = value
+            for name in needs:
+                if name not in found:
+                    return None
+            return found
+
+        return get
+
+    def each(self, rule: Rule, single: Getter, condition: Callable[[Any], bool] | None) -> Getter:
+        """A list with one value for every repetition that has one and meets the condition."""
+        reads = [self.path(path) for path in rule.each]
+
+        def get(record: Any) -> Any:
+            found: list[Any] = []
+            deleted = False
+            for read in reads:
+                repetitions = read(record)
+                if repetitions is NULL:
+                    deleted = True
+                elif repetitions is not None:
+                    for repetition in repetitions:
+                        if condition is None or condition(repetition):
+                            value = single(repetition)
+                            if value is NULL:
+                                deleted = True
+                            elif value is not None:
+                                found.append(value)
+            return found or (NULL if deleted else None)
+
+        return get
+
+
+def first_of(getters: Sequence[Getter]) -> Getter:
+    """The first getter that finds something, ``NULL`` included."""
+    if not getters:
+        return lambda _record: None
+    if len(getters) == 1:
+        return getters[0]
+    several = tuple(getters)
+
+    def get(record: Any) -> Any:
+        for one in several:
+            value = one(record)
+            if value is not None:
+                return value
+        return None
+
+    return get
+
+
+def list_of(getters: Sequence[Getter]) -> Getter:
+    """Every value that is there, in the order of the rule."""
+    several = tuple(getters)
+
+    def get(record: Any) -> Any:
+        values = [one(record) for one in several]
+        found = [value for value in values if value is not None and value is not NULL]
+        return found or (NULL if NULL in values else None)
+
+    return get
+
+
+def guarded(condition: Callable[[Any], bool] | None, get: Getter) -> Getter:
+    """``get`` where the condition holds, nothing elsewhere."""
+    if condition is None:
+        return get
+    return lambda record: get(record) if condition(record) else None
+
+
+def after(first: Convert, second: Convert) -> Convert:
+    """Two conversions in a row; the second sees real values only."""
+
+    def convert(raw: Any) -> Any:
+        value = first(raw)
+        return value if value is None or value is NULL else second(value)
+
+    return convert
+
+
+def referring(convert: Convert, type_name: str) -> Convert:
+    """A reference to the record with the converted native id."""
+
+    def refer(raw: Any) -> Any:
+        value = convert(raw)
+        return value if value is None or value is NULL else Ref(type_name, value)
+
+    return refer
+
+
+def rejected(trouble: Unconvertible, rule: Rule, path: str) -> InvalidContent:
+    """The error of a value that does not convert: where it stands and by which rule it was read."""
+    what = f"{trouble.what[0].upper()}{trouble.what[1:]} ({rule.file}: {rule.key})"
+    return InvalidContent(trouble.reason, what, where=path, fix=trouble.fix)

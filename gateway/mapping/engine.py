@@ -1,0 +1,187 @@
+"""A loaded mapping: from source records to patches by compiled rules."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from importlib.resources.abc import Traversable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway.errors import InvalidConfiguration
+from gateway.mapping import files
+from gateway.mapping.compiler import Compiler, PathCompiler
+from gateway.mapping.converters import CONVERTERS
+from gateway.mapping.rules import Parser, RecordRules, Rule
+from gateway.mapping.times import Unconvertible
+from gateway.mapping.tracing import Step, TracingCompiler
+from gateway.model.exchange import Finding
+from gateway.model.patch import Patch
+from gateway.model.values import is_zone
+
+Maker = Callable[[Any], Patch | None]
+
+
+class Mapping:
+    """What one adapter's messages mean at one source.
+
+    Made by :meth:`load` or :meth:`from_text`, completed by :meth:`bind`. The same mapping is never changed: binding and
+    tracing give new ones.
+    """
+
+    def __init__(
+        self, document: files.Document, parsed: files.Parsed, path: PathCompiler, *,
+        zone: str = "", settings: dict[str, str] | None = None, tracing: bool = False,
+    ) -> None:
+        self.zone = zone
+        """IANA zone of the clinic; empty until bound, and then only times with an offset can be read."""
+        self.steps: list[Step] = []
+        """What a traced mapping did for the record it translated last; empty for others."""
+        self._document = document
+        self._parsed = parsed
+        self._path = path
+        self._settings = settings or {}
+        self._tracing = tracing
+
+    @classmethod
+    def load(cls, adapter_mappings: Traversable, overlay: Traversable | None, path: PathCompiler) -> Mapping:
+        """Read and check an adapter's mapping files, the overlay of one source and the code tables they name.
+
+        Raises:
+            InvalidConfiguration: with every mistake: file, key, what is wrong and how to put it right.
+        """
+        parser = Parser()
+        document = files.read(adapter_mappings, overlay, parser)
+        return cls._made(document, path, parser)
+
+    @classmethod
+    def from_text(cls, text: str, path: PathCompiler) -> Mapping:
+        """The mapping whose :attr:`text` was kept, for replay and explain."""
+        return cls._made(files.Document.from_text(text), path, Parser())
+
+    @classmethod
+    def _made(cls, document: files.Document, path: PathCompiler, parser: Parser) -> Mapping:
+        parsed, findings = inspect(document, path, parser)
+        if findings:
+            lines = [f"{one.where} {one.what} (fix: {one.fix})" for one in findings]
+            raise InvalidConfiguration(
+                f"The mapping has {len(lines)} mistake{'s' if len(lines) > 1 else ''}: " + "; ".join(lines),
+                where=findings[0].where, fix=findings[0].fix,
+            )
+        return cls(document, parsed, path)
+
+    def bind(self, *, zone: str = "", **settings: str) -> Mapping:
+        """This mapping for one source: its clinic's zone, and settings that rules read with ``setting``.
+
+        Raises:
+            InvalidConfiguration: the zone is not in the IANA database.
+        """
+        if zone and not is_zone(zone):
+            raise InvalidConfiguration(
+                "The zone is not an IANA time zone", where="zone", fix='Write a name such as "America/Chicago".'
+            )
+        return Mapping(
+            self._document, self._parsed, self._path,
+            zone=zone, settings={**settings, **({"zone": zone} if zone else {})}, tracing=self._tracing,
+        )
+
+    def traced(self) -> Mapping:
+        """The same mapping with a record of every step in :attr:`steps`: equal patches, made slower."""
+        return Mapping(
+            self._document, self._parsed, self._path, zone=self.zone, settings=self._settings, tracing=True
+        )
+
+    @cached_property
+    def text(self) -> str:
+        """What the version is the hash of: files, overlay, code tables and schema, in canonical form."""
+        return self._document.text()
+
+    @cached_property
+    def version(self) -> str:
+        """SHA-256 of :attr:`text` in hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of message that some file applies to."""
+        return frozenset(kind for rules in self._parsed.records for kind in rules.kinds)
+
+    def patches(self, kind: str, record: Any) -> tuple[Patch, ...]:
+        """What a message of this kind says, one patch for each record it tells of; none for an unknown kind.
+
+        Raises:
+            InvalidContent: a value that does not convert, an unmapped code, or a record without its native id.
+        """
+        if self._tracing:
+            self.steps.clear()
+        return tuple([patch for make in self._makers.get(kind, ()) if (patch := make(record)) is not None])
+
+    def covered(self, kind: str) -> frozenset[str]:
+        """Every source path that some rule for this kind reads, as written in the files.
+
+        A path inside a repetition that begins with a dot comes behind the path of the repetition: ``PID-3[*].1``.
+        """
+        return frozenset(
+            path
+            for rules in self._parsed.records if kind in rules.kinds
+            for rule in (*rules.id, *rules.patient, *rules.version, *rules.removed, *_flat(rules))
+            for path in _paths(rule, "")
+        )
+
+    @cached_property
+    def _makers(self) -> dict[str, tuple[Maker, ...]]:
+        zone = ZoneInfo(self.zone) if self.zone else None
+        make = TracingCompiler if self._tracing else Compiler
+        compiler = make(self._path, self._parsed.tables, zone, self._settings)
+        if isinstance(compiler, TracingCompiler):
+            compiler.steps = self.steps
+        made = [(rules.kinds, compiler.record(rules)) for rules in self._parsed.records]
+        return {kind: tuple(maker for kinds, maker in made if kind in kinds) for kind in self.kinds}
+
+
+def inspect(document: files.Document, path: PathCompiler, parser: Parser) -> tuple[files.Parsed, list[Finding]]:
+    """Parse a document and try everything that compiling it will need; the findings are all mistakes."""
+    parsed = files.parse(document, parser)
+    for rules in parsed.records:
+        for rule in rules.every_rule():
+            _try(rule, parsed, path, parser)
+    return parsed, parser.findings
+
+
+def _try(rule: Rule, parsed: files.Parsed, path: PathCompiler, parser: Parser) -> None:
+    for text in (*rule.reads(), *rule.each):
+        try:
+            path(text)
+        except (InvalidConfiguration, ValueError) as error:
+            fix = getattr(error, "fix", "") or "write a path that this adapter can read"
+            parser.mistake(rule.file, rule.key, f"has the path {text!r}, which the adapter cannot read", fix)
+    if rule.table is not None and rule.table not in parsed.tables:
+        parser.mistake(rule.file, f"{rule.key}.table", f"names the code table {rule.table!r}, which is not there",
+                       f"add codes/{rule.table}.toml or correct the name")
+    for name, value in (("value", rule.value), ("default", rule.default)):
+        if value is not None and rule.to in CONVERTERS:
+            try:
+                CONVERTERS[rule.to].bind(ZoneInfo("UTC"))(value)
+            except Unconvertible as trouble:
+                parser.mistake(rule.file, f"{rule.key}.{name}", f"does not convert: {trouble.what}", "correct it")
+
+
+def _flat(rules: RecordRules) -> Iterator[Rule]:
+    for alternatives in rules.fields.values():
+        yield from alternatives
+
+
+def _paths(rule: Rule, inside: str) -> Iterator[str]:
+    """The paths of a rule and its nested fields; a relative one is put behind the repetition it stands in."""
+    places = [_absolute(path, inside) for path in rule.each] or [inside]
+    yield from (place for place in places if rule.each)
+    for place in places:
+        yield from (_absolute(path, place) for path in rule.reads())
+        for alternatives in rule.fields.values():
+            for inner in alternatives:
+                yield from _paths(inner, place)
+
+
+def _absolute(path: str, inside: str) -> str:
+    return inside + path if path.startswith(".") else path

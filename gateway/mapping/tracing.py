@@ -1,0 +1,111 @@
+"""The same compiler with a recorder: which rule read what, for ``explain``. Steps stay in memory, they hold values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gateway.mapping.compiler import Compiler, Getter
+from gateway.mapping.converters import Convert
+from gateway.mapping.rules import RecordRules, Rule
+from gateway.model.null import NULL
+from gateway.model.patch import Patch
+
+
+class Step(NamedTuple):
+    """One place that a rule read, or a constant that it gave, and what came of it."""
+
+    record: str
+    """Record type."""
+    field: str
+    """``start``, ``name.family``, ``identifiers[0].value``; ``id``, ``patient`` and ``version`` for those rules."""
+    path: str
+    """The place in the source; empty for a constant."""
+    raw: Any
+    """What was there: text, ``NULL``, or None when nothing was."""
+    rule_file: str
+    rule_key: str
+    result: Any
+    """The canonical value, ``NULL``, or None when the rule said nothing."""
+
+
+class TracingCompiler(Compiler):
+    """Compiles getters that note every step in ``steps``, in the order they are taken."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.steps: list[Step] = []
+        self.type_name = ""
+        self.places: list[int] = []
+        """Index of the repetition being read at each level of ``each``."""
+
+    def record(self, rules: RecordRules) -> Callable[[Any], Patch | None]:
+        """As compiled, noting which record the steps belong to."""
+        patch = super().record(rules)
+
+        def traced(record: Any) -> Patch | None:
+            self.type_name = rules.record
+            self.places.clear()
+            return patch(record)
+
+        return traced
+
+    def leaf(self, rule: Rule, path: str, read: Getter, convert: Convert) -> Getter:
+        """A leaf that notes what it read and made, also when it raises."""
+        seen: list[Any] = []
+
+        def reading(record: Any) -> Any:
+            seen[:] = [read(record)]
+            return seen[0]
+
+        get = super().leaf(rule, path, reading, convert)
+
+        def traced(record: Any) -> Any:
+            result = None
+            try:
+                result = get(record)
+            finally:
+                self.note(rule, path, seen[0] if seen else None, result)
+            return result
+
+        return traced
+
+    def constant(self, rule: Rule, value: Any) -> Getter:
+        """A constant that notes that it was used."""
+        get = super().constant(rule, value)
+
+        def traced(record: Any) -> Any:
+            result = get(record)
+            self.note(rule, "", None, result)
+            return result
+
+        return traced
+
+    def each(self, rule: Rule, single: Getter, condition: Callable[[Any], bool] | None) -> Getter:
+        """A list whose items know their index in the result."""
+        kept = 0
+
+        def item(repetition: Any) -> Any:
+            nonlocal kept
+            self.places.append(kept)
+            value = single(repetition)
+            self.places.pop()
+            if value is not None and value is not NULL:
+                kept += 1
+            return value
+
+        get = super().each(rule, item, condition)
+
+        def traced(record: Any) -> Any:
+            nonlocal kept
+            kept = 0
+            return get(record)
+
+        return traced
+
+    def note(self, rule: Rule, path: str, raw: Any, result: Any) -> None:
+        """Add one step, with the index of each repetition that the rule stands in."""
+        field = rule.target
+        for place in self.places:
+            field = field.replace("[]", f"[{place}]", 1)
+        self.steps.append(Step(self.type_name, field, path, raw, rule.file, rule.key, result))
