@@ -6,7 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, TypeVar, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -14,7 +15,14 @@ from pydantic import BaseModel, ValidationError
 from gateway.access.views import View, built_in
 from gateway.errors import InvalidConfiguration
 from gateway.model import TYPES
+from gateway.secret import located
 
+if TYPE_CHECKING:
+    from gateway.registry import Registry
+    from gateway.settings import Settings
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+"""What names in ``gateway.toml`` are made of: safe in file names, metrics and logs."""
 Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -46,13 +54,62 @@ class InvalidSettings(InvalidConfiguration):
             super().__init__(f"{name} has {len(self.problems)} mistakes:{listed}\n")
 
 
-def diagnose(
-    model: type[Model], document: Mapping[str, Any], text: str, context: object = None
-) -> tuple[Model | None, list[Problem]]:
+def diagnose(model: type[Model], document: Mapping[str, Any], text: str) -> tuple[Model | None, list[Problem]]:
     """The settings when they can be read at all, and everything that is wrong with them."""
-    settings, problems = validated(model, document, (), text, context)
+    settings, problems = validated(model, document, (), text)
     problems += _cross_checks(document, text)
     return settings, problems
+
+
+class Configured(NamedTuple):
+    """The settings of every plugin in use, validated by the plugin's own model."""
+
+    sources: dict[str, BaseModel]
+    routes: dict[str, BaseModel]
+    keys: BaseModel
+
+
+def check_plugins(settings: Settings, registry: Registry, folder: Path, text: str = "") -> Configured:
+    """Validate the ``config`` table of the keys and of every source and route with the plugin's own model.
+
+    Args:
+        settings: what :func:`gateway.settings.load` returned.
+        registry: the loaded plugins.
+        folder: where relative paths begin: the folder of ``gateway.toml``.
+        text: the file itself, to name lines.
+
+    Raises:
+        InvalidSettings: a plugin offers no part of that name, a setting is wrong, or production mode refuses the keys.
+    """
+    problems: list[Problem] = []
+    found: dict[Location, BaseModel] = {}
+    provider = settings.keys.provider
+    tables: list[tuple[Location, str, str, Mapping[str, Any], dict[str, Any]]] = [
+        (("keys",), "provider", provider, registry.key_providers, settings.keys.config)
+    ]
+    for number, source in enumerate(settings.sources):
+        tables.append((("sources", number), "adapter", source.adapter, registry.adapters, source.config))
+    for number, route in enumerate(settings.routes):
+        tables.append((("routes", number), "sink", route.sink, registry.sinks, route.config))
+    for place, key, name, parts, table in tables:
+        if name not in parts:
+            fix = nearest(name, parts) or f"Known are: {', '.join(sorted(parts)) or 'none'}."
+            problems.append(problem_at(f"No loaded plugin offers this {key}", (*place, key), text, fix))
+            continue
+        config, wrong = validated(parts[name].config, table, (*place, "config"), text)
+        problems += wrong
+        if config is not None:
+            found[place] = located(config, folder)
+    if settings.mode == "production" and ("keys",) in found:
+        weaknesses = registry.key_providers[provider].weaknesses(found["keys",], settings.data_folders())
+        problems += [problem_at(f"Production mode refuses: {weakness}", ("keys",), text, "") for weakness in weaknesses]
+    if problems:
+        raise InvalidSettings("gateway.toml", problems)
+    return Configured(
+        {source.name: found["sources", number] for number, source in enumerate(settings.sources)},
+        {route.name: found["routes", number] for number, route in enumerate(settings.routes)},
+        found["keys",],
+    )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -115,11 +172,11 @@ def _absolute(keys: tuple[str, ...], counts: dict[Location, int], *, array: bool
 
 
 def validated(
-    model: type[Model], table: Mapping[str, Any], place: Location, text: str, context: object = None
+    model: type[Model], table: Mapping[str, Any], place: Location, text: str
 ) -> tuple[Model | None, list[Problem]]:
     """One table by its model: the settings, or every mistake with its place below ``place``."""
     try:
-        return model.model_validate(dict(table), context=context), []
+        return model.model_validate(dict(table)), []
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)
         return None, [
@@ -138,7 +195,7 @@ def _explained(model: type[BaseModel], kind: str, message: str, place: Location,
     described = _described(model, inside)
     if kind == "missing":
         what = "This setting is missing"
-    elif kind == "string_pattern_mismatch":
+    elif kind == "string_pattern_mismatch" and NAME in message:
         what = "A name is made of lower-case letters, digits and hyphens, at most 63"
     return problem_at(what[0].upper() + what[1:], place, text, described)
 

@@ -6,69 +6,25 @@ they are used; a secret in plain text is refused. No error here repeats what was
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 import zoneinfo
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PrivateAttr
-from pydantic_core import CoreSchema, core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gateway.diagnosis import InvalidSettings, Location, Problem, diagnose, nearest, problem_at, validated
-from gateway.errors import InvalidConfiguration
+from gateway.diagnosis import NAME, InvalidSettings, Problem, diagnose
+from gateway.secret import Secret, located, resolve_secret
 
-if TYPE_CHECKING:
-    from gateway.registry import Registry
+__all__ = [
+    "Data", "Keys", "Limits", "Log", "Part", "Route", "Secret", "Settings", "Source", "StorePart", "Tenant", "Zone",
+    "load", "parse", "resolve_secret", "starter_toml",
+]  # fmt: skip
 
 EMBEDDED = "embedded"
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class Secret(str):
-    """A reference to a secret, ``env:NAME`` or ``file:path``; the secret itself is never a setting."""
-
-    __slots__ = ()
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
-        """A string that pydantic accepts only as a reference."""
-        return core_schema.no_info_after_validator_function(cls.checked, core_schema.str_schema())
-
-    @classmethod
-    def checked(cls, text: str) -> Self:
-        """The reference, or ValueError without the text: it may be the secret."""
-        if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", text):
-            raise ValueError("a secret is named, not written: use env:NAME or file:path")
-        return cls(text)
-
-
-def resolve_secret(reference: str) -> str:
-    """The secret behind a reference, read now.
-
-    Raises:
-        InvalidConfiguration: the variable is not set, or the file cannot be read or is empty.
-    """
-    scheme, _, name = Secret.checked(reference).partition(":")
-    if scheme == "env":
-        found = os.environ.get(name, "")
-        fix = f"Set {name} for the process that runs the gateway."
-    else:
-        try:
-            found = Path(name).read_text("utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            problem = f"A secret cannot be read: {type(error).__name__}"
-            raise InvalidConfiguration(
-                problem, where=reference, fix="Write it there, readable by the gateway."
-            ) from None
-        fix = "Write the secret into that file."
-    if not found:
-        raise InvalidConfiguration("A secret is empty or not set", where=reference, fix=fix)
-    return found
 
 
 def _zone(name: str) -> str:
@@ -94,8 +50,7 @@ def _store_url(url: str) -> str:
     return url
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-"""Lower-case letters, digits and hyphens: safe in file names, metrics and logs."""
+Name = Annotated[str, Field(pattern=NAME)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
@@ -166,7 +121,10 @@ class Route(Part):
         default=(), description="Only records of these locations, by native id; all when empty."
     )
     view: Name = Field(description="The named set of fields it may see.")
-    purpose: str = Field(min_length=1, description="Why the data is disclosed, for the patient's disclosure list.")
+    purpose: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$",
+        description="Why the data is disclosed, in one word of at most 40 letters, for the patient's disclosure list.",
+    )
     recipient: str = Field(min_length=1, description="Who gets the data, for the patient's disclosure list.")
     start: Literal["beginning", "now"] = Field(
         default="beginning", description="Where a new route begins in the journal."
@@ -198,14 +156,6 @@ class Log(Part):
     )
 
 
-class Origin(NamedTuple):
-    """Where settings were read: relative paths begin at ``folder``, and ``text`` tells lines."""
-
-    folder: Path = Path()
-    name: str = "gateway.toml"
-    text: str = ""
-
-
 class Settings(Part):
     """The whole of ``gateway.toml``."""
 
@@ -226,18 +176,6 @@ class Settings(Part):
     )
     limits: Limits = Field(default=Limits(), description="How much is too much.")
     log: Log = Field(default=Log(), description="What is logged.")
-
-    _origin: Origin = PrivateAttr(default_factory=Origin)
-
-    def model_post_init(self, context: Any, /) -> None:
-        """Remember where the settings were read, when the validation says it."""
-        if isinstance(context, Origin):
-            self._origin = context
-
-    @property
-    def origin(self) -> Origin:
-        """Where these settings were read."""
-        return self._origin
 
     def plugin_names(self) -> tuple[str, ...]:
         """The entry points to load: one per adapter, sink and key provider in use, pins first.
@@ -260,24 +198,6 @@ class Settings(Part):
     def route(self, name: str) -> Route:
         """The route of that name; KeyError when there is none."""
         return {route.name: route for route in self.routes}[name]
-
-
-def located(part: Model, folder: Path) -> Model:
-    """The same settings with every relative path, and every ``file:`` secret, taken from ``folder``."""
-    changed = {name: _located(value, folder) for name, value in part}
-    return part.model_copy(update=changed)
-
-
-def _located(value: Any, folder: Path) -> Any:
-    if isinstance(value, Path):
-        return folder / value
-    if isinstance(value, Secret) and value.startswith("file:"):
-        return Secret(f"file:{folder / value[5:]}")
-    if isinstance(value, BaseModel):
-        return located(value, folder)
-    if isinstance(value, tuple | list):
-        return type(value)(_located(item, folder) for item in value)
-    return value
 
 
 def load(path: Path) -> Settings:
@@ -306,60 +226,10 @@ def parse(text: str, folder: Path, name: str = "gateway.toml") -> Settings:
         line = re.search(r"at line (\d+)", str(error))
         problem = Problem("This is not TOML", "", int(line[1]) if line else None, "Compare it with toml.io.")
         raise InvalidSettings(name, [problem]) from None
-    settings, problems = diagnose(Settings, document, text, Origin(folder, name, text))
+    settings, problems = diagnose(Settings, document, text)
     if settings is None or problems:
         raise InvalidSettings(name, problems)
     return located(settings, folder)
-
-
-class Configured(NamedTuple):
-    """The settings of every plugin in use, validated by the plugin's own model."""
-
-    sources: dict[str, BaseModel]
-    routes: dict[str, BaseModel]
-    keys: BaseModel
-
-
-def check_plugins(settings: Settings, registry: Registry) -> Configured:
-    """Validate the ``config`` table of the keys and of every source and route with the plugin's own model.
-
-    Args:
-        settings: what :func:`load` or :func:`parse` returned.
-        registry: the loaded plugins.
-
-    Raises:
-        InvalidSettings: a plugin offers no part of that name, a setting is wrong, or production mode refuses the keys.
-    """
-    text = settings.origin.text
-    problems: list[Problem] = []
-    found: dict[Location, BaseModel] = {}
-    provider = settings.keys.provider
-    tables: list[tuple[Location, str, str, Mapping[str, Any], dict[str, Any]]] = [
-        (("keys",), "provider", provider, registry.key_providers, settings.keys.config)
-    ]
-    for number, source in enumerate(settings.sources):
-        tables.append((("sources", number), "adapter", source.adapter, registry.adapters, source.config))
-    for number, route in enumerate(settings.routes):
-        tables.append((("routes", number), "sink", route.sink, registry.sinks, route.config))
-    for place, key, name, parts, table in tables:
-        if name not in parts:
-            fix = nearest(name, parts) or f"Known are: {', '.join(sorted(parts)) or 'none'}."
-            problems.append(problem_at(f"No loaded plugin offers this {key}", (*place, key), text, fix))
-            continue
-        config, wrong = validated(parts[name].config, table, (*place, "config"), text)
-        problems += wrong
-        if config is not None:
-            found[place] = located(config, settings.origin.folder)
-    if settings.mode == "production" and ("keys",) in found:
-        weaknesses = registry.key_providers[provider].weaknesses(found["keys",], settings.data_folders())
-        problems += [problem_at(f"Production mode refuses: {weakness}", ("keys",), text, "") for weakness in weaknesses]
-    if problems:
-        raise InvalidSettings(settings.origin.name, problems)
-    return Configured(
-        {source.name: found["sources", number] for number, source in enumerate(settings.sources)},
-        {route.name: found["routes", number] for number, route in enumerate(settings.routes)},
-        found["keys",],
-    )
 
 
 def starter_toml() -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from gateway.diagnosis import InvalidSettings, Problem, line_of
+from gateway.diagnosis import Configured, InvalidSettings, Problem, check_plugins, line_of
 from gateway.errors import InvalidConfiguration
 from gateway.registry import Registry
-from gateway.settings import Configured, Secret, Settings, check_plugins, load, parse, resolve_secret, starter_toml
+from gateway.settings import Secret, Settings, load, parse, resolve_secret, starter_toml
 
 GOOD = """
 mode = "development"
@@ -102,7 +102,7 @@ def test_every_setting_has_a_sentence() -> None:
         ('name = "south"', 'name = "South Side"', "tenants[1].name", "lower-case letters", "One clinic group"),
         ('adapter = "acme"', "adapter = 7", "sources[0].adapter", "should be a valid string", "The adapter that"),
         ('"development"', '"test"', "mode", "'development' or 'production'", "refuses set-ups"),
-        ('purpose = "payment"', 'purpose = ""', "routes[0].purpose", "at least 1 character", "disclosure list"),
+        ('purpose = "payment"', 'purpose = ""', "routes[0].purpose", "should match pattern", "in one word"),
     ],
 )
 def test_a_mistake_is_told_with_place_line_and_cure(old: str, new: str, where: str, what: str, fix: str) -> None:
@@ -271,7 +271,7 @@ def registry() -> Registry:
 
 def configured(text: str, registry: Registry) -> Configured:
     """The plugins' settings of a text."""
-    return check_plugins(parse(text, Path("/etc/gateway")), registry)
+    return check_plugins(parse(text, Path("/etc/gateway")), registry, Path("/etc/gateway"), text)
 
 
 def test_plugin_settings_are_validated_and_located(registry: Registry) -> None:
