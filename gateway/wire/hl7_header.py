@@ -133,7 +133,9 @@ def _narrow(message: bytes) -> bytes:
     wide = width(message)
     if wide is not None:
         start, name = wide
-        message = message[start:].decode(name, "replace").encode("utf-8")
+        message = message[start:]
+        if name != "utf-8":
+            message = message.decode(name, "replace").encode("utf-8")
     return message.lstrip(_LEADING)
 
 

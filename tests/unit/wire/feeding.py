@@ -26,6 +26,8 @@ LARGEST = 16 * MIB if os.environ.get("GATEWAY_FULL") == "1" else MIB
 """The largest input of the doubling tests: 16 MiB in the full run, 1 MiB by default."""
 RATIO = 2.3
 """Linear work takes twice as long for twice the input; the rest is the noise of a shared machine."""
+FLOOR = 0.002
+"""Seconds of CPU below which a time is all noise and caches; it counts as this much."""
 
 
 @dataclass(frozen=True)
@@ -83,29 +85,23 @@ def assert_linear(
 ) -> None:
     """Assert that the CPU time of ``work`` grows at most :data:`RATIO` times whenever its input doubles.
 
-    ``shape(n)`` makes an input of about ``n`` bytes. Each size counts with the best of three runs, and a pair of sizes
-    that looks worse is measured twice more, since other processes share the machine's caches.
+    ``shape(n)`` makes an input of about ``n`` bytes. Both sizes are measured in turns and count with their best time,
+    and a pair that looks worse is measured again, since other processes share the machine's caches.
     """
     size = smallest
     while size * 2 <= largest:
         small, large = shape(size), shape(size * 2)
-        ratio = _ratio(work, small, large)
-        for _ in range(2):
-            if ratio <= RATIO:
+        low = high = float("inf")
+        for turn in range(12):
+            low, high = min(low, _seconds(work, small)), min(high, _seconds(work, large))
+            if turn >= 2 and high <= RATIO * max(low, FLOOR):
                 break
-            ratio = min(ratio, _ratio(work, small, large))
+        ratio = high / max(low, FLOOR)
         assert ratio <= RATIO, f"{size} to {size * 2} bytes took {ratio:.2f} times as long"
         size *= 2
 
 
-def _ratio(work: Callable[[bytes], object], small: bytes, large: bytes) -> float:
-    return _seconds(work, large) / max(_seconds(work, small), 1e-4)
-
-
 def _seconds(work: Callable[[bytes], object], data: bytes) -> float:
-    best = float("inf")
-    for _ in range(3):
-        begin = time.process_time()
-        work(data)
-        best = min(best, time.process_time() - begin)
-    return best
+    begin = time.process_time()
+    work(data)
+    return time.process_time() - begin

@@ -68,7 +68,8 @@ def message(fields: str, msh: str = "MSH|^~\\&|A") -> bytes:
 @pytest.mark.parametrize(
     ("sent", "value"),
     [
-        ("\\F\\\\S\\\\T\\\\R\\\\E\\", "|^&~\\"), ("a\\.br\\b", "a\nb"), ("\\X41\\\\X4243\\", "ABC"), ("\\H\\x\\N\\", "x"),
+        ("\\F\\\\S\\\\T\\\\R\\\\E\\", "|^&~\\"), ("a\\.br\\b", "a\nb"), ("\\X41\\\\X4243\\", "ABC"),
+        ("\\H\\x\\N\\", "x"),
         ("\\Zq\\", "\\Zq\\"), ("a\\b\\S\\c", "a\\b^c"), ("\\XF\\", "\\XF\\"), ("\\.sp2\\", "\n\n"),
         ("\\.sp9999\\", "\\.sp9999\\"), ("\\.sk+3\\", "   "), ("\\", "\\"), ("\\XFF\\", "\\XFF\\"), ("\\.in+4\\x", "x"),
     ],
@@ -130,7 +131,8 @@ HEAD = "MSH|^~\\&|A|||||||||||||||{}\rPID|1||"
     [
         ("UNICODE UTF-8", "utf-8", "utf-8"), ("", "utf-8", "utf-8"), ("8859/1", "utf-8", "utf-8"),
         ("8859/1", "latin-1", "iso8859-1"), ("ASCII", "latin-1", "cp1252"), ("", "cp1252", "cp1252"),
-        ("8859/15", "iso8859-15", "iso8859-15"), ("UNICODE UTF-16", "utf-16", "utf-16-le"), ("", "utf-16-be", "utf-16-be"),
+        ("8859/15", "iso8859-15", "iso8859-15"), ("UNICODE UTF-16", "utf-16", "utf-16-le"),
+        ("", "utf-16-be", "utf-16-be"),
         ("", "utf-8-sig", "utf-8"), ("8859/1~UNICODE UTF-8", "latin-1", "iso8859-1"), ("NO SUCH", "cp1252", "cp1252"),
     ],
 )
@@ -180,7 +182,10 @@ def test_spans_name_the_bytes(encoding):
 
 
 PATHS = ["MSH-9.1", "PID-3[MR].1", "PID-5.1", "PID-13[*]", "NTE[*]", "PID-5.2.2", "ZZZ-1", "MSH-2", "OBX[2]-5"]
-PIECES = ["MSH|^~\\&|", "MSH", "PID|", "|", "^", "~", "\\", "&", "\r", "\n", '""', "x", "\\X4\\", "\\F\\", "é", "\ufeff", "\0"]
+PIECES = [
+    "MSH|^~\\&|", "MSH", "PID|", "|", "^", "~", "\\", "&", "\r", "\n", '""', "x", "\\X4\\", "\\F\\", "é", "\ufeff",
+    "\0",
+]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=60), st.sampled_from(["utf-8", "utf-16", "cp1252"]))

@@ -29,7 +29,8 @@ def test_peek_reads_what_intake_needs():
 
 @pytest.mark.parametrize(
     ("pid", "key"),
-    [(b"", None), (b"5", "5^"), (b"5^^^A&b", "5^A"), (b'""', None), (b"5~6^^^^MR", "6^"), (b"5^^^Q^MR~6^^^R^MR", "5^Q")],
+    [(b"", None), (b"5", "5^"), (b"5^^^A&b", "5^A"), (b'""', None), (b"5~6^^^^MR", "6^"),
+     (b"5^^^Q^MR~6^^^R^MR", "5^Q")],
 )
 def test_order_key_is_the_patient_of_the_record(pid, key):
     """The key follows the identifier that names the patient: the first MR, else the first of all."""
@@ -97,16 +98,20 @@ def test_acknowledgement_speaks_the_delimiters_of_the_message():
     assert answer == b"MSH$%*!@$c$d$a$b$t$$ACK%A04%ACK$G1$P$2.5.1\rMSA$AA$7\r"
 
 
-@given(st.lists(st.sampled_from([b"MSH|^~\\&|", b"|", b"^", b"\r", b"\n", b"MSH", b"PID|", b"1", b"\xff", b"\0", b"~"])))
+PARTS = [b"MSH|^~\\&|", b"|", b"^", b"\r", b"\n", b"MSH", b"PID|", b"1", b"\xff", b"\0", b"~"]
+
+
+@given(st.lists(st.sampled_from(PARTS)))
 def test_any_bytes_peek_or_are_refused(parts):
     """Whatever comes, the peek answers or refuses in the gateway's words, and every refusal has an answer."""
     data = b"".join(parts)
     try:
         header = peek(data)
     except GatewayError as error:
-        assert acknowledge(glance(data), "AR", "x", error)
+        answer = acknowledge(glance(data), "AR", "x", error)
     else:
-        assert acknowledge(header, "AA", "x").count(b"\r") == 2
+        answer = acknowledge(header, "AA", "x")
+    assert peek(answer).kind.startswith("ACK")
 
 
 @pytest.mark.parametrize("unit", [b"|", b"~", b"^", b"\r", b"\n", b"~1^^^^", b"\rPID", b"\xff\xfe"])
