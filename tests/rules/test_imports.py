@@ -42,9 +42,12 @@ ONLY: Mapping[str, tuple[str, ...]] = {
     "hl7apy": ("adapters/gateway_hl7/strict.py",),
     "pyx12": ("adapters/gateway_x12/strict.py",),
     "sqlcipher3": ("gateway/store/", "gateway/vault/key"),
-    "apscheduler": ("gateway/flow/",),
+    "sqlalchemy": ("gateway/store/",),
+    "alembic": ("gateway/store/migrations/",),
 }
 """Library -> the only places of the product that may import it: the key provider wraps keys, never patient data."""
+ANYWHERE = {"sqlalchemy", "sqlalchemy.Connection", "sqlalchemy.Row"}
+"""Types of what the store's functions take and give; no statement can be made of them."""
 
 
 def dotted(path: Path) -> str:
@@ -84,7 +87,7 @@ def test_nothing_happens_on_import() -> None:
 
 
 def test_guarded_libraries_stay_in_their_places() -> None:
-    """Decryption, the standards' own libraries and the database driver are each imported in one place."""
+    """Decryption, the standards' own libraries, SQL and the database driver are each used in one place."""
     faults = [fault for path in modules(*PRODUCT) for fault in misplaced(short(path), list(imported(parsed(path))))]
     assert faults == []
 
@@ -101,5 +104,5 @@ def test_the_rules_see_a_planted_fault(tmp_path: Path, code: str, event: str) ->
     (tmp_path / "planted.py").write_text(code)
     (seen, *_) = probe(["planted"], path=(str(tmp_path),))
     assert seen.startswith(f"planted: {event}")
-    used = [("hl7apy.parser", 3), ("hl7", 4)]
+    used = [("hl7apy.parser", 3), ("hl7", 4), ("sqlalchemy", 5), ("sqlalchemy.Row", 5)]
     assert list(misplaced("gateway/flow/receive.py", used)) == ["gateway/flow/receive.py line 3: hl7apy.parser"]

@@ -82,8 +82,11 @@ def subjects(test: Path) -> Iterator[Path]:
     """Where the module that a unit test is about may be."""
     *folder, _ = test.relative_to(ROOT / "tests/unit").parts
     stem = test.stem.removeprefix("test_")
-    for root in ("gateway", "adapters", "plugins", "mappings", "."):
-        yield from (ROOT.joinpath(root, *folder, stem + ending) for ending in (".py", "", ".toml"))
+    if folder[:1] in (["adapters"], ["plugins"]):
+        room = ROOT.joinpath(folder[0], *(f"gateway_{name}" for name in folder[1:2]), *folder[2:])
+    else:
+        room = ROOT.joinpath("gateway", *folder)
+    yield from (room / (stem + ending) for ending in (".py", "", ".toml"))
 
 
 def has_subject(test: Path) -> bool:
@@ -96,7 +99,7 @@ def has_subject(test: Path) -> bool:
 
 
 def test_unit_tests_mirror_the_tree() -> None:
-    """``tests/unit/wire/test_mllp.py`` is about ``gateway/wire/mllp.py``, and so on for each of them."""
+    """``wire/test_mllp.py`` is about ``gateway/wire/mllp.py``, ``plugins/files/test_sink.py`` about a plugin's sink."""
     tests = [path for path in modules("tests/unit") if path.name.startswith("test_")]
     lost = [short(test) for test in tests if not has_subject(test)]
     assert tests
