@@ -79,7 +79,7 @@ class View:
             self._lenses[type_name] = lens
         self.text = msgspec.json.encode({"view": name, "grants": self.grants}, order="sorted").decode()
         """What was hashed into :attr:`version`: kept by hash, so a later reader can say what was granted then."""
-        self.version = hashlib.sha256(self.text.encode()).hexdigest()[:32]
+        self.version = hashlib.sha256(self.text.encode()).hexdigest()
 
     def project(self, type: str, data: bytes) -> Projection:
         """Cut one record down to what is granted; nothing when its type is not.

@@ -1,0 +1,1 @@
+"""Shared input and output that adapters and sinks configure."""
