@@ -23,7 +23,7 @@ ADAPTER = {
 }
 PLUGIN = {"__init__.py", "plugin.py", "config.py", "quality.toml"}
 JOBS = {"sink.py", "reactor.py", "provider.py"}
-NETWORK = {"aiohttp", "socket", "http", "ssl", "urllib.request"}
+NETWORK = {"aiohttp", "socket", "http", "ssl"}
 
 
 def folders(kind: str) -> list[Path]:
