@@ -116,6 +116,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     change: ChangeKind
     type: str
     record_id: str
+    order: str
+    """Opaque; deliveries with the same value must go one after another, and the rest of them waits when one fails."""
     version: int
     at: str
     """When the journal took the change: ISO 8601, UTC."""
@@ -147,6 +149,10 @@ class Retry(msgspec.Struct, frozen=True, tag=True):
 
     reason: str
     after: float | None = None
+
+
+HELD = Retry("held")
+"""For a delivery that was not tried because one before it, of the same order, did not succeed."""
 
 
 class Rejected(msgspec.Struct, frozen=True, tag=True):

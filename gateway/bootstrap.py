@@ -1,0 +1,302 @@
+"""The one place where real parts meet: settings in, a gateway that can run out. Nothing happens on import."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import structlog
+from pydantic import BaseModel
+
+from gateway.access import View
+from gateway.access.views import compile_views
+from gateway.audit import AuditLog, FileWitness, Sequencer, Signer
+from gateway.diagnosis import Configured, check_plugins
+from gateway.errors import InvalidConfiguration, StoreUnavailable
+from gateway.flow.clock import iso, micros
+from gateway.flow.deliver import Deliverer, Route
+from gateway.flow.handoff import Handoff
+from gateway.flow.normalize import Normalizer
+from gateway.flow.receive import Receiver
+from gateway.flow.route import Filter
+from gateway.flow.source import Source
+from gateway.hookspecs import Adapter, OpenSink
+from gateway.mapping import Mapping
+from gateway.registry import Registry
+from gateway.settings import Route as RouteSettings
+from gateway.settings import Settings, resolve_secret
+from gateway.settings import Source as SourceSettings
+from gateway.store import journal
+from gateway.store.opening import Store, open_store
+from gateway.vault import Keystore, Vault
+
+HANDOFF_BYTES = 64 * 2**20
+SEQUENCE_SECONDS = 1.0
+HEALTH_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Who numbers and signs one tenant's audit log, and who keeps the signed heads."""
+
+    signer: Signer
+    witness: FileWitness
+    sequencer: Sequencer
+
+
+@dataclass
+class Gateway:
+    """All parts of one process, opened. ``close`` it when done."""
+
+    settings: Settings
+    configured: Configured
+    registry: Registry
+    store: Store
+    vault: Vault
+    audit: AuditLog
+    seals: dict[str, Seal]
+    sources: dict[tuple[str, str], Source]
+    views: dict[str, View]
+    handoff: Handoff = field(default_factory=lambda: Handoff(HANDOFF_BYTES))
+    deliverers: list[Deliverer] = field(default_factory=list)
+
+    @property
+    def tenants(self) -> list[str]:
+        """Names of the clinic groups."""
+        return [tenant.name for tenant in self.settings.tenants]
+
+    def receiver(self, source: Source) -> Receiver:
+        """The intake of one source."""
+        limits = self.settings.limits
+        return Receiver(
+            source, self.store, self.vault, self.audit, self.handoff,
+            most_bytes=limits.message_bytes, most_unsettled=limits.unsettled_messages,
+        )  # fmt: skip
+
+    def normalizer(self, changed: Callable[[str], None]) -> Normalizer:
+        """The thread that settles messages; ``changed`` is told the tenant after each batch, on that thread."""
+        return Normalizer(self.sources, self.store, self.vault, self.audit, self.handoff, changed)
+
+    def sequence(self) -> None:
+        """Number new audit rows into the tree and sign a checkpoint when one is due."""
+        for seal in self.seals.values():
+            checkpoint = self.store.write_sync(seal.sequencer.step)
+            if checkpoint is not None:
+                seal.sequencer.publish(checkpoint)
+
+    def close(self) -> None:
+        """Sequence what is left, then let go of store and keys."""
+        try:
+            self.sequence()
+        except StoreUnavailable as error:
+            log.warning("audit-not-sequenced", error=error.code)
+        self.store.close()
+        self.vault.keystore.close()
+
+
+def open_gateway(settings: Settings, folder: Path, text: str = "", *, create: bool = False) -> Gateway:
+    """Open keystore, store, audit log, sources and views.
+
+    Args:
+        settings: the checked ``gateway.toml``.
+        folder: where relative paths begin: the folder of ``gateway.toml``.
+        text: the file itself, so that mistakes name their line.
+        create: make root key, keystore and store where none are yet (``gateway init``).
+
+    Raises:
+        Stop: something a person must mend; ``KeysUnavailable`` and ``StoreUnavailable`` as they come.
+    """
+    registry = Registry.load(settings.plugin_names())
+    configured = check_plugins(settings, registry, folder, text)
+    provider = registry.key_providers[settings.keys.provider]
+    for reason in provider.weaknesses(configured.keys, settings.data_folders()):
+        log.warning("weak-setting", reason=reason)
+    if create:
+        settings.keys.keystore.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        provider.create(configured.keys)
+        keystore = Keystore.create(settings.keys.keystore, provider, configured.keys)
+    else:
+        keystore = Keystore(settings.keys.keystore, provider, configured.keys)
+    password = None if settings.store.password is None else resolve_secret(settings.store.password)
+    store = open_store(settings.store.url, password, settings.data.directory, keystore.database_key)
+    store.start()
+    audit = AuditLog(store)
+    vault = Vault(keystore, audit.is_committed)
+    opened = Gateway(settings, configured, registry, store, vault, audit, {}, {}, compile_views(settings.views))
+    _prepare(opened)
+    return opened
+
+
+def bind_source(settings: SourceSettings, adapter: Adapter, config: BaseModel) -> Source:
+    """A configured source with its mapping compiled."""
+    mapping = Mapping.load(adapter.mappings, settings.overlay, adapter.path).bind(zone=settings.zone)
+    return Source.bind(settings.tenant, settings.name, adapter, config, mapping)
+
+
+def open_sink(gateway: Gateway, route: RouteSettings) -> OpenSink:
+    """The configured sink of one route, connected."""
+    return gateway.registry.sinks[route.sink].open(route.name, gateway.configured.routes[route.name])
+
+
+def bind_route(gateway: Gateway, route: RouteSettings) -> Route:
+    """A configured route with its filter and view compiled."""
+    view = gateway.views[route.view]
+    names = route.sources or tuple(source for tenant, source in gateway.sources if tenant == route.tenant)
+    locations = frozenset(
+        _record_bytes(gateway.vault.record_id(route.tenant, source, "Location", native))
+        for source in names
+        for native in route.locations
+    )
+    return Route(
+        tenant=route.tenant,
+        name=route.name,
+        filter=Filter(frozenset(route.types or view.grants), frozenset(route.sources), locations),
+        view=view,
+        purpose=route.purpose,
+        recipient=route.recipient,
+        halt=route.poison == "halt",
+        start_now=route.start == "now",
+        info=gateway.registry.sinks[route.sink].info,
+    )
+
+
+async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], None]) -> None:
+    """Run the parts that ``roles`` name (intake, worker, deliver) until cancelled.
+
+    ``ready`` is called once everything listens.
+    """
+    lock = take_lock(gateway.settings.data.directory)
+    loop = asyncio.get_running_loop()
+
+    def changed(tenant: str) -> None:
+        loop.call_soon_threadsafe(_wake, gateway, tenant)
+
+    normalizer = gateway.normalizer(changed)
+    if "worker" in roles:
+        normalizer.start()
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_sequence(gateway))
+            if "deliver" in roles:
+                for route in gateway.settings.routes:
+                    bound = bind_route(gateway, route)
+                    deliverer = Deliverer(bound, open_sink(gateway, route), gateway.store, gateway.vault, gateway.audit)
+                    gateway.deliverers.append(deliverer)
+                    group.create_task(_deliver(deliverer))
+            if "intake" in roles:
+                for source in gateway.sources.values():
+                    receiver = gateway.receiver(source)
+                    for transport in source.adapter.transports(source.name, source.config):
+                        group.create_task(transport.run(receiver))
+            await asyncio.sleep(0)
+            group.create_task(_health(gateway))
+            ready()
+    finally:
+        if "worker" in roles:
+            await asyncio.to_thread(normalizer.stop)
+        lock.close()
+
+
+async def _deliver(deliverer: Deliverer) -> None:
+    try:
+        await deliverer.run()
+    finally:
+        await deliverer.close()
+
+
+async def _sequence(gateway: Gateway) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(gateway.sequence)
+        except StoreUnavailable as error:
+            log.warning("audit-waits", error=error.code)
+        await asyncio.sleep(SEQUENCE_SECONDS)
+
+
+async def _health(gateway: Gateway) -> None:
+    """Renew the health file: who runs, whether it can store, and how much waits."""
+    path = health_path(gateway.settings)
+    try:
+        while True:
+            text = json.dumps(
+                {
+                    "pid": os.getpid(),
+                    "at": iso(micros()),
+                    "store": "ok" if gateway.store.healthy else "unavailable",
+                    "unsettled_messages": gateway.handoff.unsettled,
+                    "waiting_deliveries": {one.route.name: one.waiting for one in gateway.deliverers},
+                }
+            )
+            await asyncio.to_thread(_replace, path, text)
+            await asyncio.sleep(HEALTH_SECONDS)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def health_path(settings: Settings) -> Path:
+    """Where ``serve`` says how it is."""
+    return settings.data.directory / "health.json"
+
+
+def take_lock(folder: Path) -> IO[str]:
+    """Be the only serving process of this data folder; ``InvalidConfiguration`` when another one is."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = (folder / "gateway.lock").open("w", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise InvalidConfiguration(
+            "Another gateway serves this data folder",
+            where="data.directory",
+            fix="Stop it first, or use another folder.",
+        ) from None
+    return lock
+
+
+def _wake(gateway: Gateway, tenant: str) -> None:
+    for deliverer in gateway.deliverers:
+        if deliverer.route.tenant == tenant:
+            deliverer.changed.set()
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _prepare(gateway: Gateway) -> None:
+    """Compile sources, make tenants' lanes and keys, and keep the texts that provenance refers to."""
+    for source in gateway.settings.sources:
+        adapter = gateway.registry.adapters[source.adapter]
+        bound = bind_source(source, adapter, gateway.configured.sources[source.name])
+        gateway.sources[source.tenant, source.name] = bound
+    witness = gateway.settings.keys.keystore.parent
+    for tenant in gateway.tenants:
+        signer = Signer(tenant, gateway.vault.signing_key(tenant))
+        kept = FileWitness(witness / f"{tenant}.checkpoints")
+        gateway.seals[tenant] = Seal(signer, kept, Sequencer(tenant, signer, kept))
+        gateway.store.read_sync(gateway.seals[tenant].sequencer.resume)
+
+    def unit(connection: Any) -> None:
+        for tenant in gateway.tenants:
+            journal.ensure_lanes(connection, tenant)
+        for source in gateway.sources.values():
+            journal.keep_text(connection, source.mapping_hash, "mapping", source.mapping.text)
+        for view in gateway.views.values():
+            journal.keep_text(connection, bytes.fromhex(view.version).ljust(32, b"\0"), "view", view.text)
+
+    gateway.store.write_sync(unit)
+
+
+def _record_bytes(record_id: str) -> bytes:
+    return bytes.fromhex(record_id.replace("-", ""))

@@ -1,0 +1,46 @@
+"""The gateway on the command line: the same powers as everywhere else, each with ``--json``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from gateway.cli import importing, looking, mappings, operating, quarantine, verifying
+from gateway.errors import GatewayError, PluginFailed
+from gateway.registry import Registry
+
+
+class Commands(TyperGroup):
+    """Built-in commands; a command that is not built in is the plugin of that name."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # click's own signature
+        """The built-in command, or the one a plugin of that name offers."""
+        found = super().get_command(ctx, cmd_name)
+        if found is not None or cmd_name.startswith("-"):
+            return found
+        try:
+            offered = Registry.load([cmd_name]).commands
+        except PluginFailed:
+            return None
+        return typer.main.get_command(offered[0]) if offered else None
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+operating.register(app)
+importing.register(app)
+looking.register(app)
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(verifying.app, name="verify")
+app.add_typer(mappings.app, name="mappings")
+
+
+def main() -> None:
+    """Entry point: errors of the gateway are told in one line, with the fix, and end with exit code 2."""
+    try:
+        app()
+    except GatewayError as error:
+        sys.stderr.write(f"gateway: {error}\n")
+        sys.exit(2)

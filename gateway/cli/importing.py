@@ -1,0 +1,198 @@
+"""import: bring in files by hand, or see what would come of them without storing anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gateway.bootstrap import Gateway, open_gateway, take_lock
+from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, read
+from gateway.errors import InvalidConfiguration
+from gateway.flow.preview import Preview, preview_source
+from gateway.flow.source import Source
+from gateway.hookspecs import Adapter
+from gateway.model.exchange import Finding, Item
+from gateway.registry import Registry
+
+CHUNK = 64 * 1024
+HEAD = 4096
+STEP_BYTES = 2**20
+STEP_ITEMS = 1000
+
+SourceOption = Annotated[
+    str, typer.Option("--source", help="A source's or an adapter's name; found by evidence if not given.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("import")(import_)
+
+
+def import_(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files to bring in.")],
+    source: SourceOption = "",
+    dry_run: Annotated[bool, typer.Option(help="Store nothing; needs no init; one line per message.")] = False,
+    zone: Annotated[str, typer.Option(help="Time zone for a dry run without settings.")] = "UTC",
+    config: ConfigOption = DEFAULT_CONFIG,
+    json_: JsonOption = False,
+) -> None:
+    """Bring files in: format by evidence, messages stored and normalized, totals at the end."""
+    if dry_run:
+        _dry_run(files, source, zone, config, json_=json_)
+        return
+    settings, text = read(config)
+    with closing(open_gateway(settings, config.resolve().parent, text)) as gateway:
+        totals = _import_all(gateway, files, source, quiet=json_)
+    if json_:
+        as_json(totals)
+    else:
+        typer.echo(
+            f"{totals['stored']} messages stored, {totals['repeats']} already known, {totals['findings']} findings,"
+            f" {totals['pending']} still to be normalized"
+        )
+    if totals["findings"]:
+        raise typer.Exit(1)
+
+
+# --- for real --------------------------------------------------------------------------------------------------------
+
+
+def _import_all(gateway: Gateway, files: Sequence[Path], named: str, *, quiet: bool) -> dict[str, int]:
+    """Store all files; normalize here too, unless a serving process does."""
+    totals = {"files": len(files), "stored": 0, "repeats": 0, "findings": 0}
+    with _progress(files, quiet=quiet) as progress:
+        for path in files:
+            found = _source_for(gateway, path, named)
+            asyncio.run(_import_one(gateway, found, path, progress, totals))
+    try:
+        lock = take_lock(gateway.settings.data.directory)
+    except InvalidConfiguration:
+        return totals | {"pending": gateway.handoff.unsettled}
+    with lock:
+        normalizer = gateway.normalizer(lambda _: None)
+        for tenant in gateway.tenants:
+            while normalizer.step(tenant) or not gateway.handoff.is_live(tenant):
+                pass
+    return totals | {"pending": 0}
+
+
+async def _import_one(gateway: Gateway, source: Source, path: Path, progress: Progress, totals: dict[str, int]) -> None:
+    receiver = gateway.receiver(source)
+    task = progress.add_task(path.name, total=path.stat().st_size)
+    cut = source.adapter.cut(_chunks(path, lambda size: progress.advance(task, size)), source.config)
+    for items, findings in _steps(cut):
+        receipts = await receiver.accept(items, name=path.name, findings=findings)
+        totals["stored"] += sum(not receipt.repeat for receipt in receipts)
+        totals["repeats"] += sum(receipt.repeat for receipt in receipts)
+        totals["findings"] += len(findings)
+
+
+def _steps(cut: Iterable[Item | Finding]) -> Iterator[tuple[list[Item], list[Finding]]]:
+    """Resumable steps of at most 1 MiB: what was committed is known again as a repeat."""
+    items: list[Item] = []
+    findings: list[Finding] = []
+    size = 0
+    for part in cut:
+        if isinstance(part, Finding):
+            findings.append(part)
+        else:
+            items.append(part)
+        size += len(part.body)
+        if size >= STEP_BYTES or len(items) + len(findings) >= STEP_ITEMS:
+            yield items, findings
+            items, findings, size = [], [], 0
+    if items or findings:
+        yield items, findings
+
+
+def _source_for(gateway: Gateway, path: Path, named: str) -> Source:
+    """The source that was named, or the only one whose adapter recognizes the file."""
+    sources = list(gateway.sources.values())
+    if named:
+        sources = [one for one in sources if named in (one.name, one.adapter.info.name)]
+    else:
+        head = _head(path)
+        sources = [one for one in sources if one.adapter.recognize(head)]
+    if len(sources) == 1:
+        return sources[0]
+    problem = "Several sources could have sent this file" if sources else "No configured source knows this file"
+    known = ", ".join(one.name for one in sources or gateway.sources.values())
+    raise InvalidConfiguration(problem, where=path.name, fix=f"Name one with --source: {known}.")
+
+
+def _progress(files: Sequence[Path], *, quiet: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    return Progress(*columns, disable=quiet or not files)
+
+
+# --- dry run ---------------------------------------------------------------------------------------------------------
+
+
+def _dry_run(files: Sequence[Path], named: str, zone: str, config: Path, *, json_: bool) -> None:
+    """One line per message: what it would become. Needs no settings; uses those of the source when there are some."""
+    quarantined = False
+    for path in files:
+        preview = _previewer(path, named, zone, config)
+        for line in preview.lines(_chunks(path, lambda _: None)):
+            quarantined = quarantined or "quarantined" in line
+            if json_:
+                as_json(line)
+            else:
+                typer.echo(_sentence(line))
+    if quarantined:
+        raise typer.Exit(1)
+
+
+def _sentence(line: dict[str, Any]) -> str:
+    if "quarantined" in line:
+        return f"{line['control_id']}: quarantined, {line['quarantined']} at {line['where']}. {line['fix']}"
+    if "suppressed" in line:
+        return f"{line['control_id']}: suppressed, {line['suppressed']}"
+    return f"{line['control_id']}: {', '.join(record['type'] for record in line['records']) or 'nothing'}"
+
+
+def _previewer(path: Path, named: str, zone: str, config: Path) -> Preview:
+    if config.exists():
+        settings, _ = read(config)
+        for source in settings.sources:
+            if named == source.name:
+                registry = Registry.load([source.adapter])
+                return preview_source(
+                    registry.adapters[source.adapter], source.config, source.overlay, source.zone, named
+                )
+    registry = Registry.load(None)
+    adapter = _adapter_for(registry, path, named)
+    return preview_source(adapter, {}, None, zone, adapter.info.name)
+
+
+def _adapter_for(registry: Registry, path: Path, named: str) -> Adapter:
+    if named:
+        found = [registry.adapters[named]] if named in registry.adapters else []
+    else:
+        head = _head(path)
+        found = [adapter for adapter in registry.adapters.values() if adapter.recognize(head)]
+    if len(found) == 1:
+        return found[0]
+    raise InvalidConfiguration(
+        "No adapter knows this file" if not found else "Several adapters know this file",
+        where=path.name, fix=f"Name one with --source: {', '.join(sorted(registry.adapters))}.",
+    )  # fmt: skip
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD)
+
+
+def _chunks(path: Path, advance: Any) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        for chunk in iter(lambda: file.read(CHUNK), b""):
+            advance(len(chunk))
+            yield chunk

@@ -1,0 +1,191 @@
+"""messages, records, explain, disclosures: looking at what is there; every look at patient data is in the audit log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from sqlalchemy import Connection
+
+from gateway.bootstrap import Gateway
+from gateway.cli.printing import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    TenantOption,
+    actor,
+    as_json,
+    opened,
+    table,
+    tenant_of,
+)
+from gateway.errors import InvalidConfiguration
+from gateway.flow.clock import iso
+from gateway.flow.explain import Explainer
+from gateway.flow.merge import open_stored
+from gateway.flow.places import change_place, change_row
+from gateway.store import deliveries, journal
+from gateway.store import messages as stored_messages
+from gateway.vault import Sealed
+
+LimitOption = Annotated[int, typer.Option(min=1, max=100_000, help="At most this many rows.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (messages, records, explain, disclosures):
+        app.command()(command)
+
+
+def messages(
+    config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", limit: LimitOption = 50, json_: JsonOption = False
+) -> None:
+    """The newest messages and what became of them; their content stays sealed."""
+    with opened(config) as gateway:
+        name = tenant_of(gateway, tenant)
+        rows = gateway.store.read_sync(lambda connection: stored_messages.latest(connection, name, limit=limit))
+        residue = gateway.store.read_sync(lambda connection: stored_messages.residue_of(connection, name))
+    found = [
+        {
+            "id": row.message_id, "source": row.source, "kind": row.kind, "control_id": row.control_id,
+            "received_at": iso(row.received_at), "answer": row.answer, "conflict": row.conflict,
+            "repeat_of": row.repeat_of, "outcome": row.outcome or "pending", "reason": row.reason or row.fault,
+            "place": row.place, "changes": row.changes or 0,
+        }
+        for row in rows
+    ]  # fmt: skip
+    if json_:
+        unmapped = [{"source": r.source, "kind": r.kind, "path": r.path, "count": r.count} for r in residue]
+        as_json({"messages": found, "residue": unmapped})
+        return
+    columns = ("id", "source", "kind", "control_id", "received_at", "answer", "outcome", "reason", "changes")
+    table("Messages, newest first", columns, [[row[column] for column in columns] for row in found])
+    table(
+        "Unmapped places",
+        ("source", "kind", "path", "count"),
+        [(r.source, r.kind, r.path, r.count) for r in residue[:20]],
+    )
+
+
+def records(
+    type_: Annotated[str | None, typer.Argument(metavar="TYPE", help="Only this record type.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    patient: Annotated[str | None, typer.Option(help="Only of this patient (record id).")] = None,
+    limit: LimitOption = 50,
+    show: Annotated[bool, typer.Option("--show", help="Open their content; the look is logged.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Records as they stand."""
+    with opened(config) as gateway:
+        name = tenant_of(gateway, tenant)
+        owner = None if patient is None else record_bytes(patient)
+        rows = gateway.store.read_sync(lambda c: journal.recent_records(c, name, type_, owner, limit))
+        contents = _open(gateway, name, rows) if show else {}
+    found = [
+        {
+            "id": str(UUID(bytes=row.record_id)), "type": row.type, "source": row.source, "version": row.version,
+            "patient": None if row.patient is None else str(UUID(bytes=row.patient)), "removed": row.removed,
+            "source_version": row.source_version,
+        } | contents.get(bytes(row.record_id), {})
+        for row in rows
+    ]  # fmt: skip
+    if json_:
+        as_json(found)
+        return
+    columns = ["id", "type", "source", "version", "patient", "removed"] + (["native_id", "fields"] if show else [])
+    table("Records", columns, [[row.get(column) for column in columns] for row in found])
+
+
+def _open(gateway: Gateway, tenant: str, rows: Any) -> dict[bytes, dict[str, Any]]:
+    """Contents of these records, under an access entry committed before the first is opened."""
+    entry = gateway.audit.entry(
+        tenant, action="access", actor=actor(), purpose="operations",
+        changes=[change_row(row.record_id, row.version) for row in rows],
+    )  # fmt: skip
+    gateway.store.write_sync(lambda connection: gateway.audit.append(connection, entry))
+    places = [(row.lane, row.position) for row in rows]
+    changes = gateway.store.read_sync(lambda connection: journal.at_places(connection, tenant, places))
+    contents = {}
+    with gateway.audit.grant(entry) as grant:
+        for row in rows:
+            change = changes[row.lane, row.position]
+            place = change_place(tenant, change.record_id, change.version)
+            native_id, fields = open_stored(
+                gateway.vault.open(grant, place, Sealed(change.key_id, change.wrapped, change.box))
+            )
+            contents[bytes(row.record_id)] = {"native_id": native_id, "fields": fields}
+    return contents
+
+
+def explain(
+    record: Annotated[str, typer.Argument(help="Record id.")],
+    field: Annotated[str, typer.Argument(help="Field name, or a dotted path.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    json_: JsonOption = False,
+) -> None:
+    """Where a value came from: message, place in it, mapping rule and versions. The look is logged."""
+    record_bytes(record)
+    with opened(config) as gateway:
+        name = tenant_of(gateway, tenant)
+        explainer = Explainer(name, gateway.store, gateway.vault, gateway.audit, gateway.sources, actor())
+        found = explainer.explain(record, field)
+    if json_:
+        as_json(found)
+        return
+    for label in ("type", "field", "value", "version", "source", "control_id", "received_at", "adapter", "mapping"):
+        typer.echo(f"{label:12} {getattr(found, label)}")
+    if not found.same_code:
+        typer.echo("note         the adapter has changed since; the steps below are those of today's")
+    steps = [[step.get(name, "") for name in ("field", "path", "raw", "rule", "result")] for step in found.steps]
+    table("Steps", ("field", "path", "as sent", "rule", "result"), steps)
+
+
+def disclosures(
+    patient: Annotated[str, typer.Argument(help="Record id of the patient, or the source's own id with --source.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    source: Annotated[str, typer.Option(help="The source whose own id was given.")] = "",
+    json_: JsonOption = False,
+) -> None:
+    """What was sent of one patient: when, to whom, which fields, why. The look is logged."""
+    with opened(config) as gateway:
+        name = tenant_of(gateway, tenant)
+        record_id = gateway.vault.record_id(name, source, "Patient", patient) if source else patient
+        owner = record_bytes(record_id)
+
+        def look(connection: Connection) -> None:
+            entry = gateway.audit.entry(
+                name, action="read", actor=actor(), purpose="disclosures", patients=[record_id], outcome="listed"
+            )
+            gateway.audit.append(connection, entry)
+
+        gateway.store.write_sync(look)
+        rows = gateway.store.read_sync(lambda connection: deliveries.of_patient(connection, name, owner))
+    found = [
+        {
+            "at": iso(row.at), "recipient": row.recipient, "purpose": row.purpose, "route": row.route,
+            "type": row.type, "record": str(UUID(bytes=row.record_id)), "fields": row.fields.split(","),
+            "receipt": row.receipt,
+        }
+        for row in rows
+    ]  # fmt: skip
+    if json_:
+        as_json({"patient": record_id, "disclosures": found})
+        return
+    columns = ("at", "recipient", "purpose", "type", "fields")
+    table(f"Disclosures of {record_id}", columns, [[_plain(row[column]) for column in columns] for row in found])
+
+
+def _plain(value: Any) -> Any:
+    return ", ".join(value) if isinstance(value, list) else value
+
+
+def record_bytes(record_id: str) -> bytes:
+    """The 16 bytes of a record id."""
+    try:
+        return UUID(record_id).bytes
+    except ValueError:
+        raise InvalidConfiguration("This is not a record id", fix="See `gateway records`.") from None

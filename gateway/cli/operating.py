@@ -1,0 +1,148 @@
+"""init, check, serve, health, adapters: setting up and running."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway import bootstrap
+from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, opened, read, table
+from gateway.diagnosis import InvalidSettings, check_plugins
+from gateway.errors import InvalidConfiguration
+from gateway.registry import Registry
+from gateway.settings import parse, starter_toml
+
+ROLES = ("intake", "worker", "deliver")
+HEALTHY_SECONDS = 15.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (init, check, serve, health, adapters):
+        app.command()(command)
+
+
+def init(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
+    """Write a starter gateway.toml where none is, make the keys and the encrypted store."""
+    if not config.exists():
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(starter_toml(), encoding="utf-8")
+    settings, text = read(config)
+    if settings.keys.keystore.exists():
+        raise InvalidConfiguration(
+            "There is a keystore already", where=str(settings.keys.keystore), fix="It is ready: run `gateway serve`."
+        )
+    bootstrap.open_gateway(settings, config.resolve().parent, text, create=True).close()
+    made = {"config": str(config), "keystore": str(settings.keys.keystore), "data": str(settings.data.directory)}
+    if json_:
+        as_json(made)
+        return
+    for name, path in made.items():
+        typer.echo(f"{name:9} {path}")
+    typer.echo(
+        "Back up the keystore apart from the data: without it nothing can be read, and with both everything can."
+    )
+
+
+def check(
+    config: ConfigOption = DEFAULT_CONFIG,
+    production: Annotated[bool, typer.Option(help="Also list what production mode refuses.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Validate the settings and say what is wrong, where, and how to fix it."""
+    problems = _problems(config, production=production)
+    if json_:
+        as_json({"ok": not problems, "problems": problems})
+    elif not problems:
+        typer.echo(f"{config}: no mistakes found.")
+    for problem in [] if json_ else problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _problems(config: Path, *, production: bool) -> list[str]:
+    try:
+        settings, text = read(config)
+        if production:
+            settings = parse(text, config.resolve().parent, config.name).model_copy(update={"mode": "production"})
+        registry = Registry.load(settings.plugin_names())
+        configured = check_plugins(settings, registry, config.resolve().parent, text)
+        for source in settings.sources:
+            bootstrap.bind_source(source, registry.adapters[source.adapter], configured.sources[source.name])
+    except InvalidSettings as error:
+        return [str(problem) for problem in error.problems]
+    except InvalidConfiguration as error:
+        return [str(error)]
+    return []
+
+
+def serve(
+    config: ConfigOption = DEFAULT_CONFIG,
+    role: Annotated[list[str] | None, typer.Option(help="intake, worker or deliver; all when not given.")] = None,
+) -> None:
+    """Run until stopped: listen and poll, normalize, deliver."""
+    unknown = set(role or ()) - set(ROLES)
+    if unknown:
+        raise InvalidConfiguration("There is no such role", where="--role", fix=f"Known are: {', '.join(ROLES)}.")
+    with opened(config) as gateway:
+        run(gateway, frozenset(role or ROLES))
+
+
+def run(gateway: bootstrap.Gateway, roles: frozenset[str]) -> None:
+    """Serve on a fast event loop until SIGINT or SIGTERM."""
+    import uvloop
+
+    async def main() -> None:
+        task = asyncio.create_task(bootstrap.serve(gateway, roles, lambda: typer.echo("ready", err=True)))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await task
+
+    uvloop.run(main())
+
+
+def health(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
+    """Whether the serving process is alive and can store; exit code 1 when not."""
+    settings, _ = read(config)
+    path = bootstrap.health_path(settings)
+    try:
+        state = json.loads(path.read_text("utf-8"))
+        age = time.time() - datetime.fromisoformat(state["at"]).replace(tzinfo=UTC).timestamp()
+        os.kill(state["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        state, age = {"store": "not serving"}, 0.0
+    healthy = state["store"] == "ok" and age < HEALTHY_SECONDS
+    if json_:
+        as_json(state | {"healthy": healthy})
+    else:
+        typer.echo("healthy" if healthy else f"unhealthy: {state['store']}")
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def adapters(json_: JsonOption = False) -> None:
+    """Every adapter, sink and key provider that is installed, and what could not be loaded."""
+    registry = Registry.load(None)
+    rows = registry.describe()
+    if json_:
+        as_json({"plugins": rows, "failures": [str(failure) for failure in registry.failures]})
+        return
+    table(
+        "Plugins",
+        ("kind", "name", "version", "from", "what it is"),
+        [(r["kind"], r["name"], r.get("version", ""), r["distribution"], r.get("summary", "")) for r in rows],
+    )
+    for failure in registry.failures:
+        typer.echo(str(failure), err=True)

@@ -1,0 +1,78 @@
+"""How commands print: JSON for programs, tables for people, and where ``gateway.toml`` is."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gateway import logs
+from gateway.bootstrap import Gateway, open_gateway
+from gateway.errors import InvalidConfiguration
+from gateway.settings import Settings, load
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="The settings file.", show_default=True)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+TenantOption = Annotated[str, typer.Option("--tenant", help="Which clinic group; the only one when there is one.")]
+DEFAULT_CONFIG = Path("gateway.toml")
+
+
+def opened(config: Path) -> AbstractContextManager[Gateway]:
+    """The gateway that a settings file describes, closed at the end."""
+    settings, text = read(config)
+    return closing(open_gateway(settings, config.resolve().parent, text))
+
+
+def read(config: Path) -> tuple[Settings, str]:
+    """The checked settings and their text; logging follows them."""
+    settings = load(config)
+    logs.configure(settings.log.level)
+    return settings, config.read_text("utf-8")
+
+
+def tenant_of(gateway: Gateway, named: str) -> str:
+    """The tenant that was named, or the only one."""
+    if named in gateway.tenants:
+        return named
+    if not named and len(gateway.tenants) == 1:
+        return gateway.tenants[0]
+    raise InvalidConfiguration(
+        "Name one clinic group" if not named else "There is no such clinic group",
+        where="--tenant", fix=f"Known are: {', '.join(gateway.tenants)}.",
+    )  # fmt: skip
+
+
+def actor() -> str:
+    """Who looks: the account that runs the command."""
+    return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"
+
+
+def as_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    typer.echo(json.dumps(msgspec.to_builtins(value), sort_keys=True))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table for people; nothing in a cell is read as markup."""
+    shown = Table(title=title, title_justify="left")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*(_cell(value) for value in row))
+    Console(markup=False, highlight=False).print(shown)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return "".join(char if char.isprintable() else "?" for char in text).replace("[", "\\[")

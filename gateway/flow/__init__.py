@@ -1,0 +1,1 @@
+"""A message's life in reading order: receive, normalize, link, merge, route, deliver; quarantine, explain, ledger."""

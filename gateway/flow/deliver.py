@@ -1,0 +1,336 @@
+"""Deliver: hand a route's changes to its sink, and write what happened and what was disclosed.
+
+Theory of operation. A claim names the changes of one dispatch and is committed, with its access entry, before anything
+is opened; it ends in the same commit that writes the deliveries. A claim found open after a crash is sent again as the
+same dispatch: same id, same deliveries, same keys. A change that must be tried again waits, and the later changes of
+its patient wait behind it; everybody else goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, Row
+
+from gateway.access import View
+from gateway.audit import AuditLog
+from gateway.errors import GatewayError, RetryLater
+from gateway.flow.clock import iso, micros
+from gateway.flow.merge import open_body
+from gateway.flow.parking import BEHIND, MERGE, Parking
+from gateway.flow.places import change_place, change_row
+from gateway.flow.retry import SCHEDULE, pause
+from gateway.flow.route import Filter, order_key, read_on
+from gateway.hookspecs import OpenSink
+from gateway.model.exchange import HELD, Ambiguous, Delivered, Delivery, Dispatch, Outcome, Rejected, Retry, SinkInfo
+from gateway.store import deliveries, journal
+from gateway.store.opening import Store
+from gateway.vault import Sealed, Vault
+
+IDLE_SECONDS = 1.0
+PAUSE_SECONDS = 1.0
+SEND_SECONDS = 120.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Route:
+    """A configured route, ready to run."""
+
+    tenant: str
+    name: str
+    filter: Filter
+    view: View
+    purpose: str
+    recipient: str
+    halt: bool
+    """Whether a quarantined change stops its patient (True), or leaves a gap and goes on."""
+    info: SinkInfo
+    start_now: bool = False
+    """Whether a new route begins at the journal's end instead of its beginning."""
+    schedule: tuple[float, ...] = SCHEDULE
+
+
+@dataclass(frozen=True)
+class Sending:
+    """One change on its way."""
+
+    change: Row[Any]
+    attempts: int
+    delivery: Delivery | None
+    """None when the view grants nothing of it."""
+
+
+class Deliverer:
+    """Runs one route."""
+
+    def __init__(self, route: Route, sink: OpenSink, store: Store, vault: Vault, audit: AuditLog) -> None:
+        self.route = route
+        self._sink = sink
+        self._store = store
+        self._vault = vault
+        self._audit = audit
+        self._cursors: dict[int, int] = {}
+        self._parking = Parking(route.tenant, route.name)
+        self.changed = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for another attempt or behind one."""
+        return self._parking.count
+
+    async def close(self) -> None:
+        """Let go of the sink."""
+        await self._sink.close()
+
+    async def run(self) -> None:
+        """Finish what a crash cut off, then deliver until cancelled."""
+        while True:
+            try:
+                await self.recover()
+                break
+            except RetryLater as error:
+                log.warning("route-waits", route=self.route.name, error=error.code)
+                await asyncio.sleep(PAUSE_SECONDS)
+        while True:
+            self.changed.clear()
+            try:
+                worked = await self.step()
+            except RetryLater as error:
+                log.warning("route-waits", route=self.route.name, error=error.code)
+                await asyncio.sleep(PAUSE_SECONDS)
+                await self.recover_quietly()
+                continue
+            if not worked:
+                await self._rest()
+            elif self.route.info.linger:
+                await asyncio.sleep(self.route.info.linger)
+
+    async def recover(self) -> None:
+        """Load where the route stands and send open claims again."""
+        tenant, name = self.route.tenant, self.route.name
+        await self._store.write(
+            lambda c: deliveries.register(c, tenant, name, self.route.filter.text, micros(), now=self.route.start_now)
+        )
+        self._cursors = await self._store.read(lambda c: deliveries.cursors(c, tenant, name))
+        await self._reload()
+        for claim in await self._store.read(lambda c: deliveries.open_claims(c, tenant, name)):
+            await self._send(claim.claim_id, [tuple(item) for item in json.loads(claim.items)])
+
+    async def _reload(self) -> None:
+        """Mirror the waiting room as the store has it: a person may have released something."""
+        tenant, name = self.route.tenant, self.route.name
+        waiting = await self._store.read(lambda c: deliveries.waiting_of(c, tenant, name))
+        halted = await self._store.read(lambda c: deliveries.quarantined(c, tenant, name)) if self.route.halt else []
+        self._parking.load(waiting, {order_key(row) for row in halted})
+
+    async def recover_quietly(self) -> None:
+        """After a failure of the store, look again at what it holds; the next step tells if that fails too."""
+        try:
+            await self.recover()
+        except RetryLater:
+            return
+
+    async def step(self) -> bool:
+        """Claim and send one dispatch; False when there is nothing to do now."""
+        now = micros()
+        due = self._parking.due(now, self.route.info.batch)
+        reading = await self._store.read(
+            lambda c: read_on(
+                c,
+                self.route.tenant,
+                self.route.filter,
+                self._cursors,
+                self._parking.keys,
+                self.route.info.batch - len(due),
+            )
+        )
+        if not due and not reading.moved:
+            return False
+        items = [(one.lane, one.position, one.attempts) for one in due if not one.reason.startswith(MERGE)]
+        items += [(row.lane, row.position, 0) for row in reading.wanted]
+        set_aside = self._parking.behind(reading.behind, now) + self._parking.merges(reading.barriers, now)
+        claim_id = await asyncio.to_thread(self._store.next_id)
+        left = [self._parking.leave(one) for one in due]
+        tenant, name = self.route.tenant, self.route.name
+
+        def unit(connection: Connection) -> None:
+            deliveries.move_cursors(connection, tenant, name, reading.moved)
+            deliveries.leave_waiting(connection, left)
+            deliveries.put_waiting(connection, set_aside)
+            if items:
+                deliveries.claim(connection, tenant, name, claim_id, items, now)
+
+        await self._store.write(unit)
+        self._cursors.update(reading.moved)
+        self._parking.took(due)
+        self._parking.put(set_aside)
+        if items:
+            await self._send(claim_id, items)
+        return True
+
+    async def _rest(self) -> None:
+        """Wait for news; after a while without any, look whether another process left some."""
+        wait = self._parking.next_due_seconds(micros(), IDLE_SECONDS)
+        try:
+            await asyncio.wait_for(self.changed.wait(), wait)
+        except TimeoutError:
+            await self._reload()
+
+    # --- sending ------------------------------------------------------------------------------------------------
+
+    async def _send(self, claim_id: int, items: Sequence[tuple[int, int, int]]) -> None:
+        sendings = await asyncio.to_thread(self._open, items)
+        offered = [sending for sending in sendings if sending.delivery is not None]
+        outcomes: Sequence[Outcome] = ()
+        if offered:
+            dispatch = Dispatch(
+                id=f"{claim_id:016d}", route=self.route.name,
+                deliveries=tuple(sending.delivery for sending in offered if sending.delivery is not None),
+            )  # fmt: skip
+            outcomes = await self._call(dispatch)
+        await self._finish(claim_id, sendings, dict(zip(map(id, offered), outcomes, strict=True)))
+
+    def _open(self, items: Sequence[tuple[int, int, int]]) -> list[Sending]:
+        """Open and project the claimed changes, after the access entry that names them was committed."""
+        tenant = self.route.tenant
+        places = [(lane, position) for lane, position, _ in items]
+        changes = self._store.read_sync(lambda connection: journal.at_places(connection, tenant, places))
+        entry = self._audit.entry(
+            tenant, action="access", actor=f"route:{self.route.name}", purpose=self.route.purpose,
+            changes=[change_row(change.record_id, change.version) for change in changes.values()],
+        )  # fmt: skip
+        self._store.write_sync(lambda connection: self._audit.append(connection, entry))
+        sendings = []
+        with self._audit.grant(entry) as grant:
+            for lane, position, attempts in items:
+                change = changes[lane, position]
+                place = change_place(tenant, change.record_id, change.version)
+                body = self._vault.open(grant, place, Sealed(change.key_id, change.wrapped, change.box))
+                sendings.append(Sending(change, attempts, self._delivery(change, body)))
+        return sendings
+
+    def _delivery(self, change: Row[Any], body: bytes) -> Delivery | None:
+        projection = self.route.view.project(change.type, open_body(body))
+        if not projection.fields:
+            return None
+        record_id = str(UUID(bytes=change.record_id))
+        return Delivery(
+            key=self._effect(change).hex(), change=change.kind, type=change.type, record_id=record_id,
+            order=self._vault.digest(self.route.tenant, order_key(change))[:8].hex(), version=change.version,
+            at=iso(change.at), source=change.source, observed_at=iso(change.observed_at),
+            fields=projection.fields, body=projection.body,
+        )  # fmt: skip
+
+    def _effect(self, change: Row[Any]) -> bytes:
+        """The business effect of a change on this route: this version of this record, once."""
+        text = f"{self.route.name}\0{UUID(bytes=change.record_id)}\0{change.version}"
+        return self._vault.digest(self.route.tenant, text.encode())[:16]
+
+    async def _call(self, dispatch: Dispatch) -> Sequence[Outcome]:
+        """The seam to a sink: whatever it does, every delivery has an outcome."""
+        most = len(dispatch.deliveries)
+        try:
+            outcomes = await asyncio.wait_for(self._sink.deliver(dispatch), SEND_SECONDS)
+        except TimeoutError:
+            return [Ambiguous("sink-timeout")] * most
+        except GatewayError as error:
+            return [Retry(error.code, getattr(error, "after", None))] * most
+        except Exception as error:  # noqa: BLE001 - the seam to a sink: its defect may cost this dispatch only
+            log.error("sink-failed", route=self.route.name, error=type(error).__name__)  # noqa: TRY400 - a traceback may hold values
+            return [Ambiguous(f"sink-error:{type(error).__name__}")] * most
+        if len(outcomes) != most:
+            return [Ambiguous("sink-answered-too-few")] * most
+        return [await self._probed(one, outcome) for one, outcome in zip(dispatch.deliveries, outcomes, strict=True)]
+
+    async def _probed(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+        if not isinstance(outcome, Ambiguous) or self.route.info.idempotency != "probe":
+            return outcome
+        try:
+            return await asyncio.wait_for(self._sink.probe(delivery), SEND_SECONDS)
+        except Exception as error:  # noqa: BLE001 - the seam to a sink: not knowing is an answer too
+            return Retry(f"probe-failed:{type(error).__name__}")
+
+    # --- finishing ----------------------------------------------------------------------------------------------
+
+    async def _finish(self, claim_id: int, sendings: Sequence[Sending], outcomes: dict[int, Outcome]) -> None:
+        now = micros()
+        done: list[dict[str, Any]] = []
+        again: list[dict[str, Any]] = []
+        for sending in sendings:
+            outcome = outcomes.get(id(sending))
+            key = order_key(sending.change)
+            row = self._verdict(sending, outcome, now)
+            if row is not None:
+                done.append(row)
+                if row["outcome"] == "quarantined" and self.route.halt:
+                    self._parking.halt(key)
+            else:
+                again.append(self._again(sending, outcome, now))
+        tenant, name = self.route.tenant, self.route.name
+        entry = self._outcome_entry(sendings, done, again)
+
+        def unit(connection: Connection) -> None:
+            numbers = deliveries.next_attempts(connection, tenant, name, done)
+            for row in done:
+                row["attempt"] = numbers.get((row["lane"], row["position"]), 0)
+            deliveries.close_claim(connection, tenant, name, claim_id, done)
+            deliveries.put_waiting(connection, again)
+            self._audit.append(connection, entry)
+
+        await self._store.write(unit)
+        self._parking.put(again)
+
+    def _again(self, sending: Sending, outcome: Outcome | None, now: int) -> dict[str, Any]:
+        """The waiting row of a change that must be tried again; one held behind another has not been tried."""
+        change = sending.change
+        key = order_key(change)
+        if not isinstance(outcome, Retry | Ambiguous) or outcome == HELD:
+            return self._parking.row(key, change.lane, change.position, sending.attempts, now, BEHIND)
+        attempts = sending.attempts + 1
+        seconds = pause(attempts, getattr(outcome, "after", None), self.route.schedule) or 0.0
+        return self._parking.row(
+            key, change.lane, change.position, attempts, now + int(seconds * 1_000_000), outcome.reason
+        )
+
+    def _verdict(self, sending: Sending, outcome: Outcome | None, now: int) -> dict[str, Any] | None:
+        """The delivery row that ends this change on this route, or None when it must be tried again."""
+        if sending.delivery is None:
+            return self._row(sending, "suppressed", "view-grants-nothing", "", now)
+        if isinstance(outcome, Delivered):
+            return self._row(sending, "delivered", "", outcome.receipt, now)
+        if isinstance(outcome, Rejected):
+            return self._row(sending, "quarantined", outcome.reason, "", now)
+        if isinstance(outcome, Ambiguous) and self.route.info.idempotency == "none":
+            return self._row(sending, "quarantined", f"ambiguous:{outcome.reason}", "", now)
+        if outcome is not None and outcome != HELD and sending.attempts + 1 > len(self.route.schedule):
+            return self._row(sending, "quarantined", f"gave-up:{outcome.reason}", "", now)
+        return None
+
+    def _row(self, sending: Sending, outcome: str, reason: str, receipt: str, now: int) -> dict[str, Any]:
+        change, delivery = sending.change, sending.delivery
+        return {
+            "tenant": self.route.tenant, "route": self.route.name, "lane": change.lane, "position": change.position,
+            "attempt": 0, "outcome": outcome, "reason": reason[:120], "receipt": receipt[:500],
+            "effect": self._effect(change), "patient": change.patient, "recipient": self.route.recipient,
+            "purpose": self.route.purpose, "fields": "" if delivery is None else ",".join(delivery.fields), "at": now,
+        }  # fmt: skip
+
+    def _outcome_entry(
+        self, sendings: Sequence[Sending], done: Sequence[dict[str, Any]], again: Sequence[dict[str, Any]]
+    ) -> Any:
+        counts = {"retry": len(again)}
+        for row in done:
+            counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
+        patients = {UUID(bytes=one.change.patient) for one in sendings if one.change.patient is not None}
+        return self._audit.entry(
+            self.route.tenant, action="deliver", actor=f"route:{self.route.name}", purpose=self.route.purpose,
+            patients=sorted(map(str, patients)), counts=counts, outcome="sent",
+        )  # fmt: skip

@@ -1,0 +1,188 @@
+"""Explain: trace a value of a record back to the message, the place in it, and the rule and versions that made it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from gateway.audit import AuditLog
+from gateway.errors import InvalidConfiguration
+from gateway.flow.clock import iso
+from gateway.flow.merge import open_stored
+from gateway.flow.places import change_place, change_row, context_place, message_place
+from gateway.flow.source import Source
+from gateway.mapping import Mapping
+from gateway.store import journal, messages
+from gateway.store.opening import Store
+from gateway.vault import Sealed, Vault
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one value came from. ``same_code`` is False when the adapter is not the one that made it."""
+
+    record_id: str
+    type: str
+    field: str
+    value: Any
+    version: int
+    message_id: int
+    source: str
+    control_id: str
+    received_at: str
+    adapter: str
+    mapping: str
+    same_code: bool
+    steps: list[dict[str, Any]]
+
+
+class Explainer:
+    """Answers for one tenant; every value it opens is in the audit log first."""
+
+    def __init__(
+        self,
+        tenant: str,
+        store: Store,
+        vault: Vault,
+        audit: AuditLog,
+        sources: dict[tuple[str, str], Source],
+        actor: str,
+    ) -> None:
+        self._tenant = tenant
+        self._store = store
+        self._vault = vault
+        self._audit = audit
+        self._sources = sources
+        self._actor = actor
+
+    def explain(self, record_id: str, field: str) -> Explanation:
+        """The message and the rule that last set ``field`` (a name or a dotted path) of a record.
+
+        Raises:
+            InvalidConfiguration: there is no such record, or it never had such a field.
+        """
+        wanted = UUID(record_id).bytes
+        rows = self._store.read_sync(lambda connection: journal.history(connection, self._tenant, wanted))
+        if not rows:
+            raise InvalidConfiguration("There is no such record", where=record_id, fix="See `gateway records`.")
+        versions = self._open_versions(rows)
+        change, value = _last_set(rows, versions, field)
+        return self._retrace(change, field, value)
+
+    def _open_versions(self, rows: Any) -> list[dict[str, Any]]:
+        entry = self._audit.entry(
+            self._tenant, action="access", actor=self._actor, purpose="explain",
+            changes=[change_row(row.record_id, row.version) for row in rows],
+        )  # fmt: skip
+        self._store.write_sync(lambda connection: self._audit.append(connection, entry))
+        with self._audit.grant(entry) as grant:
+            return [
+                open_stored(
+                    self._vault.open(
+                        grant,
+                        change_place(self._tenant, row.record_id, row.version),
+                        Sealed(row.key_id, row.wrapped, row.box),
+                    )
+                )[1]
+                for row in rows
+            ]
+
+    def _retrace(self, change: Any, field: str, value: Any) -> Explanation:
+        message = self._store.read_sync(lambda connection: messages.one(connection, self._tenant, change.message_id))
+        source = self._sources.get((self._tenant, change.source))
+        if message is None or source is None:
+            raise InvalidConfiguration(
+                "The message or the source of this value is not there any more", where=change.source,
+                fix="Add the source to gateway.toml again.",
+            )  # fmt: skip
+        body, context = self._open_message(message)
+        mapping = self._mapping(change, source).traced()
+        source.adapter.normalizer(source.config, mapping)(body, context)
+        top = field.partition(".")[0]
+        steps = [
+            {
+                "field": step.field,
+                "path": step.path,
+                "raw": None if step.raw is None else str(step.raw),
+                "rule": f"{step.rule_file}: {step.rule_key}",
+                "result": None if step.result is None else str(step.result),
+            }
+            for step in mapping.steps
+            if step.record == change.type and re.split(r"[.\[]", step.field, maxsplit=1)[0] == top
+        ]
+        return Explanation(
+            record_id=str(UUID(bytes=change.record_id)),
+            type=change.type,
+            field=field,
+            value=value,
+            version=change.version,
+            message_id=change.message_id,
+            source=change.source,
+            control_id=message.control_id,
+            received_at=iso(message.received_at),
+            adapter=change.adapter,
+            mapping=change.mapping.hex() if change.mapping else "",
+            same_code=change.adapter == source.label,
+            steps=steps,
+        )
+
+    def _mapping(self, change: Any, source: Source) -> Mapping:
+        """The mapping that made the change, from its kept text, even if the source has a newer one."""
+        made_by = bytes(change.mapping or b"")
+        if made_by == source.mapping_hash:
+            return source.mapping
+        text = self._store.read_sync(lambda connection: journal.text_of(connection, made_by))
+        if text is None:
+            raise InvalidConfiguration(
+                "The mapping's text was not kept", where=made_by.hex(), fix="Run `gateway verify ledger`."
+            )
+        return Mapping.from_text(text, source.adapter.path).bind(zone=source.mapping.zone)
+
+    def _open_message(self, message: Any) -> tuple[bytes, bytes]:
+        tenant = self._tenant
+        contexts = [] if message.context_id is None else [message.context_id]
+        entry = self._audit.entry(
+            tenant,
+            action="access",
+            actor=self._actor,
+            purpose="explain",
+            messages=[message.message_id],
+            contexts=contexts,
+        )
+        self._store.write_sync(lambda connection: self._audit.append(connection, entry))
+        outcomes = self._store.read_sync(
+            lambda connection: messages.outcomes_of(connection, tenant, message.message_id)
+        )
+        envelopes = self._store.read_sync(lambda connection: messages.contexts_of(connection, tenant, contexts))
+        key = next(row for row in reversed(outcomes) if row.wrapped is not None)
+        with self._audit.grant(entry) as grant:
+            place = message_place(tenant, message.message_id)
+            body = self._vault.open(grant, place, Sealed(key.key_id, key.wrapped, message.box))
+            context = b""
+            for context_id, row in envelopes.items():
+                context = self._vault.open(
+                    grant, context_place(tenant, context_id), Sealed(row.key_id, row.wrapped, row.box)
+                )
+        return body, context
+
+
+def _last_set(rows: Any, versions: list[dict[str, Any]], field: str) -> tuple[Any, Any]:
+    """The change that gave the field its present value."""
+    values = [_dig(version, field) for version in versions]
+    if all(value is None for value in values):
+        raise InvalidConfiguration("The record never had this field", where=field[:80], fix="See `gateway records`.")
+    at = len(values) - 1
+    while at > 0 and values[at - 1] == values[-1]:
+        at -= 1
+    return rows[at], values[-1]
+
+
+def _dig(value: Any, field: str) -> Any:
+    for part in field.split("."):
+        if isinstance(value, list):
+            value = value[int(part)] if part.isdigit() and int(part) < len(value) else None
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,99 @@
+"""Between receive and normalize: what has just been stored and is still in memory.
+
+Bytes in here were opened by nobody: they are the plaintext as received, covered by their receive entry, held only
+within a byte limit. When the limit is passed, memory is let go and the normalizer goes back to the store, which has
+everything; order is kept because it does not take from memory again before it has read all that was stored before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import msgspec
+
+
+class Arrived(msgspec.Struct, frozen=True, gc=False):
+    """One stored message that waits to be normalized."""
+
+    message_id: int
+    source: str
+    kind: str
+    lane: int
+    body: bytes
+    context: bytes
+    key_id: int
+    wrapped: bytes
+    received_at: int
+    attempt: int = 0
+
+
+class Handoff:
+    """A bounded queue per tenant that may forget, but never reorders."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._waiting: dict[str, list[Arrived]] = {}
+        self._bytes = 0
+        self._live: set[str] = set()
+        self._unsettled: dict[str, int] = {}
+        self.arrived = threading.Event()
+
+    @property
+    def unsettled(self) -> int:
+        """Messages stored by this process, or found at start, that have no outcome yet."""
+        return sum(self._unsettled.values())
+
+    def found(self, tenant: str, count: int) -> None:
+        """Messages that waited in the store when this process started."""
+        with self._lock:
+            self._unsettled[tenant] = self._unsettled.get(tenant, 0) + count
+        self.arrived.set()
+
+    def offer(self, tenant: str, arrived: Sequence[Arrived]) -> None:
+        """Messages whose commit was just synced."""
+        with self._lock:
+            self._unsettled[tenant] = self._unsettled.get(tenant, 0) + len(arrived)
+            if tenant in self._live:
+                size = sum(len(message.body) for message in arrived)
+                if self._bytes + size > self._most_bytes:
+                    self._forget(tenant)
+                else:
+                    self._waiting.setdefault(tenant, []).extend(arrived)
+                    self._bytes += size
+        self.arrived.set()
+
+    def go_live(self, tenant: str) -> None:
+        """From now on keep what arrives; call before reading the store for the last time."""
+        with self._lock:
+            self._live.add(tenant)
+
+    def is_live(self, tenant: str) -> bool:
+        """Whether everything not yet taken is in memory or was read from the store."""
+        with self._lock:
+            return tenant in self._live
+
+    def take(self, tenant: str, most: int) -> list[Arrived]:
+        """The oldest messages in memory."""
+        with self._lock:
+            waiting = self._waiting.get(tenant, [])
+            taken = waiting[:most]
+            del waiting[:most]
+            self._bytes -= sum(len(message.body) for message in taken)
+            return taken
+
+    def settled(self, tenant: str, count: int) -> None:
+        """Messages that now have an outcome."""
+        with self._lock:
+            self._unsettled[tenant] = max(0, self._unsettled.get(tenant, 0) - count)
+
+    def fall_behind(self, tenant: str) -> None:
+        """Forget what is in memory, for instance because a commit failed; the store has it."""
+        with self._lock:
+            self._forget(tenant)
+        self.arrived.set()
+
+    def _forget(self, tenant: str) -> None:
+        self._live.discard(tenant)
+        self._bytes -= sum(len(message.body) for message in self._waiting.pop(tenant, []))

@@ -1,0 +1,19 @@
+"""Which of the fixed lanes something belongs to."""
+
+from __future__ import annotations
+
+import zlib
+
+from gateway.store.schema import LANES
+
+
+def intake_lane(source: str, order_key: str | None) -> int:
+    """Lane of a message: by what it must be normalized after. Without a key, the source's own serial queue."""
+    return zlib.crc32(f"{source}\0{order_key or ''}".encode()) % LANES
+
+
+def journal_lane(source: str, patient: bytes | None) -> int:
+    """Lane of a change: by its source patient; what is about no patient keeps its source's order."""
+    if patient is None:
+        return zlib.crc32(source.encode()) % LANES
+    return patient[-1] % LANES

@@ -1,0 +1,163 @@
+"""Merge: fold patches into records, and say which of them really changed.
+
+Everything here works on values: current records come in, new versions and changes go out. A message is folded whole or
+not at all. What makes no difference makes no version; what is older than the record is told, not applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from gateway import model
+from gateway.flow.link import LinkedPatch
+from gateway.model.exchange import ChangeKind
+
+Digest = Callable[[bytes], bytes]
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What is sealed of a record: the source's own id and the canonical fields as JSON."""
+
+    native_id: str
+    fields: msgspec.Raw
+
+
+class Current(msgspec.Struct, frozen=True):
+    """A record as it stands, opened."""
+
+    type: str
+    version: int
+    content: bytes
+    source_version: str
+    patient: bytes | None
+    removed: bool
+    native_id: str
+    fields: dict[str, Any] | None
+
+
+class NewVersion(msgspec.Struct, frozen=True):
+    """One change about to be journalled; ``into`` is set for a merge of patients."""
+
+    kind: ChangeKind
+    record_id: bytes
+    current: Current
+    location: bytes | None
+    body: bytes
+    into: bytes | None = None
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """What one message came to."""
+
+    changes: tuple[NewVersion, ...]
+    stale: int
+    unchanged: int
+
+
+_decode = msgspec.json.Decoder(Stored).decode
+_decode_fields = msgspec.json.Decoder(dict[str, Any]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def open_stored(body: bytes) -> tuple[str, dict[str, Any]]:
+    """Native id and fields of a record's opened body."""
+    stored = _decode(body)
+    return stored.native_id, _decode_fields(stored.fields)
+
+
+def open_body(body: bytes) -> bytes:
+    """Only the canonical fields of a record's opened body, still as JSON."""
+    return bytes(_decode(body).fields)
+
+
+def fold_message(
+    patches: Sequence[LinkedPatch], currents: Mapping[bytes, Current], digest: Digest
+) -> tuple[Folded, dict[bytes, Current]]:
+    """Fold all patches of one message.
+
+    Returns what changed and the records' new states; raises ``InvalidContent`` when any patch does not make a valid
+    record, in which case nothing of the message may be used.
+    """
+    moved: dict[bytes, Current] = {}
+    changes: list[NewVersion] = []
+    stale = unchanged = 0
+    for patch in patches:
+        current = moved.get(patch.record_id) or currents.get(patch.record_id)
+        if current is not None and patch.source_version and patch.source_version < current.source_version:
+            stale += 1
+            continue
+        change = _fold(patch, current, digest)
+        if change is None:
+            unchanged += 1
+            continue
+        moved[patch.record_id] = change.current
+        changes.append(change)
+    return Folded(tuple(changes), stale, unchanged), moved
+
+
+def _fold(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVersion | None:
+    if patch.operation == "remove":
+        return _remove(patch, current)
+    if patch.operation == "merge":
+        return _merge(patch, current, digest)
+    stored = None if current is None or current.removed else current.fields
+    record = model.fold(patch.type, stored, patch.fields)
+    encoded = model.encode(record)
+    content = digest(encoded)[:16]
+    if current is not None and not current.removed and current.content == content:
+        return None
+    following = Current(
+        type=patch.type,
+        version=1 if current is None else current.version + 1,
+        content=content,
+        source_version=patch.source_version or ("" if current is None else current.source_version),
+        patient=patch.patient or (None if current is None else current.patient),
+        removed=False,
+        native_id=patch.native_id,
+        fields=_decode_fields(encoded),
+    )
+    kind: ChangeKind = "created" if stored is None else "updated"
+    return NewVersion(kind, patch.record_id, following, patch.location, _body(patch.native_id, encoded))
+
+
+def _remove(patch: LinkedPatch, current: Current | None) -> NewVersion | None:
+    if current is None or current.removed:
+        return None
+    following = msgspec.structs.replace(
+        current,
+        version=current.version + 1,
+        source_version=patch.source_version or current.source_version,
+        removed=True,
+    )
+    return NewVersion(
+        "removed", patch.record_id, following, patch.location, _body(current.native_id, _encode(current.fields))
+    )
+
+
+def _merge(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVersion | None:
+    """The prior patient becomes a record that says into whom it was merged; it need not have been seen before."""
+    into = patch.into
+    fields = dict(patch.fields)
+    stored = None if current is None else current.fields
+    encoded = model.encode(model.fold(patch.type, stored, fields))
+    content = digest(encoded + (into or b""))[:16]
+    if current is not None and current.content == content:
+        return None
+    following = Current(
+        type=patch.type,
+        version=1 if current is None else current.version + 1,
+        content=content,
+        source_version=patch.source_version or ("" if current is None else current.source_version),
+        patient=patch.record_id,
+        removed=False,
+        native_id=patch.native_id,
+        fields=_decode_fields(encoded),
+    )
+    return NewVersion("merged", patch.record_id, following, None, _body(patch.native_id, encoded), into)
+
+
+def _body(native_id: str, encoded: bytes) -> bytes:
+    return b'{"native_id":' + _encode(native_id) + b',"fields":' + encoded + b"}"

@@ -1,0 +1,290 @@
+"""Normalize: turn stored messages into changes of records, in order, a batch at a time.
+
+Theory of operation. One thread takes what waits (from memory, or from the store after a start or an overflow),
+normalizes each message by its source's pure function, links references, opens the records concerned under a committed
+access entry, folds, seals, and writes changes, heads, outcomes and one audit entry in a single unit of work. A message
+that cannot be read is quarantined alone. When another writer was faster the unit is refused and the batch done again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+import structlog
+
+from gateway.audit import AuditLog
+from gateway.errors import KeysUnavailable, RejectMessage, StoreUnavailable
+from gateway.flow.handoff import Arrived, Handoff
+from gateway.flow.link import LinkedPatch, link
+from gateway.flow.merge import Current, Folded, fold_message, open_stored
+from gateway.flow.normalize_write import BatchWriter, Conflict, Settled
+from gateway.flow.places import change_place, change_row, context_place, message_place
+from gateway.flow.source import Source
+from gateway.model.patch import Normalized
+from gateway.store import journal, messages
+from gateway.store.opening import Store
+from gateway.vault import Sealed, Vault
+
+BATCH = 256
+IDLE_SECONDS = 0.5
+PAUSE_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """Why a message waits in quarantine."""
+
+    reason: str
+    place: str
+    fix: str
+
+
+class Normalizer:
+    """Settles the messages of all tenants of this process."""
+
+    def __init__(
+        self,
+        sources: Mapping[tuple[str, str], Source],
+        store: Store,
+        vault: Vault,
+        audit: AuditLog,
+        handoff: Handoff,
+        changed: Callable[[str], None],
+    ) -> None:
+        self._sources = sources
+        self._tenants = sorted({tenant for tenant, _ in sources})
+        self._store = store
+        self._vault = vault
+        self._audit = audit
+        self._handoff = handoff
+        self._changed = changed
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="normalizer", daemon=True)
+        self._read_while_live: dict[str, set[int]] = {}
+
+    def start(self) -> None:
+        """Begin with what waits in the store."""
+        for tenant in self._tenants:
+            self._handoff.found(tenant, self._store.read_sync(partial(messages.pending_count, tenant=tenant)))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the batch at hand."""
+        self._stopping.set()
+        self._handoff.arrived.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._handoff.arrived.clear()
+            try:
+                busy = [self.step(tenant) for tenant in self._tenants]
+                if not any(busy) and not self._handoff.arrived.wait(IDLE_SECONDS):
+                    self._look()
+            except (StoreUnavailable, KeysUnavailable) as error:
+                log.warning("normalize-waits", error=error.code)
+                for tenant in self._tenants:
+                    self._handoff.fall_behind(tenant)
+                self._stopping.wait(PAUSE_SECONDS)
+
+    def _look(self) -> None:
+        """After a quiet while, look whether another process (an import, a release) left something in the store."""
+        for tenant in self._tenants:
+            if self._store.read_sync(partial(messages.pending_count, tenant=tenant)):
+                self._handoff.fall_behind(tenant)
+
+    def step(self, tenant: str) -> bool:
+        """Settle one batch; False when nothing waits."""
+        batch = self._take(tenant)
+        if not batch:
+            return False
+        left: Sequence[Arrived] = batch
+        while left:
+            try:
+                self._settle(tenant, left)
+            except Conflict as conflict:
+                left = [message for message in left if message.message_id not in conflict.settled]
+                continue
+            break
+        self._handoff.settled(tenant, len(batch))
+        self._changed(tenant)
+        return True
+
+    # --- taking -------------------------------------------------------------------------------------------------
+
+    def _take(self, tenant: str) -> Sequence[Arrived]:
+        if self._handoff.is_live(tenant):
+            seen = self._read_while_live.get(tenant)
+            taken = self._handoff.take(tenant, BATCH)
+            if seen:
+                taken = [message for message in taken if message.message_id not in seen]
+            if not taken:
+                self._read_while_live.pop(tenant, None)
+            return taken
+        if not self._read_while_live.get(tenant):
+            stored = self._store.read_sync(lambda connection: messages.pending(connection, tenant, BATCH))
+            if len(stored) == BATCH:
+                return self._open(tenant, stored)
+        self._handoff.go_live(tenant)
+        rest = self._store.read_sync(lambda connection: messages.pending(connection, tenant, 4 * BATCH))
+        if len(rest) == 4 * BATCH:
+            self._handoff.fall_behind(tenant)
+            return self._open(tenant, rest)
+        self._read_while_live[tenant] = {row.message_id for row in rest}
+        return self._open(tenant, rest)
+
+    def _open(self, tenant: str, stored: Sequence[Any]) -> list[Arrived]:
+        if not stored:
+            return []
+        ids = [row.message_id for row in stored]
+        wanted = {row.context_id for row in stored if row.context_id is not None}
+        entry = self._audit.entry(
+            tenant,
+            action="access",
+            actor="gateway:normalize",
+            purpose="normalize",
+            messages=ids,
+            contexts=sorted(wanted),
+        )
+        self._store.write_sync(lambda connection: self._audit.append(connection, entry))
+        contexts = self._store.read_sync(lambda connection: messages.contexts_of(connection, tenant, wanted))
+        attempts = self._store.read_sync(lambda connection: messages.attempts_of(connection, tenant, ids))
+        with self._audit.grant(entry) as grant:
+            opened = {
+                context_id: self._vault.open(
+                    grant, context_place(tenant, context_id), Sealed(c.key_id, c.wrapped, c.box)
+                )
+                for context_id, c in contexts.items()
+            }
+            arrived = []
+            for row in stored:
+                body = self._vault.open(
+                    grant, message_place(tenant, row.message_id), Sealed(row.key_id, row.wrapped, row.box)
+                )
+                context = opened.get(row.context_id, b"")
+                arrived.append(
+                    Arrived(
+                        row.message_id,
+                        row.source,
+                        row.kind,
+                        row.inbox_lane,
+                        body,
+                        context,
+                        row.key_id,
+                        row.wrapped,
+                        row.received_at,
+                        attempts.get(row.message_id, 0),
+                    )
+                )
+        return arrived
+
+    # --- settling -----------------------------------------------------------------------------------------------
+
+    def _settle(self, tenant: str, batch: Sequence[Arrived]) -> None:
+        read = [self._normalize(tenant, message) for message in batch]
+        linked = [self._link(tenant, message, result) for message, result in zip(batch, read, strict=True)]
+        touched = {patch.record_id for patches in linked for patch in patches}
+        currents = self._currents(tenant, touched)
+        expected = {record_id: current.version for record_id, current in currents.items()}
+        settled = []
+        residue: Counter[tuple[str, str, str]] = Counter()
+        for message, result, patches in zip(batch, read, linked, strict=True):
+            if isinstance(result, Normalized):
+                for path in result.residue:
+                    residue[message.source, message.kind, path] += 1
+            settled.append(self._fold(tenant, message, result, patches, currents))
+        named = [change.current.patient for one in settled for change in one.changes]
+        named += [one.patient for one in settled]
+        patients = {patient for patient in named if patient is not None}
+        keys = self._vault.keystore.ensure_patients(tenant, patients) if patients else {}
+        writer = BatchWriter(tenant, self._vault, self._audit, self._sources, keys)
+        self._store.write_sync(writer.unit(settled, expected, touched, residue))
+
+    def _normalize(self, tenant: str, message: Arrived) -> Normalized | Rejection:
+        source = self._sources.get((tenant, message.source))
+        if source is None:
+            return Rejection("unknown-source", message.source, "Add the source to gateway.toml, then release.")
+        try:
+            return source.normalize(message.body, message.context)
+        except RejectMessage as error:
+            return Rejection(error.reason, error.where, error.fix)
+        except Exception as error:  # noqa: BLE001 - the seam to an adapter: its defect may cost this message only
+            log.error("adapter-failed", adapter=source.label, error=type(error).__name__)  # noqa: TRY400 - a traceback may hold values
+            return Rejection(
+                "adapter-error", type(error).__name__, "Report this to the adapter's author; then release."
+            )
+
+    def _link(self, tenant: str, message: Arrived, result: Normalized | Rejection) -> list[LinkedPatch]:
+        if isinstance(result, Rejection):
+            return []
+        source = message.source
+        vault = self._vault
+        return [
+            link(patch, lambda kind, native: vault.record_id(tenant, source, kind, native)) for patch in result.patches
+        ]
+
+    def _currents(self, tenant: str, touched: set[bytes]) -> dict[bytes, Current]:
+        """The records concerned, opened under an access entry that was committed before."""
+        if not touched:
+            return {}
+        heads = self._store.read_sync(lambda connection: journal.record_heads(connection, tenant, touched))
+        if not heads:
+            return {}
+        entry = self._audit.entry(
+            tenant, action="access", actor="gateway:normalize", purpose="merge",
+            changes=[change_row(record_id, head.version) for record_id, head in heads.items()],
+        )  # fmt: skip
+        self._store.write_sync(lambda connection: self._audit.append(connection, entry))
+        places = [(head.lane, head.position) for head in heads.values()]
+        found = self._store.read_sync(lambda connection: journal.at_places(connection, tenant, places))
+        currents = {}
+        with self._audit.grant(entry) as grant:
+            for record_id, head in heads.items():
+                change = found[head.lane, head.position]
+                place = change_place(tenant, record_id, change.version)
+                body = self._vault.open(grant, place, Sealed(change.key_id, change.wrapped, change.box))
+                native_id, fields = open_stored(body)
+                currents[record_id] = Current(
+                    head.type,
+                    head.version,
+                    bytes(head.content),
+                    head.source_version,
+                    head.patient,
+                    head.removed,
+                    native_id,
+                    fields,
+                )
+        return currents
+
+    def _fold(
+        self,
+        tenant: str,
+        message: Arrived,
+        result: Normalized | Rejection,
+        patches: Sequence[LinkedPatch],
+        currents: dict[bytes, Current],
+    ) -> Settled:
+        if isinstance(result, Rejection):
+            return Settled(message, "quarantined", result.reason, result.place, result.fix)
+        if result.suppressed is not None:
+            return Settled(message, "suppressed", result.suppressed)
+        try:
+            folded, moved = fold_message(patches, currents, lambda data: self._vault.digest(tenant, data))
+        except RejectMessage as error:
+            return Settled(message, "quarantined", error.reason, error.where, error.fix)
+        currents.update(moved)
+        patient = next((patch.patient for patch in patches if patch.patient is not None), None)
+        return Settled(message, "normalized", _remark(folded), changes=folded.changes, patient=patient)
+
+
+def _remark(folded: Folded) -> str:
+    """Why a normalized message changed nothing, when it did not."""
+    if folded.changes:
+        return ""
+    return "stale" if folded.stale else "unchanged"

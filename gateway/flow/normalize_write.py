@@ -1,0 +1,207 @@
+"""The unit of work that ends normalization of a batch: changes, heads, outcomes and the audit entry, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.audit import AuditLog
+from gateway.flow.clock import micros
+from gateway.flow.handoff import Arrived
+from gateway.flow.lanes import journal_lane
+from gateway.flow.merge import NewVersion
+from gateway.flow.places import change_place, message_place
+from gateway.flow.source import Source
+from gateway.store import journal, messages
+from gateway.vault import Sealed, Vault
+
+
+class Conflict(Exception):
+    """Another writer was faster: do the batch again, without the messages it has ``settled``."""
+
+    def __init__(self, settled: frozenset[int] = frozenset()) -> None:
+        super().__init__("another writer was faster")
+        self.settled = settled
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What became of one message."""
+
+    message: Arrived
+    outcome: str
+    reason: str
+    place: str = ""
+    fix: str = ""
+    changes: tuple[NewVersion, ...] = ()
+    patient: bytes | None = None
+
+
+class BatchWriter:
+    """Seals a batch once, and writes it as often as conflicts demand."""
+
+    def __init__(
+        self, tenant: str, vault: Vault, audit: AuditLog, sources: Mapping[tuple[str, str], Source],
+        patient_keys: Mapping[bytes, int],
+    ) -> None:  # fmt: skip
+        self._tenant = tenant
+        self._vault = vault
+        self._audit = audit
+        self._sources = sources
+        self._keys = patient_keys
+        self._tenant_key = vault.keystore.key(tenant, "tenant")
+        self._now = micros()
+
+    def unit(
+        self,
+        settled: Sequence[Settled],
+        expected: Mapping[bytes, int],
+        touched: set[bytes],
+        residue: Mapping[tuple[str, str, str], int],
+    ) -> Callable[[Connection], None]:
+        """The unit of work; raises :class:`Conflict` when a touched record is no longer at its expected version."""
+        sealed = [(one, self._sealed(one)) for one in settled]
+        lanes = {row["lane"] for _, rows in sealed for row in rows}
+        lanes |= {row["partner_lane"] for _, rows in sealed for row in rows if row["partner_lane"] is not None}
+        done = [self._outcome(one) for one in settled]
+        left = [
+            {"b_tenant": self._tenant, "b_lane": one.message.lane, "b_id": one.message.message_id} for one in settled
+        ]
+        places = [(one.message.lane, one.message.message_id) for one in settled]
+        entry = self._audit.entry(
+            self._tenant,
+            action="normalize",
+            actor="gateway:normalize",
+            purpose="normalize",
+            messages=[one.message.message_id for one in settled],
+            counts={"changes": sum(len(one.changes) for one in settled)} | _tally(settled),
+        )
+
+        def write(connection: Connection) -> None:
+            heads = journal.lock_heads(connection, self._tenant, lanes) if lanes else {}
+            gone = messages.not_waiting(connection, self._tenant, places)
+            if gone:
+                raise Conflict(gone)
+            if touched and journal.record_versions(connection, self._tenant, touched) != expected:
+                raise Conflict
+            rows, new, moved = self._place(sealed, heads, set(expected))
+            journal.append(connection, self._tenant, rows, {lane: heads[lane] for lane in lanes})
+            journal.put_records(connection, list(new.values()), list(moved.values()))
+            messages.settle(connection, done, left)
+            messages.count_residue(connection, self._tenant, residue)
+            self._audit.append(connection, entry)
+
+        return write
+
+    def _sealed(self, one: Settled) -> list[dict[str, Any]]:
+        """Journal rows of one message, without their positions."""
+        source = self._sources.get((self._tenant, one.message.source))
+        rows = []
+        for change in one.changes:
+            current = change.current
+            key = self._tenant_key if current.patient is None else self._keys[current.patient]
+            place = change_place(self._tenant, change.record_id, current.version)
+            box = self._vault.seal(key, place, change.body)
+            row = self._row(one.message, source, change, box)
+            rows.append(row)
+            if change.into is not None:
+                twin = row | {"kind": "barrier", "box": None, "wrapped": None, "key_id": None, "location": None}
+                twin["partner_lane"] = journal_lane(one.message.source, change.into)
+                twin["into"] = change.into
+                rows.append(twin)
+        return rows
+
+    def _row(self, message: Arrived, source: Source | None, change: NewVersion, box: Sealed) -> dict[str, Any]:
+        current = change.current
+        return {
+            "tenant": self._tenant, "lane": journal_lane(message.source, current.patient), "position": 0,
+            "kind": change.kind, "record_id": change.record_id, "type": current.type, "source": message.source,
+            "version": current.version, "patient": current.patient, "location": change.location,
+            "message_id": message.message_id, "mapping": None if source is None else source.mapping_hash,
+            "adapter": "" if source is None else source.label, "at": self._now, "observed_at": message.received_at,
+            "partner_lane": None, "partner_position": None,
+            "key_id": box.key_id, "wrapped": box.wrapped, "box": box.box, "current": current,
+        }  # fmt: skip
+
+    def _place(
+        self, sealed: Sequence[tuple[Settled, list[dict[str, Any]]]], heads: dict[int, int], known: set[bytes]
+    ) -> tuple[list[dict[str, Any]], dict[bytes, dict[str, Any]], dict[bytes, dict[str, Any]]]:
+        """Give every row its position, barriers their twins, and derive the records' new heads.
+
+        ``heads`` is advanced. Of several versions of one record in the batch, the last stands.
+        """
+        rows: list[dict[str, Any]] = []
+        new: dict[bytes, dict[str, Any]] = {}
+        moved: dict[bytes, dict[str, Any]] = {}
+        for _, group in sealed:
+            for template in group:
+                row = dict(template)
+                current = row.pop("current")
+                into = row.pop("into", None)
+                row["position"] = heads[row["lane"]] = heads[row["lane"]] + 1
+                rows.append(row)
+                if into is not None:
+                    rows.extend(_twin(row, into, heads))
+                    continue
+                if row["record_id"] in known:
+                    moved[row["record_id"]] = self._head(row, current, moved=True)
+                else:
+                    new[row["record_id"]] = self._head(row, current, moved=False)
+        return rows, new, moved
+
+    def _head(self, row: Mapping[str, Any], current: Any, *, moved: bool) -> dict[str, Any]:
+        head = {
+            "version": current.version, "content": current.content, "source_version": current.source_version,
+            "patient": current.patient, "lane": row["lane"], "position": row["position"], "removed": current.removed,
+        }  # fmt: skip
+        if moved:
+            return head | {"b_tenant": self._tenant, "b_record": row["record_id"]}
+        return head | {
+            "tenant": self._tenant,
+            "record_id": row["record_id"],
+            "type": row["type"],
+            "source": row["source"],
+        }
+
+    def _outcome(self, one: Settled) -> dict[str, Any]:
+        """The outcome row takes over the message's data key, under the patient's key when there is one."""
+        message = one.message
+        source = self._sources.get((self._tenant, message.source))
+        key_id, wrapped = message.key_id, message.wrapped
+        if one.outcome != "quarantined":
+            target = self._keys.get(one.patient, self._tenant_key) if one.patient is not None else self._tenant_key
+            place = message_place(self._tenant, message.message_id)
+            key_id, wrapped = self._vault.rewrap((key_id, wrapped), place, target)
+        return {
+            "tenant": self._tenant, "message_id": message.message_id, "attempt": message.attempt,
+            "outcome": one.outcome, "reason": one.reason[:80], "place": one.place[:120], "fix": one.fix,
+            "at": self._now, "adapter": "" if source is None else source.label,
+            "mapping": None if source is None else source.mapping_hash, "changes": len(one.changes),
+            "key_id": key_id, "wrapped": wrapped,
+        }  # fmt: skip
+
+
+def _twin(row: dict[str, Any], into: bytes, heads: dict[int, int]) -> list[dict[str, Any]]:
+    """Complete a barrier with its twin in the other patient's lane; one lane needs no second."""
+    other = row["partner_lane"]
+    if other == row["lane"]:
+        row["partner_lane"], row["partner_position"] = row["lane"], row["position"]
+        return []
+    heads[other] += 1
+    row["partner_position"] = heads[other]
+    return [
+        row
+        | {
+            "lane": other, "position": heads[other], "patient": into,
+            "partner_lane": row["lane"], "partner_position": row["position"],
+        }
+    ]  # fmt: skip
+
+
+def _tally(settled: Sequence[Settled]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for one in settled:
+        counts[one.outcome] = counts.get(one.outcome, 0) + 1
+    return counts

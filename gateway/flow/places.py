@@ -1,0 +1,27 @@
+"""Where the sealed values of a message's life are: the cells that encryption binds them to and access entries name."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from gateway.vault import Place, row_bytes
+
+
+def message_place(tenant: str, message_id: int) -> Place:
+    """The bytes of a message."""
+    return Place(tenant, "messages", "box", row_bytes(message_id))
+
+
+def context_place(tenant: str, context_id: int) -> Place:
+    """The envelope that messages of one batch share."""
+    return Place(tenant, "contexts", "box", row_bytes(context_id))
+
+
+def change_place(tenant: str, record_id: bytes, version: int) -> Place:
+    """The content of one version of a record."""
+    return Place(tenant, "changes", "box", row_bytes(change_row(record_id, version)))
+
+
+def change_row(record_id: bytes, version: int) -> str:
+    """The name under which access entries list one version of a record."""
+    return f"{UUID(bytes=record_id)}/{version}"

@@ -1,0 +1,105 @@
+"""Preview: what the messages of a file would become, without a store, keys or anything kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from gateway.errors import InvalidConfiguration, RejectMessage
+from gateway.flow.link import link
+from gateway.flow.merge import Current, NewVersion, fold_message
+from gateway.flow.source import Source
+from gateway.hookspecs import Adapter
+from gateway.mapping import Mapping
+from gateway.model.exchange import Finding, Item
+from gateway.model.identity import RecordId
+from gateway.model.patch import Normalized
+
+
+class Preview:
+    """Runs one source's files through normalize, link and merge in memory."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._currents: dict[bytes, Current] = {}
+
+    def lines(self, chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+        """One object per message or finding, with its records or the reason why it has none."""
+        for part in self._source.adapter.cut(chunks, self._source.config):
+            yield self._finding(part) if isinstance(part, Finding) else self._message(part)
+
+    def _finding(self, finding: Finding) -> dict[str, Any]:
+        return {
+            "source": self._source.name, "control_id": "", "quarantined": finding.reason, "where": finding.where,
+            "what": finding.what, "fix": finding.fix,
+        }  # fmt: skip
+
+    def _message(self, item: Item) -> dict[str, Any]:
+        line: dict[str, Any] = {"source": self._source.name, "control_id": item.control_id, "kind": item.kind}
+        try:
+            result = self._source.normalize(item.body, item.context)
+            if result.suppressed is not None:
+                return line | {"suppressed": result.suppressed}
+            changes = self._fold(result)
+        except RejectMessage as error:
+            return line | {"quarantined": error.reason, "where": error.where, "what": error.what, "fix": error.fix}
+        line["records"] = [_record(change) for change in changes]
+        if result.residue:
+            line["residue"] = list(result.residue)
+        for change in changes:
+            if change.current.type == "Remittance":
+                line |= transaction(change.current.fields or {})
+        return line
+
+    def _fold(self, result: Normalized) -> tuple[NewVersion, ...]:
+        patches = [link(patch, _throwaway_id) for patch in result.patches]
+        folded, moved = fold_message(patches, self._currents, lambda data: hashlib.sha256(data).digest())
+        if all(patch.type == "Patient" for patch in patches):
+            self._currents.update(moved)
+        return folded.changes
+
+
+def preview_source(adapter: Adapter, config: dict[str, Any], overlay: Path | None, zone: str, name: str) -> Preview:
+    """A preview with this adapter's mapping; ``InvalidConfiguration`` when its settings do not suffice."""
+    try:
+        settings = adapter.config.model_validate(config)
+    except ValueError:
+        raise InvalidConfiguration(
+            "The adapter needs settings", where=name, fix="Name a source of gateway.toml with --source."
+        ) from None
+    mapping = Mapping.load(adapter.mappings, overlay, adapter.path).bind(zone=zone)
+    return Preview(Source.bind("preview", name, adapter, settings, mapping))
+
+
+def transaction(fields: dict[str, Any]) -> dict[str, Any]:
+    """A remittance in the terms of its balance: paid total less provider adjustments against the amount."""
+    adjustments = fields.get("provider_adjustments", [])
+    return {
+        "trace": fields.get("trace_number"),
+        "amount": fields.get("amount"),
+        "claims": fields.get("claim_count", 0),
+        "charge": fields.get("charge_total", "0.00"),
+        "paid": fields.get("paid_total", "0.00"),
+        "plb": str(sum((Decimal(one["amount"]) for one in adjustments), Decimal("0.00"))),
+        "balanced": fields.get("balanced", False),
+        "difference": fields.get("difference", "0.00"),
+    }
+
+
+def _throwaway_id(kind: str, native_id: str) -> RecordId:
+    """Equal ids within a preview, worthless outside it."""
+    return RecordId(str(UUID(bytes=hashlib.sha256(f"{kind}\0{native_id}".encode()).digest()[:16], version=8)))
+
+
+def _record(change: NewVersion) -> dict[str, Any]:
+    current = change.current
+    return {
+        "type": current.type, "change": change.kind, "native_id": current.native_id,
+        "fields": msgspec.to_builtins(current.fields),
+    }  # fmt: skip

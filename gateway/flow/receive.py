@@ -1,0 +1,349 @@
+"""Receive: store what arrived, sealed and synced, before anybody is told that it was received.
+
+Theory of operation. Messages handed in during one turn of the event loop, and while earlier ones are being committed,
+become one unit of work: repeats are looked up, rows and one audit entry inserted. Only when that unit's commit was
+synced are the receipts given out, and the messages, still in memory, offered to the normalizer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.audit import AuditLog
+from gateway.errors import Backpressure, LimitExceeded, StoreUnavailable
+from gateway.flow.clock import micros
+from gateway.flow.handoff import Arrived, Handoff
+from gateway.flow.lanes import intake_lane
+from gateway.flow.places import context_place, message_place
+from gateway.flow.source import Source
+from gateway.model.exchange import Finding, Item, Receipt
+from gateway.store import messages
+from gateway.store.opening import Store
+from gateway.vault import Vault
+
+Done = Callable[[Receipt | Exception], None]
+IN_FLIGHT = 2
+"""Units of one source on their way to the writer at a time: one being committed, one being gathered behind it."""
+MOST_PER_UNIT = 512
+
+
+class Prepared(msgspec.Struct, frozen=True, gc=False):
+    """A message with all that can be made of it before its transaction."""
+
+    item: Item
+    message_id: int
+    digest: bytes
+    lane: int
+    received_at: int
+    context_id: int | None
+    key_id: int
+    wrapped: bytes
+    box: bytes
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """Bytes that are kept but never normalized: refused frames, and file parts that are no message."""
+
+    row: dict[str, Any]
+    key_id: int
+    wrapped: bytes
+    fix: str
+
+
+class Receiver:
+    """The :class:`~gateway.model.exchange.Intake` of one source."""
+
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        vault: Vault,
+        audit: AuditLog,
+        handoff: Handoff,
+        *,
+        most_bytes: int,
+        most_unsettled: int,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._vault = vault
+        self._audit = audit
+        self._handoff = handoff
+        self._most_bytes = most_bytes
+        self._most_unsettled = most_unsettled
+        self._gathered: list[tuple[Item, Done]] = []
+        self._in_flight = 0
+        self._scheduled = False
+
+    def submit(self, item: Item, done: Done) -> None:
+        """Store one message; ``done`` hears of it once it is synced."""
+        refusal = self._refusal(item)
+        if refusal is not None:
+            done(refusal)
+            return
+        self._gathered.append((item, done))
+        self._schedule()
+
+    async def accept(
+        self,
+        items: Sequence[Item],
+        *,
+        name: str = "",
+        stream: str = "",
+        cursor: str | None = None,
+        findings: Sequence[Finding] = (),
+    ) -> Sequence[Receipt]:
+        """Store the messages of one page or file step in one commit, with its findings and the stream's new cursor."""
+        for item in items:
+            refusal = self._refusal(item)
+            if refusal is not None:
+                raise refusal
+        contexts = self._seal_contexts(items)
+        prepared = [self._prepare(item, contexts) for item in items]
+        evidence = [self._evidence(found.body, "AA", found.reason, found.where, found.fix) for found in findings]
+
+        def unit(connection: Connection) -> list[Receipt]:
+            messages.add_contexts(connection, [row for _, row in contexts.values()])
+            receipts = self._insert(connection, prepared)
+            self._insert_evidence(connection, evidence, "quarantined")
+            if cursor is not None:
+                messages.set_cursor(connection, self._source.tenant, self._source.name, stream, cursor, micros())
+            return receipts
+
+        receipts = await self._store.write(unit)
+        self._offer(prepared, receipts)
+        return receipts
+
+    async def cursor(self, stream: str) -> str | None:
+        """The cursor that was committed last for this stream."""
+        return await self._store.read(lambda c: messages.cursor(c, self._source.tenant, self._source.name, stream))
+
+    def refuse(
+        self, frame: bytes, answer: str, reason: str, where: str, done: Callable[[Exception | None], None]
+    ) -> None:
+        """Keep the evidence of bytes answered with AE or AR; it is never released."""
+        evidence = self._evidence(frame[: self._most_bytes], answer, reason, where)
+        loop = asyncio.get_running_loop()
+        future = self._store.submit(lambda connection: self._insert_evidence(connection, [evidence], "refused"))
+        future.add_done_callback(lambda ended: loop.call_soon_threadsafe(done, _told(ended)))
+
+    def _refusal(self, item: Item) -> Exception | None:
+        if len(item.body) > self._most_bytes:
+            return LimitExceeded(
+                "message-too-large",
+                f"The message is longer than {self._most_bytes} bytes",
+                fix="Raise limits.message_bytes if such messages are expected.",
+            )
+        if self._handoff.unsettled >= self._most_unsettled:
+            return Backpressure("Too many messages wait to be normalized", fix="The sender may try again shortly.")
+        return None
+
+    def _schedule(self) -> None:
+        if not self._scheduled and self._in_flight < IN_FLIGHT and self._gathered:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        gathered = self._gathered[:MOST_PER_UNIT]
+        del self._gathered[:MOST_PER_UNIT]
+        contexts = self._seal_contexts([item for item, _ in gathered])
+        prepared = [self._prepare(item, contexts) for item, _ in gathered]
+
+        def unit(connection: Connection) -> list[Receipt]:
+            messages.add_contexts(connection, [row for _, row in contexts.values()])
+            return self._insert(connection, prepared)
+
+        self._in_flight += 1
+        loop = asyncio.get_running_loop()
+        future = self._store.submit(unit)
+        future.add_done_callback(lambda ended: loop.call_soon_threadsafe(self._committed, ended, gathered, prepared))
+        self._schedule()
+
+    def _committed(
+        self, ended: Future[list[Receipt]], gathered: list[tuple[Item, Done]], prepared: list[Prepared]
+    ) -> None:
+        self._in_flight -= 1
+        error = ended.exception()
+        if error is None:
+            receipts = ended.result()
+            for (_, done), receipt in zip(gathered, receipts, strict=True):
+                done(receipt)
+            self._offer(prepared, receipts)
+        else:
+            failure = _told(ended)
+            for _, done in gathered:
+                if failure is not None:
+                    done(failure)
+        self._schedule()
+
+    def _offer(self, prepared: Sequence[Prepared], receipts: Sequence[Receipt]) -> None:
+        name = self._source.name
+        self._handoff.offer(
+            self._source.tenant,
+            [
+                Arrived(
+                    p.message_id,
+                    name,
+                    p.item.kind,
+                    p.lane,
+                    p.item.body,
+                    p.item.context,
+                    p.key_id,
+                    p.wrapped,
+                    p.received_at,
+                )
+                for p, receipt in zip(prepared, receipts, strict=True)
+                if not receipt.repeat
+            ],
+        )
+
+    def _seal_contexts(self, items: Sequence[Item]) -> dict[bytes, tuple[int, dict[str, Any]]]:
+        sealed: dict[bytes, tuple[int, dict[str, Any]]] = {}
+        tenant = self._source.tenant
+        for context in dict.fromkeys(item.context for item in items if item.context):
+            context_id = self._store.next_id()
+            box = self._vault.seal(
+                self._vault.keystore.key(tenant, "tenant"), context_place(tenant, context_id), context
+            )
+            sealed[context] = (
+                context_id,
+                {
+                    "tenant": tenant,
+                    "context_id": context_id,
+                    "key_id": box.key_id,
+                    "wrapped": box.wrapped,
+                    "box": box.box,
+                },
+            )
+        return sealed
+
+    def _prepare(self, item: Item, contexts: dict[bytes, tuple[int, dict[str, Any]]]) -> Prepared:
+        tenant = self._source.tenant
+        message_id = self._store.next_id()
+        sealed = self._vault.seal(self._vault.intake_key(tenant), message_place(tenant, message_id), item.body)
+        context = contexts.get(item.context)
+        return Prepared(
+            item,
+            message_id,
+            self._vault.digest(tenant, item.body),
+            intake_lane(self._source.name, item.order_key),
+            micros(),
+            None if context is None else context[0],
+            sealed.key_id,
+            sealed.wrapped,
+            sealed.box,
+        )
+
+    def _insert(self, connection: Connection, prepared: Sequence[Prepared]) -> list[Receipt]:
+        """Tell repeats and conflicts from new messages, and insert rows and the audit entry for all of them."""
+        if not prepared:
+            return []
+        tenant, source = self._source.tenant, self._source.name
+        known: dict[str, dict[bytes, int]] = {}
+        found = messages.same_control(connection, tenant, source, {p.item.control_id for p in prepared})
+        for row in found:
+            known.setdefault(row.control_id, {}).setdefault(bytes(row.digest), row.repeat_of or row.message_id)
+        receipts, rows, waiting, repeats = [], [], [], []
+        for p in prepared:
+            same = known.setdefault(p.item.control_id, {})
+            first = same.get(p.digest)
+            receipt = Receipt(p.message_id if first is None else first, first is not None, first is None and bool(same))
+            receipts.append(receipt)
+            rows.append(self._row(p, receipt))
+            if first is None:
+                same[p.digest] = p.message_id
+                waiting.append(
+                    {
+                        "tenant": tenant,
+                        "lane": p.lane,
+                        "message_id": p.message_id,
+                        "key_id": p.key_id,
+                        "wrapped": p.wrapped,
+                    }
+                )
+            else:
+                repeats.append(outcome_row(tenant, p.message_id, "suppressed", "repeat", self._source.label))
+        messages.add(connection, rows, waiting)
+        messages.settle(connection, repeats, [])
+        entry = self._audit.entry(
+            tenant,
+            action="receive",
+            actor=f"source:{source}",
+            purpose="intake",
+            messages=[p.message_id for p in prepared],
+            outcome="stored",
+        )
+        self._audit.append(connection, entry)
+        return receipts
+
+    def _row(self, p: Prepared, receipt: Receipt) -> dict[str, Any]:
+        return {
+            "tenant": self._source.tenant, "message_id": p.message_id, "source": self._source.name,
+            "kind": p.item.kind[:64], "control_id": p.item.control_id[:200], "digest": p.digest,
+            "received_at": p.received_at, "lane": p.lane, "context_id": p.context_id,
+            "repeat_of": receipt.message_id if receipt.repeat else None, "conflict": receipt.conflict,
+            "answer": "AA", "place": "", "reason": "", "box": None if receipt.repeat else p.box,
+        }  # fmt: skip
+
+    def _evidence(self, body: bytes, answer: str, reason: str, where: str, fix: str = "") -> Evidence:
+        """Evidence is sealed under the tenant's own key: its patient can never be known."""
+        tenant, message_id = self._source.tenant, self._store.next_id()
+        key = self._vault.keystore.key(tenant, "tenant")
+        sealed = self._vault.seal(key, message_place(tenant, message_id), body)
+        row = {
+            "tenant": tenant, "message_id": message_id, "source": self._source.name, "kind": "evidence",
+            "control_id": f"evidence-{message_id}", "digest": self._vault.digest(tenant, body), "received_at": micros(),
+            "lane": 0, "context_id": None, "repeat_of": None, "conflict": False, "answer": answer,
+            "place": where[:120], "reason": reason[:80], "box": sealed.box,
+        }  # fmt: skip
+        return Evidence(row, sealed.key_id, sealed.wrapped, fix)
+
+    def _insert_evidence(self, connection: Connection, evidence: Sequence[Evidence], outcome: str) -> None:
+        if not evidence:
+            return
+        tenant = self._source.tenant
+        messages.add(connection, [kept.row for kept in evidence], [])
+        done = []
+        for kept in evidence:
+            reason, place = kept.row["reason"], kept.row["place"]
+            row = outcome_row(tenant, kept.row["message_id"], outcome, reason, self._source.label, place, kept.fix)
+            done.append(row | {"key_id": kept.key_id, "wrapped": kept.wrapped})
+        messages.settle(connection, done, [])
+        entry = self._audit.entry(
+            tenant, action="receive", actor=f"source:{self._source.name}", purpose="intake",
+            messages=[kept.row["message_id"] for kept in evidence], outcome=outcome,
+        )  # fmt: skip
+        self._audit.append(connection, entry)
+
+
+def _told(ended: Future[Any]) -> Exception | None:
+    """How a unit failed, if it did; what is no ordinary error is told as the store's."""
+    error = ended.exception()
+    if error is None or isinstance(error, Exception):
+        return error
+    return StoreUnavailable("The writer ended", fix="Start the gateway again.")
+
+
+def outcome_row(
+    tenant: str,
+    message_id: int,
+    outcome: str,
+    reason: str,
+    adapter: str,
+    place: str = "",
+    fix: str = "",
+    attempt: int = 0,
+) -> dict[str, Any]:
+    """A row of ``outcomes`` for a message that made no change."""
+    return {
+        "tenant": tenant, "message_id": message_id, "attempt": attempt, "outcome": outcome, "reason": reason[:80],
+        "place": place[:120], "fix": fix, "at": micros(), "adapter": adapter, "mapping": None, "changes": 0,
+        "key_id": None, "wrapped": None,
+    }  # fmt: skip

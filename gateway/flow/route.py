@@ -1,0 +1,130 @@
+"""Route: which changes a route wants, and how it reads the journal without skipping or overtaking.
+
+Theory of operation. A route has a position in each lane. It reads on from there; what does not match its filter is
+passed by, what belongs to a patient that waits is set aside behind it, the rest is offered for delivery. A barrier is
+passed in both lanes at once or not at all, so nothing of a merged patient overtakes what came before the merge.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from gateway.store import journal
+
+READ_PER_LANE = 256
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a route wants; an empty set stands for everything. Locations are record ids."""
+
+    types: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
+    locations: frozenset[bytes] = frozenset()
+
+    def matches(self, change: Any) -> bool:
+        """Whether a journal row is this route's; barriers are nobody's."""
+        if change.kind == "barrier":
+            return False
+        if self.types and change.type not in self.types:
+            return False
+        if self.sources and change.source not in self.sources:
+            return False
+        return not self.locations or change.location in self.locations
+
+    @property
+    def text(self) -> str:
+        """Canonical form, kept with each edition of a route so that a recount can apply it."""
+        return json.dumps(
+            {
+                "types": sorted(self.types),
+                "sources": sorted(self.sources),
+                "locations": sorted(location.hex() for location in self.locations),
+            },
+            sort_keys=True,
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Filter:
+        """The reverse of :attr:`text`."""
+        kept = json.loads(text)
+        return cls(
+            frozenset(kept["types"]),
+            frozenset(kept["sources"]),
+            frozenset(bytes.fromhex(location) for location in kept["locations"]),
+        )
+
+
+def order_key(change: Any) -> bytes:
+    """What must keep its order at a sink: the patient, or the record itself when it is about no patient."""
+    return bytes(change.record_id if change.patient is None else change.patient)
+
+
+@dataclass
+class Reading:
+    """What one look at the journal found."""
+
+    wanted: list[Row[Any]] = field(default_factory=list)
+    behind: list[Row[Any]] = field(default_factory=list)
+    barriers: list[Row[Any]] = field(default_factory=list)
+    """Of merges: seen in the surviving patient's lane, to be waited for when the prior patient waits."""
+    moved: dict[int, int] = field(default_factory=dict)
+
+
+def read_on(
+    connection: Connection, tenant: str, filter_: Filter, cursors: Mapping[int, int], parked: Iterable[bytes], most: int
+) -> Reading:
+    """Read every lane from where the route stands until ``most`` changes are wanted or the journal ends."""
+    heads = journal.heads(connection, tenant)
+    lanes = [lane for lane, head in heads.items() if head > cursors[lane]]
+    waiting = set(parked)
+    reading = Reading()
+    stopped: dict[int, Row[Any]] = {}
+    for lane in _fair(lanes, cursors):
+        if len(reading.wanted) >= most:
+            break
+        rows = journal.after(connection, tenant, lane, cursors[lane], min(READ_PER_LANE, most - len(reading.wanted)))
+        for row in rows:
+            if row.kind == "barrier" and row.partner_lane != lane:
+                stopped[lane] = row
+                break
+            _sort(row, filter_, waiting, reading)
+            reading.moved[lane] = row.position
+    _pass_barriers(connection, tenant, cursors, stopped, reading)
+    return reading
+
+
+def _fair(lanes: list[int], cursors: Mapping[int, int]) -> list[int]:
+    """Start at another lane each time, so that a busy one cannot starve the rest."""
+    if not lanes:
+        return lanes
+    turn = sum(cursors.values()) % len(lanes)
+    return lanes[turn:] + lanes[:turn]
+
+
+def _sort(row: Row[Any], filter_: Filter, waiting: set[bytes], reading: Reading) -> None:
+    if not filter_.matches(row):
+        return
+    (reading.behind if order_key(row) in waiting else reading.wanted).append(row)
+
+
+def _pass_barriers(
+    connection: Connection, tenant: str, cursors: Mapping[int, int], stopped: Mapping[int, Row[Any]], reading: Reading
+) -> None:
+    """Pass each barrier whose twin is next in its own lane too."""
+    for lane, barrier in stopped.items():
+        if reading.moved.get(lane, cursors[lane]) >= barrier.position:
+            continue
+        other = barrier.partner_lane
+        stands = reading.moved.get(other, cursors[other])
+        if stands != barrier.partner_position - 1:
+            continue
+        twin = journal.after(connection, tenant, other, stands, 1)[0]
+        reading.moved[lane] = barrier.position
+        reading.moved[other] = barrier.partner_position
+        reading.barriers.extend(row for row in (barrier, twin) if bytes(row.patient) != bytes(row.record_id))

@@ -1,0 +1,227 @@
+"""Statements about routes: where each one stands, what is under way, what waits, and what was delivered to whom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, update
+
+from gateway.store import journal
+from gateway.store.rows import Found
+from gateway.store.schema import LANES, changes, claims, deliveries, route_cursors, routes, waiting
+
+Values = Mapping[str, Any]
+COLUMNS = tuple(column.name for column in deliveries.columns)
+"""Names of the columns of a delivery row."""
+
+_move_cursor = (
+    update(route_cursors)
+    .where(
+        route_cursors.c.tenant == bindparam("b_tenant"),
+        route_cursors.c.route == bindparam("b_route"),
+        route_cursors.c.lane == bindparam("b_lane"),
+    )
+    .values(position=bindparam("position"))
+)
+_leave_waiting = delete(waiting).where(
+    waiting.c.tenant == bindparam("b_tenant"),
+    waiting.c.route == bindparam("b_route"),
+    waiting.c.order_key == bindparam("b_key"),
+    waiting.c.lane == bindparam("b_lane"),
+    waiting.c.position == bindparam("b_position"),
+)
+
+
+def editions(connection: Connection, tenant: str, route: str) -> Sequence[Found]:
+    """Every filter a route has had, first to last."""
+    query = select(routes).where(routes.c.tenant == tenant, routes.c.route == route).order_by(routes.c.edition)
+    return connection.execute(query).fetchall()
+
+
+def all_routes(connection: Connection, tenant: str) -> Sequence[str]:
+    """Names of the routes this tenant ever had."""
+    query = select(routes.c.route).where(routes.c.tenant == tenant).distinct().order_by(routes.c.route)
+    return connection.execute(query).scalars().all()
+
+
+def register(connection: Connection, tenant: str, route: str, filter_text: str, at: int, *, now: bool) -> None:
+    """Make a route's cursors on its first start; open a new edition from its cursors when its filter changed.
+
+    A new route begins at the journal's end with ``now``, else at its beginning.
+    """
+    known = editions(connection, tenant, route)
+    if known and known[-1].filter == filter_text:
+        return
+    if not known:
+        heads = journal.heads(connection, tenant) if now else {}
+        rows = [
+            {"tenant": tenant, "route": route, "lane": lane, "position": heads.get(lane, 0)} for lane in range(LANES)
+        ]
+        connection.execute(route_cursors.insert(), rows)
+    places = cursors(connection, tenant, route)
+    connection.execute(
+        routes.insert().values(
+            tenant=tenant,
+            route=route,
+            edition=len(known) + 1,
+            filter=filter_text,
+            at=at,
+            start=json.dumps([places[lane] for lane in range(LANES)]),
+        )
+    )
+
+
+def cursors(connection: Connection, tenant: str, route: str) -> dict[int, int]:
+    """The last position read, by lane."""
+    query = select(route_cursors.c.lane, route_cursors.c.position).where(
+        route_cursors.c.tenant == tenant, route_cursors.c.route == route
+    )
+    return {row.lane: row.position for row in connection.execute(query)}
+
+
+def move_cursors(connection: Connection, tenant: str, route: str, moved: Mapping[int, int]) -> None:
+    """Advance a route past changes that are now claimed, waiting or not its own."""
+    if moved:
+        rows = [
+            {"b_tenant": tenant, "b_route": route, "b_lane": lane, "position": position}
+            for lane, position in sorted(moved.items())
+        ]
+        connection.execute(_move_cursor, rows)
+
+
+def claim(
+    connection: Connection, tenant: str, route: str, claim_id: int, items: Sequence[Sequence[int]], at: int
+) -> None:
+    """Note durably which changes are about to be sent together: (lane, position, attempts made) each."""
+    connection.execute(
+        claims.insert().values(tenant=tenant, route=route, claim_id=claim_id, items=json.dumps(items), at=at)
+    )
+
+
+def open_claims(connection: Connection, tenant: str, route: str) -> Sequence[Found]:
+    """Claims whose end was not written: under way, or cut off by a crash."""
+    query = select(claims).where(claims.c.tenant == tenant, claims.c.route == route).order_by(claims.c.claim_id)
+    return connection.execute(query).fetchall()
+
+
+def close_claim(connection: Connection, tenant: str, route: str, claim_id: int, done: Sequence[Values]) -> None:
+    """End a claim with the deliveries it came to."""
+    connection.execute(
+        delete(claims).where(claims.c.tenant == tenant, claims.c.route == route, claims.c.claim_id == claim_id)
+    )
+    add(connection, done)
+
+
+def add(connection: Connection, done: Sequence[Values]) -> None:
+    """Write deliveries: what happened to a change on a route, and what was disclosed of whom."""
+    if done:
+        connection.execute(deliveries.insert(), done)
+
+
+def put_waiting(connection: Connection, rows: Sequence[Values]) -> None:
+    """Let changes wait for their time or for their patient's turn."""
+    if rows:
+        connection.execute(waiting.insert(), rows)
+
+
+def leave_waiting(connection: Connection, rows: Sequence[Values]) -> None:
+    """Take changes out of waiting: ``b_tenant``, ``b_route``, ``b_key``, ``b_lane``, ``b_position`` each."""
+    if rows:
+        connection.execute(_leave_waiting, rows)
+
+
+def waiting_of(connection: Connection, tenant: str, route: str) -> Sequence[Found]:
+    """All that waits on a route, in journal order within each lane."""
+    query = (
+        select(waiting)
+        .where(waiting.c.tenant == tenant, waiting.c.route == route)
+        .order_by(waiting.c.order_key, waiting.c.lane, waiting.c.position)
+    )
+    return connection.execute(query).fetchall()
+
+
+def make_due(connection: Connection, tenant: str, route: str, order_key: bytes, at: int) -> None:
+    """Let everything that waits for one patient's turn be looked at now."""
+    connection.execute(
+        update(waiting)
+        .where(waiting.c.tenant == tenant, waiting.c.route == route, waiting.c.order_key == order_key)
+        .values(due_at=at)
+    )
+
+
+def quarantined(connection: Connection, tenant: str, route: str | None = None) -> Sequence[Found]:
+    """Deliveries whose last word is quarantine, with the change they are about."""
+    later = deliveries.alias("later")
+    query = (
+        select(deliveries, changes.c.record_id, changes.c.type, changes.c.source)
+        .join(
+            changes,
+            (changes.c.tenant == deliveries.c.tenant)
+            & (changes.c.lane == deliveries.c.lane)
+            & (changes.c.position == deliveries.c.position),
+        )
+        .where(
+            deliveries.c.tenant == tenant,
+            deliveries.c.outcome == "quarantined",
+            ~select(later.c.attempt)
+            .where(
+                later.c.tenant == deliveries.c.tenant,
+                later.c.route == deliveries.c.route,
+                later.c.lane == deliveries.c.lane,
+                later.c.position == deliveries.c.position,
+                later.c.attempt > deliveries.c.attempt,
+            )
+            .exists(),
+        )
+        .order_by(deliveries.c.at)
+    )
+    if route is not None:
+        query = query.where(deliveries.c.route == route)
+    return connection.execute(query).fetchall()
+
+
+def next_attempts(
+    connection: Connection, tenant: str, route: str, rows: Sequence[Values]
+) -> dict[tuple[int, int], int]:
+    """Numbers for further delivery rows of changes that have some; the others begin at 0."""
+    places = [(row["lane"], row["position"]) for row in rows]
+    query = (
+        select(deliveries.c.lane, deliveries.c.position, func.max(deliveries.c.attempt).label("last"))
+        .where(
+            deliveries.c.tenant == tenant,
+            deliveries.c.route == route,
+            tuple_(deliveries.c.lane, deliveries.c.position).in_(places),
+        )
+        .group_by(deliveries.c.lane, deliveries.c.position)
+    )
+    return {(row.lane, row.position): row.last + 1 for row in connection.execute(query)}
+
+
+def of_patient(connection: Connection, tenant: str, patient: bytes) -> Sequence[Found]:
+    """Everything that was disclosed of one patient, oldest first."""
+    query = (
+        select(deliveries, changes.c.type, changes.c.record_id)
+        .join(
+            changes,
+            (changes.c.tenant == deliveries.c.tenant)
+            & (changes.c.lane == deliveries.c.lane)
+            & (changes.c.position == deliveries.c.position),
+        )
+        .where(deliveries.c.tenant == tenant, deliveries.c.patient == patient, deliveries.c.outcome == "delivered")
+        .order_by(deliveries.c.at)
+    )
+    return connection.execute(query).fetchall()
+
+
+def outcomes(connection: Connection, tenant: str, route: str) -> Sequence[Found]:
+    """Every delivery row of a route as (lane, position, attempt, outcome, reason), in journal order."""
+    query = (
+        select(
+            deliveries.c.lane, deliveries.c.position, deliveries.c.attempt, deliveries.c.outcome, deliveries.c.reason
+        )
+        .where(deliveries.c.tenant == tenant, deliveries.c.route == route)
+        .order_by(deliveries.c.lane, deliveries.c.position, deliveries.c.attempt)
+    )
+    return connection.execute(query).fetchall()

@@ -1,0 +1,167 @@
+"""Statements about records and the journal of their changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.store.rows import Found
+from gateway.store.schema import LANES, changes, lanes, records, texts
+
+Values = Mapping[str, Any]
+
+_heads = select(records).where(
+    records.c.tenant == bindparam("tenant"), records.c.record_id.in_(bindparam("ids", expanding=True))
+)
+_versions = select(records.c.record_id, records.c.version).where(
+    records.c.tenant == bindparam("tenant"), records.c.record_id.in_(bindparam("ids", expanding=True))
+)
+_boxes = select(changes).where(
+    changes.c.tenant == bindparam("tenant"),
+    tuple_(changes.c.lane, changes.c.position).in_(bindparam("places", expanding=True)),
+)
+_move_record = (
+    update(records)
+    .where(records.c.tenant == bindparam("b_tenant"), records.c.record_id == bindparam("b_record"))
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("version", "content", "source_version", "patient", "lane", "position", "removed")
+        }
+    )
+)
+_move_lane = (
+    update(lanes)
+    .where(lanes.c.tenant == bindparam("b_tenant"), lanes.c.lane == bindparam("b_lane"))
+    .values(head=bindparam("head"))
+)
+_after = (
+    select(
+        changes.c.lane,
+        changes.c.position,
+        changes.c.kind,
+        changes.c.record_id,
+        changes.c.type,
+        changes.c.source,
+        changes.c.patient,
+        changes.c.location,
+        changes.c.partner_lane,
+        changes.c.partner_position,
+    )
+    .where(
+        changes.c.tenant == bindparam("tenant"),
+        changes.c.lane == bindparam("lane"),
+        changes.c.position > bindparam("position"),
+    )
+    .order_by(changes.c.position)
+    .limit(bindparam("most"))
+)
+
+
+def ensure_lanes(connection: Connection, tenant: str) -> None:
+    """Make the head rows of a tenant's lanes where they are missing."""
+    found = connection.execute(select(func.count()).select_from(lanes).where(lanes.c.tenant == tenant)).scalar_one()
+    if found < LANES:
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        rows = [{"tenant": tenant, "lane": lane, "head": 0} for lane in range(LANES)]
+        connection.execute(insert(lanes).on_conflict_do_nothing(), rows)
+
+
+def lock_heads(connection: Connection, tenant: str, wanted: Iterable[int]) -> dict[int, int]:
+    """Head positions of these lanes, locked in lane order until the transaction ends."""
+    query = (
+        select(lanes.c.lane, lanes.c.head)
+        .where(lanes.c.tenant == tenant, lanes.c.lane.in_(sorted(wanted)))
+        .order_by(lanes.c.lane)
+        .with_for_update()
+    )
+    return {row.lane: row.head for row in connection.execute(query)}
+
+
+def heads(connection: Connection, tenant: str) -> dict[int, int]:
+    """Head positions of all lanes, as one snapshot."""
+    query = select(lanes.c.lane, lanes.c.head).where(lanes.c.tenant == tenant)
+    return {row.lane: row.head for row in connection.execute(query)}
+
+
+def append(connection: Connection, tenant: str, rows: Sequence[Values], moved: Mapping[int, int]) -> None:
+    """Append changes, which carry their positions, and move the heads of their lanes."""
+    if rows:
+        connection.execute(changes.insert(), rows)
+    if moved:
+        connection.execute(
+            _move_lane, [{"b_tenant": tenant, "b_lane": lane, "head": head} for lane, head in sorted(moved.items())]
+        )
+
+
+def record_heads(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[bytes, Found]:
+    """The current version of each record that exists."""
+    rows = connection.execute(_heads, {"tenant": tenant, "ids": list(ids)})
+    return {row.record_id: row for row in rows}
+
+
+def record_versions(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[bytes, int]:
+    """Only the version numbers, to see whether another writer was faster."""
+    rows = connection.execute(_versions, {"tenant": tenant, "ids": list(ids)})
+    return {row.record_id: row.version for row in rows}
+
+
+def put_records(connection: Connection, new: Sequence[Values], moved: Sequence[Values]) -> None:
+    """Insert records that are new and move those (``b_tenant``, ``b_record``) that have a new version."""
+    if new:
+        connection.execute(records.insert(), new)
+    if moved:
+        connection.execute(_move_record, moved)
+
+
+def at_places(connection: Connection, tenant: str, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Found]:
+    """Changes by (lane, position), with their sealed content."""
+    rows = connection.execute(_boxes, {"tenant": tenant, "places": [tuple(place) for place in places]})
+    return {(row.lane, row.position): row for row in rows}
+
+
+def after(connection: Connection, tenant: str, lane: int, position: int, most: int) -> Sequence[Found]:
+    """The next changes of one lane, without their content."""
+    return connection.execute(_after, {"tenant": tenant, "lane": lane, "position": position, "most": most}).fetchall()
+
+
+def history(connection: Connection, tenant: str, record_id: bytes) -> Sequence[Found]:
+    """All changes of one record, first to last."""
+    query = (
+        select(changes)
+        .where(changes.c.tenant == tenant, changes.c.record_id == record_id, changes.c.kind != "barrier")
+        .order_by(changes.c.version)
+    )
+    return connection.execute(query).fetchall()
+
+
+def recent_records(
+    connection: Connection, tenant: str, record_type: str | None, patient: bytes | None, limit: int
+) -> Sequence[Found]:
+    """Current records, optionally of one type or patient."""
+    query = select(records).where(records.c.tenant == tenant)
+    if record_type is not None:
+        query = query.where(records.c.type == record_type)
+    if patient is not None:
+        query = query.where(records.c.patient == patient)
+    return connection.execute(query.order_by(records.c.type, records.c.record_id).limit(limit)).fetchall()
+
+
+def count_changes(connection: Connection, tenant: str) -> int:
+    """How many changes the journal holds, barriers left out."""
+    query = select(func.count()).select_from(changes).where(changes.c.tenant == tenant, changes.c.kind != "barrier")
+    return connection.execute(query).scalar_one()
+
+
+def keep_text(connection: Connection, digest: bytes, kind: str, body: str) -> None:
+    """Keep a mapping or view by its hash."""
+    if connection.execute(select(texts.c.hash).where(texts.c.hash == digest)).scalar_one_or_none() is None:
+        connection.execute(texts.insert().values(hash=digest, kind=kind, body=body))
+
+
+def text_of(connection: Connection, digest: bytes) -> str | None:
+    """A kept text."""
+    return connection.execute(select(texts.c.body).where(texts.c.hash == digest)).scalar_one_or_none()

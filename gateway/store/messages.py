@@ -1,0 +1,206 @@
+"""Statements about messages: storing them, finding repeats, the inbox of what waits, the outcomes of what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_
+
+from gateway.store.rows import Found
+from gateway.store.schema import contexts, inbox, messages, outcomes, residue, source_cursors
+
+Values = Mapping[str, Any]
+
+_same_control = select(messages.c.control_id, messages.c.message_id, messages.c.digest, messages.c.repeat_of).where(
+    messages.c.tenant == bindparam("tenant"),
+    messages.c.source == bindparam("source"),
+    messages.c.control_id.in_(bindparam("controls", expanding=True)),
+)
+_leave_inbox = delete(inbox).where(
+    inbox.c.tenant == bindparam("b_tenant"),
+    inbox.c.lane == bindparam("b_lane"),
+    inbox.c.message_id == bindparam("b_id"),
+)
+
+
+def same_control(connection: Connection, tenant: str, source: str, controls: Iterable[str]) -> Sequence[Found]:
+    """Messages of one source that came with any of these control ids: (control_id, message_id, digest, repeat_of)."""
+    return connection.execute(
+        _same_control, {"tenant": tenant, "source": source, "controls": list(controls)}
+    ).fetchall()
+
+
+def add(connection: Connection, rows: Sequence[Values], waiting: Sequence[Values]) -> None:
+    """Store messages, and an inbox row with its key for each that shall be normalized."""
+    if rows:
+        connection.execute(messages.insert(), rows)
+    if waiting:
+        connection.execute(inbox.insert(), waiting)
+
+
+def add_contexts(connection: Connection, rows: Sequence[Values]) -> None:
+    """Store the sealed envelopes that messages were cut from."""
+    if rows:
+        connection.execute(contexts.insert(), rows)
+
+
+def settle(connection: Connection, done: Sequence[Values], left: Sequence[Values]) -> None:
+    """Write outcomes and take their messages out of the inbox (``b_tenant``, ``b_lane``, ``b_id`` each)."""
+    if done:
+        connection.execute(outcomes.insert(), done)
+    if left:
+        connection.execute(_leave_inbox, left)
+
+
+def pending(connection: Connection, tenant: str, limit: int) -> Sequence[Found]:
+    """The oldest messages without an outcome, with their inbox keys."""
+    query = (
+        select(messages, inbox.c.key_id, inbox.c.wrapped, inbox.c.lane.label("inbox_lane"))
+        .join(inbox, and_(inbox.c.tenant == messages.c.tenant, inbox.c.message_id == messages.c.message_id))
+        .where(inbox.c.tenant == tenant)
+        .order_by(inbox.c.message_id)
+        .limit(limit)
+    )
+    return connection.execute(query).fetchall()
+
+
+def pending_count(connection: Connection, tenant: str) -> int:
+    """How many messages wait to be normalized."""
+    return connection.execute(select(func.count()).select_from(inbox).where(inbox.c.tenant == tenant)).scalar_one()
+
+
+def contexts_of(connection: Connection, tenant: str, ids: Iterable[int]) -> dict[int, Found]:
+    """Sealed envelopes by id."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    query = select(contexts).where(contexts.c.tenant == tenant, contexts.c.context_id.in_(wanted))
+    return {row.context_id: row for row in connection.execute(query)}
+
+
+def one(connection: Connection, tenant: str, message_id: int) -> Found | None:
+    """A message as stored."""
+    query = select(messages).where(messages.c.tenant == tenant, messages.c.message_id == message_id)
+    return connection.execute(query).one_or_none()
+
+
+def outcomes_of(connection: Connection, tenant: str, message_id: int) -> Sequence[Found]:
+    """What became of a message, first to last."""
+    query = (
+        select(outcomes)
+        .where(outcomes.c.tenant == tenant, outcomes.c.message_id == message_id)
+        .order_by(outcomes.c.attempt)
+    )
+    return connection.execute(query).fetchall()
+
+
+def latest(connection: Connection, tenant: str, *, outcome: str | None = None, limit: int = 100) -> Sequence[Found]:
+    """The newest messages with their last outcome (``outcome`` None while pending)."""
+    last = _last_outcomes(tenant).subquery()
+    query = (
+        select(
+            messages.c.message_id,
+            messages.c.source,
+            messages.c.kind,
+            messages.c.control_id,
+            messages.c.received_at,
+            messages.c.answer,
+            messages.c.repeat_of,
+            messages.c.conflict,
+            messages.c.reason.label("fault"),
+            last.c.outcome,
+            last.c.reason,
+            last.c.place,
+            last.c.fix,
+            last.c.changes,
+            last.c.attempt,
+        )
+        .outerjoin(last, last.c.message_id == messages.c.message_id)
+        .where(messages.c.tenant == tenant)
+        .order_by(messages.c.message_id.desc())
+        .limit(limit)
+    )
+    if outcome is not None:
+        query = query.where(last.c.outcome == outcome)
+    return connection.execute(query).fetchall()
+
+
+def tally(connection: Connection, tenant: str) -> Sequence[Found]:
+    """Accepted messages by (last outcome, reason), None while pending; evidence of refused bytes is left out."""
+    last = _last_outcomes(tenant).subquery()
+    query = (
+        select(last.c.outcome, last.c.reason, func.count())
+        .select_from(messages.outerjoin(last, last.c.message_id == messages.c.message_id))
+        .where(messages.c.tenant == tenant, messages.c.answer == "AA")
+        .group_by(last.c.outcome, last.c.reason)
+    )
+    return connection.execute(query).fetchall()
+
+
+def _last_outcomes(tenant: str) -> Any:  # SQLAlchemy's own generic for a select of many columns
+    later = outcomes.alias("later")
+    return select(outcomes).where(
+        outcomes.c.tenant == tenant,
+        ~select(later.c.attempt)
+        .where(
+            later.c.tenant == outcomes.c.tenant,
+            later.c.message_id == outcomes.c.message_id,
+            later.c.attempt > outcomes.c.attempt,
+        )
+        .exists(),
+    )
+
+
+def count_residue(connection: Connection, tenant: str, counts: Mapping[tuple[str, str, str], int]) -> None:
+    """Add to the number of times each (source, kind, path) held something no rule reads."""
+    for (source, kind, path), count in sorted(counts.items()):
+        where = and_(
+            residue.c.tenant == tenant, residue.c.source == source, residue.c.kind == kind, residue.c.path == path
+        )
+        changed = connection.execute(residue.update().where(where).values(count=residue.c.count + count))
+        if changed.rowcount == 0:
+            connection.execute(residue.insert().values(tenant=tenant, source=source, kind=kind, path=path, count=count))
+
+
+def residue_of(connection: Connection, tenant: str) -> Sequence[Found]:
+    """Unmapped places by source and kind, most frequent first."""
+    query = select(residue).where(residue.c.tenant == tenant).order_by(residue.c.count.desc())
+    return connection.execute(query).fetchall()
+
+
+def set_cursor(connection: Connection, tenant: str, source: str, stream: str, cursor: str, at: int) -> None:
+    """Move a stream's cursor, in the same commit as the messages it stands for."""
+    where = and_(
+        source_cursors.c.tenant == tenant, source_cursors.c.source == source, source_cursors.c.stream == stream
+    )
+    if connection.execute(source_cursors.update().where(where).values(cursor=cursor, at=at)).rowcount == 0:
+        connection.execute(
+            source_cursors.insert().values(tenant=tenant, source=source, stream=stream, cursor=cursor, at=at)
+        )
+
+
+def cursor(connection: Connection, tenant: str, source: str, stream: str) -> str | None:
+    """The cursor committed last."""
+    query = select(source_cursors.c.cursor).where(
+        source_cursors.c.tenant == tenant, source_cursors.c.source == source, source_cursors.c.stream == stream
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def attempts_of(connection: Connection, tenant: str, ids: Iterable[int]) -> dict[int, int]:
+    """How many outcome rows each of these messages has: the number of its next one."""
+    query = (
+        select(outcomes.c.message_id, func.count().label("number"))
+        .where(outcomes.c.tenant == tenant, outcomes.c.message_id.in_(list(ids)))
+        .group_by(outcomes.c.message_id)
+    )
+    return {row.message_id: row.number for row in connection.execute(query)}
+
+
+def not_waiting(connection: Connection, tenant: str, places: Sequence[tuple[int, int]]) -> frozenset[int]:
+    """Which of these (lane, message id) are no longer in the inbox."""
+    query = select(inbox.c.message_id).where(
+        inbox.c.tenant == tenant, tuple_(inbox.c.lane, inbox.c.message_id).in_(places)
+    )
+    return frozenset(message_id for _, message_id in places) - set(connection.execute(query).scalars())

@@ -1,0 +1,124 @@
+"""Opening a store: engine, schema, writer, readers and id blocks as one object."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, make_url, update
+from sqlalchemy.exc import OperationalError
+
+from gateway.errors import InvalidConfiguration, StoreUnavailable
+from gateway.store import migrations
+from gateway.store.engines import check_usable, embedded_engine, postgres_engine
+from gateway.store.schema import blocks
+from gateway.store.writer import Unit, Writer
+
+T = TypeVar("T")
+BLOCK = 4096
+
+
+class Store:
+    """Every change through one writer, every question through a few readers."""
+
+    def __init__(self, writing: Engine, reading: Engine) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._writer = Writer(writing, check_usable)
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-reader")
+        self._ids: dict[str, tuple[int, int]] = {}
+        self._ids_lock = threading.Lock()
+        self.dialect = writing.dialect.name
+
+    def start(self) -> None:
+        """Bring the schema up to date and begin to take units."""
+        migrations.upgrade(self._writing)
+        self._writer.start()
+
+    def close(self) -> None:
+        """Finish queued units, then let go of every connection."""
+        self._writer.stop()
+        self._readers.shutdown()
+        self._writing.dispose()
+        self._reading.dispose()
+
+    @property
+    def healthy(self) -> bool:
+        """False from the first failed commit until the store was reopened and checked."""
+        return self._writer.healthy
+
+    def submit(self, unit: Unit[T]) -> Future[T]:
+        """Queue a unit of work; the future resolves, on the writer's thread, after its commit was synced."""
+        return self._writer.submit(unit)
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run a unit of work and wait for the synced commit."""
+        return await asyncio.wrap_future(self._writer.submit(unit))
+
+    def write_sync(self, unit: Unit[T]) -> T:
+        """The same, for a thread that is not the event loop's."""
+        return self._writer.submit(unit).result()
+
+    def read_sync(self, query: Unit[T]) -> T:
+        """Run a query on a reader's snapshot in this thread."""
+        try:
+            with self._reading.connect() as connection, connection.begin():
+                return query(connection)
+        except OperationalError as error:
+            raise StoreUnavailable(
+                "The store could not be read", fix="Check the disk and the database server."
+            ) from error
+
+    async def read(self, query: Unit[T]) -> T:
+        """Run a query in a reader thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_sync, query)
+
+    def next_id(self, name: str = "messages") -> int:
+        """A new number, unique in this store and greater than all that this process took before.
+
+        Taken in blocks that are committed before use, so a number is never given twice; gaps mean nothing.
+        """
+        with self._ids_lock:
+            current, end = self._ids.get(name, (0, 0))
+            if current >= end:
+                current = self.write_sync(lambda connection: _take_block(connection, name))
+                end = current + BLOCK
+            self._ids[name] = (current + 1, end)
+            return current
+
+
+def _take_block(connection: Connection, name: str) -> int:
+    taken = connection.execute(
+        update(blocks).where(blocks.c.name == name).values(next=blocks.c.next + BLOCK).returning(blocks.c.next)
+    ).scalar_one_or_none()
+    if taken is None:
+        connection.execute(blocks.insert().values(name=name, next=1 + BLOCK))
+        return 1
+    return int(taken) - BLOCK
+
+
+def open_store(url: str, password: str | None, folder: Path, file_key: Callable[[], bytes]) -> Store:
+    """Open the store that ``[store] url`` names.
+
+    Args:
+        url: ``embedded`` for an encrypted file in ``folder``, or a ``postgresql+psycopg://`` URL.
+        password: of the database server, when it asks for one.
+        folder: where the embedded file lives.
+        file_key: gives the 32-byte key of the embedded file.
+    """
+    if url == "embedded":
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path, key = folder / "gateway.db", file_key()
+        return Store(embedded_engine(path, key, writer=True), embedded_engine(path, key, writer=False))
+    if url.startswith("postgresql+psycopg://"):
+        server = make_url(url) if password is None else make_url(url).set(password=password)
+        return Store(postgres_engine(server, writer=True), postgres_engine(server, writer=False))
+    raise InvalidConfiguration(
+        "The store is neither embedded nor PostgreSQL",
+        where="store.url",
+        fix='Use "embedded" or "postgresql+psycopg://".',
+    )

@@ -1,0 +1,166 @@
+"""Questions of the ledger: whole tables read in order, from which everything is counted again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from sqlalchemy import Connection, func, select
+
+from gateway.store.deliveries import all_routes as route_names
+from gateway.store.rows import Found
+from gateway.store.schema import LANES, changes, contexts, inbox, lanes, messages, outcomes, records, texts
+from gateway.store.schema_audit import audit_rows
+
+__all__ = ["LANES", "route_names"]
+
+Outcome = tuple[int, str, str, int]
+"""(attempt, outcome, reason, changes)."""
+
+
+def inbox_ids(connection: Connection, tenant: str) -> set[int]:
+    """Messages that wait."""
+    return set(connection.execute(select(inbox.c.message_id).where(inbox.c.tenant == tenant)).scalars())
+
+
+def messages_with_outcomes(connection: Connection, tenant: str) -> Iterator[tuple[int, str, list[Outcome]]]:
+    """Every message with its answer and its outcomes in order."""
+    query = (
+        select(
+            messages.c.message_id, messages.c.answer, outcomes.c.attempt, outcomes.c.outcome, outcomes.c.reason,
+            outcomes.c.changes,
+        )
+        .outerjoin(
+            outcomes, (outcomes.c.tenant == messages.c.tenant) & (outcomes.c.message_id == messages.c.message_id)
+        )
+        .where(messages.c.tenant == tenant)
+        .order_by(messages.c.message_id, outcomes.c.attempt)
+    )  # fmt: skip
+    for (message_id, answer), rows in groupby(connection.execute(query), key=lambda row: (row.message_id, row.answer)):
+        yield message_id, answer, [(r.attempt, r.outcome, r.reason, r.changes) for r in rows if r.attempt is not None]
+
+
+def orphan_outcomes(connection: Connection, tenant: str) -> set[int]:
+    """Outcomes whose message is gone."""
+    query = (
+        select(outcomes.c.message_id)
+        .outerjoin(
+            messages, (messages.c.tenant == outcomes.c.tenant) & (messages.c.message_id == outcomes.c.message_id)
+        )
+        .where(outcomes.c.tenant == tenant, messages.c.message_id.is_(None))
+    )
+    return set(connection.execute(query).scalars())
+
+
+def audit_bodies(connection: Connection, tenant: str) -> Iterator[bytes]:
+    """Every row of the audit log, in no particular order."""
+    query = select(audit_rows.c.body).where(audit_rows.c.tenant == tenant)
+    for body in connection.execute(query).scalars():
+        yield bytes(body)
+
+
+def missing_contexts(connection: Connection, tenant: str) -> set[int]:
+    """Envelopes that messages refer to and that are gone."""
+    query = (
+        select(messages.c.context_id)
+        .outerjoin(
+            contexts, (contexts.c.tenant == messages.c.tenant) & (contexts.c.context_id == messages.c.context_id)
+        )
+        .where(messages.c.tenant == tenant, messages.c.context_id.is_not(None), contexts.c.context_id.is_(None))
+    )
+    return set(connection.execute(query).scalars())
+
+
+def missing_mappings(connection: Connection, tenant: str) -> set[bytes]:
+    """Mapping texts that changes were made by and that are gone."""
+    query = (
+        select(changes.c.mapping)
+        .outerjoin(texts, texts.c.hash == changes.c.mapping)
+        .where(changes.c.tenant == tenant, changes.c.mapping.is_not(None), texts.c.hash.is_(None))
+        .distinct()
+    )
+    return set(connection.execute(query).scalars())
+
+
+def refused(connection: Connection, tenant: str) -> int:
+    """How many frames were refused with AE or AR; they are evidence, not accepted messages."""
+    query = select(func.count()).select_from(messages).where(messages.c.tenant == tenant, messages.c.answer != "AA")
+    return connection.execute(query).scalar_one()
+
+
+def changes_by_message(connection: Connection, tenant: str) -> dict[int, int]:
+    """How many changes each message made, barriers left out."""
+    query = (
+        select(changes.c.message_id, func.count().label("number"))
+        .where(changes.c.tenant == tenant, changes.c.kind != "barrier")
+        .group_by(changes.c.message_id)
+    )
+    return {row.message_id: row.number for row in connection.execute(query)}
+
+
+def change_count(connection: Connection, tenant: str) -> int:
+    """How many changes the journal holds, barriers left out."""
+    query = select(func.count()).select_from(changes).where(changes.c.tenant == tenant, changes.c.kind != "barrier")
+    return connection.execute(query).scalar_one()
+
+
+def lane_heads(connection: Connection, tenant: str) -> dict[int, int]:
+    """Head positions of all lanes."""
+    query = select(lanes.c.lane, lanes.c.head).where(lanes.c.tenant == tenant)
+    return {row.lane: row.head for row in connection.execute(query)}
+
+
+def positions(connection: Connection, tenant: str) -> Iterator[tuple[int, int]]:
+    """(lane, position) of every journal row, in order."""
+    query = (
+        select(changes.c.lane, changes.c.position)
+        .where(changes.c.tenant == tenant)
+        .order_by(changes.c.lane, changes.c.position)
+    )
+    for row in connection.execute(query):
+        yield row.lane, row.position
+
+
+def lone_barriers(connection: Connection, tenant: str) -> list[tuple[int, int]]:
+    """Barriers whose twin is gone."""
+    twin = changes.alias("twin")
+    query = (
+        select(changes.c.lane, changes.c.position)
+        .outerjoin(
+            twin,
+            (twin.c.tenant == changes.c.tenant)
+            & (twin.c.lane == changes.c.partner_lane)
+            & (twin.c.position == changes.c.partner_position)
+            & (twin.c.kind == "barrier"),
+        )
+        .where(changes.c.tenant == tenant, changes.c.kind == "barrier", twin.c.lane.is_(None))
+    )
+    return [(row.lane, row.position) for row in connection.execute(query)]
+
+
+def record_heads(connection: Connection, tenant: str) -> dict[bytes, tuple[int, int, int]]:
+    """(version, lane, position) at which each record says it stands."""
+    query = select(records.c.record_id, records.c.version, records.c.lane, records.c.position)
+    rows = connection.execute(query.where(records.c.tenant == tenant))
+    return {bytes(row.record_id): (row.version, row.lane, row.position) for row in rows}
+
+
+def record_changes(connection: Connection, tenant: str) -> Iterator[tuple[bytes, int, int, int]]:
+    """(record, version, lane, position) of every change of a record, versions in order."""
+    query = (
+        select(changes.c.record_id, changes.c.version, changes.c.lane, changes.c.position)
+        .where(changes.c.tenant == tenant, changes.c.kind != "barrier")
+        .order_by(changes.c.record_id, changes.c.version)
+    )
+    for row in connection.execute(query):
+        yield bytes(row.record_id), row.version, row.lane, row.position
+
+
+def changes_for_routes(connection: Connection, tenant: str) -> Iterator[Found]:
+    """What a route's filter looks at, of every journal row."""
+    query = (
+        select(changes.c.lane, changes.c.position, changes.c.kind, changes.c.type, changes.c.source, changes.c.location)
+        .where(changes.c.tenant == tenant)
+        .order_by(changes.c.lane, changes.c.position)
+    )
+    yield from connection.execute(query)
