@@ -1,0 +1,79 @@
+"""Wiring: the adapter object that the gateway loads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel
+
+from gateway import __version__
+from gateway.hookspecs import API_VERSION, hookimpl
+from gateway.model.exchange import AdapterInfo, Finding, Item, RateBudget, Stream, Transport
+from gateway_cliniko.config import ClinikoConfig
+from gateway_cliniko.records import cut_page, is_page
+from gateway_cliniko.translate import normalizer, path
+from gateway_cliniko.transport import AccountTransport
+
+if TYPE_CHECKING:
+    from gateway.mapping import Mapping
+    from gateway.model.patch import Normalized
+
+
+class ClinikoAdapter:
+    """One per process; every method takes the configured account as an argument."""
+
+    info = AdapterInfo(
+        name="cliniko",
+        version=__version__,
+        api=API_VERSION,
+        summary="Cliniko by its REST API: patients, practitioners, businesses, individual appointments.",
+        streams=(
+            Stream(name="businesses", types=("Location",), mode="poll"),
+            Stream(name="practitioners", types=("Practitioner",), mode="poll"),
+            Stream(name="inactive_practitioners", types=("Practitioner",), mode="poll"),
+            Stream(name="patients", types=("Patient",), mode="poll"),
+            Stream(name="individual_appointments", types=("Appointment",), mode="poll"),
+            Stream(name="attendees", types=("Appointment",), mode="poll"),
+        ),
+        gaps=(
+            "There are no webhooks: a change is seen at the next poll.",
+            "Group classes are not read as appointments.",
+            "Appointment types are named by id only and left out.",
+            "There is no state 'completed', and no mark for a late cancellation.",
+            "The API does not list deleted patients.",
+            "Payments, claims, eligibility and authorizations are not in the API.",
+        ),
+        rate=RateBudget(requests=200, seconds=60.0),
+    )
+    config: type[BaseModel] = ClinikoConfig
+    mappings: Traversable = files("gateway_mappings") / "cliniko"
+
+    def recognize(self, head: bytes) -> bool:
+        """A saved page of one of the lists that this adapter reads."""
+        return is_page(head)
+
+    def cut(self, chunks: Iterable[bytes], config: BaseModel) -> Iterator[Item | Finding]:
+        """The items of a saved page."""
+        del config  # a page says everything itself
+        return cut_page(chunks)
+
+    def path(self, text: str) -> Callable[[object], Any]:
+        """A reader of one field by the API's own name."""
+        return path(text)
+
+    def normalizer(self, config: BaseModel, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
+        """From an item's bytes to patches."""
+        return normalizer(cast("ClinikoConfig", config), mapping)
+
+    def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
+        """One poller for all lists, because they share the key's request budget."""
+        return [AccountTransport(name, cast("ClinikoConfig", config))]
+
+
+@hookimpl
+def gateway_adapters() -> Sequence[ClinikoAdapter]:
+    """The adapter ``cliniko``."""
+    return [ClinikoAdapter()]

@@ -1,0 +1,273 @@
+"""An HTTP client for polling systems that may be slow, limited, broken or lying.
+
+It asks for JSON with GET only, so that every request may be repeated: a full budget waits, 429 is obeyed, 5xx, cut
+bodies and lost connections are tried again with backoff and full jitter, a bounded number of times. What cannot be
+had becomes :class:`SourceUnavailable` with a reason that holds no query, no id and no byte of an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable
+from gateway.model.exchange import RateBudget
+
+T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[None]]
+
+_CHUNK = 64 * 1024
+_ID = re.compile(r"/\d[^/]*")
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,40}")
+
+
+class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long, how large and how often; times in seconds."""
+
+    connect: float = 10.0
+    total: float = 60.0
+    """From sending a request to the last byte of its answer."""
+    max_bytes: int = 16 * 1024 * 1024
+    """Of one answer after decompression."""
+    attempts: int = 5
+    backoff: float = 0.5
+    """The first wait is at most this; each further one at most twice the one before."""
+    backoff_cap: float = 30.0
+    pause_cap: float = 120.0
+    """The longest wait that a 429 can ask for; the answer of a broken clock is not obeyed beyond it."""
+    concurrency: int = 4
+
+
+class RateWindow:
+    """Keeps the requests of one credential within its budget, as the peer counts them.
+
+    The peer sees a request some time between its start and its end. So a request holds its place until ``seconds``
+    after its *end*: then no window of the peer, wherever it begins, holds more than the budget.
+    """
+
+    def __init__(
+        self, budget: RateBudget, *, clock: Callable[[], float] = time.monotonic, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._budget = budget
+        self._clock = clock
+        self._sleep = sleep
+        self._ended: deque[float] = deque()
+        self._running = 0
+        self._resume_at = float("-inf")
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a free place, hold it during the request and for ``seconds`` after it; first come, first served."""
+        async with self._turn:
+            while (wait := self._wait()) > 0:
+                await self._sleep(wait)
+            self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+            self._ended.append(self._clock())
+
+    def pause(self, seconds: float) -> None:
+        """Start no request before ``seconds`` from now: the peer has said that its own count is full."""
+        self._resume_at = max(self._resume_at, self._clock() + seconds)
+
+    def _wait(self) -> float:
+        now = self._clock()
+        while self._ended and self._ended[0] + self._budget.seconds <= now:
+            self._ended.popleft()
+        wait = self._resume_at - now
+        if self._running + len(self._ended) >= self._budget.requests:
+            first = self._ended[0] if self._ended else now
+            wait = max(wait, first + self._budget.seconds - now)
+        return wait
+
+
+class HttpClient:
+    """GET requests to a fixed set of origins; use it as an async context manager.
+
+    Args:
+        origins: ``https://host[:port]`` of every place it may talk to. Plain ``http`` is allowed on loopback alone.
+        budget: what the peer allows per credential; the client counts every attempt.
+        headers: sent with every request; a credential among them never appears in an error.
+        clock: monotonic seconds. ``wall``: seconds since 1970, for peers that name a time instead of a duration.
+        jitter: a number in [0, 1) that backoff is multiplied with.
+    """
+
+    def __init__(
+        self,
+        origins: Collection[str],
+        *,
+        budget: RateBudget,
+        headers: Mapping[str, str] | None = None,
+        limits: HttpLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        sleep: Sleep = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._origins = frozenset(_origin(text) for text in origins)
+        self._limits = limits or HttpLimits()
+        self._headers = {"Accept": "application/json"} | dict(headers or {})
+        self._window = RateWindow(budget, clock=clock, sleep=sleep)
+        self._places = asyncio.Semaphore(min(self._limits.concurrency, budget.requests))
+        self._wall = wall
+        self._sleep = sleep
+        self._jitter = jitter
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(total=self._limits.total, connect=self._limits.connect),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, url: URL, decode: Callable[[bytes], T]) -> T:
+        """Fetch ``url`` and decode its JSON; a ``msgspec.DecodeError`` of ``decode`` counts as a cut body.
+
+        Raises:
+            RateLimited: 429 until the last attempt.
+            SourceUnavailable: refused, unreachable, too slow, too large, not JSON, or cut until the last attempt.
+            InvalidConfiguration: ``url`` leaves the configured origins.
+        """
+        if url.origin() not in self._origins:
+            raise InvalidConfiguration("A request would leave the configured hosts", where="url")
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return decode(await self._attempt(url))
+            except RateLimited as error:
+                if attempt >= self._limits.attempts:
+                    raise
+                self._window.pause(error.after or self._backoff(attempt))
+            except _Passing as passing:
+                if attempt >= self._limits.attempts:
+                    raise passing.error from None
+                await self._sleep(passing.error.after or self._backoff(attempt))
+            except msgspec.ValidationError:
+                raise self._unavailable(url, "answered JSON of another shape than documented") from None
+            except msgspec.DecodeError:
+                if attempt >= self._limits.attempts:
+                    raise self._unavailable(url, "answered JSON that is cut or malformed") from None
+                await self._sleep(self._backoff(attempt))
+
+    async def _attempt(self, url: URL) -> bytes:
+        if self._session is None:
+            raise RuntimeError("HttpClient is used outside its context")
+        async with self._places, self._window.slot():
+            try:
+                async with self._session.get(url, allow_redirects=False) as response:
+                    self._check(url, response)
+                    return await self._body(url, response)
+            except TimeoutError:
+                raise _Passing(self._unavailable(url, "did not answer in time")) from None
+            except aiohttp.ClientPayloadError:
+                raise _Passing(self._unavailable(url, "closed the connection within an answer")) from None
+            except aiohttp.ClientError as error:
+                raise _Passing(self._unavailable(url, f"cannot be reached ({type(error).__name__})")) from None
+
+    def _check(self, url: URL, response: aiohttp.ClientResponse) -> None:
+        status = response.status
+        if status == 429:
+            where, after = _place(url), self._asked_wait(response.headers)
+            raise RateLimited("The source says that its request budget is used up", where=where, after=after)
+        if status >= 500:
+            error = self._unavailable(url, f"answered status {status}")
+            error.after = self._asked_wait(response.headers)
+            raise _Passing(error)
+        if 300 <= status < 400:
+            raise self._unavailable(url, f"answered a redirect (status {status}), which is not followed")
+        if status in (401, 403):
+            fix = "Check that the credential is current and may read this."
+            raise self._unavailable(url, f"refused the credential (status {status})", fix=fix)
+        if status != 200:
+            raise self._unavailable(url, f"answered status {status}")
+        kind = response.content_type.lower()
+        if kind != "application/json" and not kind.endswith("+json"):
+            named = kind if _MEDIA_TYPE.fullmatch(kind) else "something else"
+            raise _Passing(self._unavailable(url, f"answered {named} instead of JSON"))
+
+    async def _body(self, url: URL, response: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            body += chunk
+            if len(body) > self._limits.max_bytes:
+                raise self._unavailable(url, f"answered more than {self._limits.max_bytes} bytes")
+        return bytes(body)
+
+    def _asked_wait(self, headers: Mapping[str, str]) -> float | None:
+        """Seconds the peer asks to wait, capped: X-RateLimit-Reset (a time) before Retry-After (a time or seconds)."""
+        reset = headers.get("X-RateLimit-Reset", "")
+        after = headers.get("Retry-After", "")
+        seconds: float | None = None
+        if re.fullmatch(r"\d{1,12}", reset, re.ASCII):
+            seconds = int(reset) - self._wall()
+        elif re.fullmatch(r"\d{1,9}", after, re.ASCII):
+            seconds = float(after)
+        elif after:
+            try:
+                seconds = parsedate_to_datetime(after).timestamp() - self._wall()
+            except ValueError:
+                seconds = None
+        # A time named in whole seconds may be up to one second early; a past one is no advice.
+        return None if seconds is None or seconds < 0 else min(seconds + 1.0, self._limits.pause_cap)
+
+    def _backoff(self, attempt: int) -> float:
+        return self._jitter() * min(self._limits.backoff_cap, self._limits.backoff * 2.0 ** (attempt - 1))
+
+    @staticmethod
+    def _unavailable(url: URL, what: str, *, fix: str = "") -> SourceUnavailable:
+        return SourceUnavailable(f"The source {what}", where=_place(url), fix=fix)
+
+
+class _Passing(Exception):
+    """Worth another attempt; ``error`` is what the caller gets when there is none left."""
+
+    def __init__(self, error: SourceUnavailable) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _place(url: URL) -> str:
+    """Host and path without ids and query: enough to find the call, nothing about a patient."""
+    return f"{url.host}{_ID.sub('/*', url.path)}"
+
+
+def _origin(text: str) -> URL:
+    try:
+        origin = URL(text).origin()
+    except ValueError:
+        raise InvalidConfiguration("An origin is not a URL of the form https://host", where="origins") from None
+    if origin.scheme == "https" or (origin.scheme == "http" and is_loopback(origin)):
+        return origin
+    raise InvalidConfiguration(
+        "An origin must be https; plain http is allowed on loopback only", where="origins", fix="Use https://."
+    )
+
+
+def is_loopback(url: URL) -> bool:
+    """Whether a URL names this machine itself by loopback address or by the name ``localhost``."""
+    return url.host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", url.host or "") is not None

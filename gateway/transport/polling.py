@@ -1,0 +1,103 @@
+"""Asks a system again and again: one loop per stream, so that a broken stream does not stop its siblings."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from gateway.errors import GatewayError, RetryLater, Stop
+from gateway.model.exchange import Intake
+
+_log = structlog.get_logger(__name__)
+
+
+class PolledStream(Protocol):
+    """What one loop asks for."""
+
+    name: str
+
+    async def poll(self, intake: Intake) -> None:
+        """Bring in everything new since the stream's committed cursor; raise a gateway error when that fails."""
+
+
+class Rhythm(msgspec.Struct, frozen=True, kw_only=True):
+    """How often to ask, in seconds."""
+
+    interval: float = 60.0
+    jitter: float = 0.1
+    """Part of the interval by which each wait may be shorter, so that sources do not ask in step."""
+    backoff: float = 5.0
+    """After the first failure wait at most this long, after each further one at most twice as long as before."""
+    backoff_cap: float = 900.0
+
+
+class Poller:
+    """The transport of one polled source: runs its streams until cancelled.
+
+    Whatever may pass is retried forever; a ``Stop`` and any error that is not ours end the run. The log gets one line
+    when the source goes down and one when all its streams answer again, however many attempts lie between.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        streams: Sequence[PolledStream],
+        rhythm: Rhythm,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._source = source
+        self._streams = streams
+        self._rhythm = rhythm
+        self._sleep = sleep
+        self._jitter = jitter
+        self._down: set[str] = set()
+
+    async def run(self, intake: Intake) -> None:
+        """Poll until cancelled; raises the first ``Stop``, which a person must act on."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for stream in self._streams:
+                    group.create_task(self._loop(stream, intake))
+        except* Exception as failed:  # noqa: BLE001 - nothing is swallowed: the group becomes its first error
+            raise failed.exceptions[0] from None
+
+    async def _loop(self, stream: PolledStream, intake: Intake) -> None:
+        failures = 0
+        while True:
+            try:
+                await stream.poll(intake)
+            except Stop:
+                raise
+            except GatewayError as error:
+                self._went_down(stream.name, error)
+                await self._sleep(self._backoff(failures, error))
+                failures += 1
+            else:
+                self._came_back(stream.name)
+                failures = 0
+                await self._sleep(self._rhythm.interval * (1.0 - self._rhythm.jitter * self._jitter()))
+
+    def _backoff(self, failures: int, error: GatewayError) -> float:
+        longest = min(self._rhythm.backoff_cap, self._rhythm.backoff * 2.0 ** min(failures, 30))
+        asked = error.after if isinstance(error, RetryLater) and error.after else 0.0
+        return max(asked, longest * self._jitter())
+
+    def _went_down(self, stream: str, error: GatewayError) -> None:
+        if not self._down:
+            _log.warning(
+                "source down", source=self._source, stream=stream, code=error.code, what=error.what, where=error.where
+            )
+        self._down.add(stream)
+
+    def _came_back(self, stream: str) -> None:
+        if self._down:
+            self._down.discard(stream)
+            if not self._down:
+                _log.warning("source back", source=self._source)

@@ -1,0 +1,86 @@
+"""The poll loop: what it waits for, what it logs, and what ends it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import structlog
+
+from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable
+from gateway.testing.recording_intake import RecordingIntake
+from gateway.transport.polling import Poller, Rhythm
+
+
+class Enough(Exception):
+    """Ends a run after the wanted number of polls."""
+
+
+class Script:
+    """A stream that acts out a list of results, then ends the run."""
+
+    def __init__(self, name: str, *results: Exception | None, waits_for: asyncio.Event | None = None) -> None:
+        self.name = name
+        self.results = list(results)
+        self.polls = 0
+
+    async def poll(self, intake) -> None:
+        self.polls += 1
+        if not self.results:
+            raise Enough
+        result = self.results.pop(0)
+        if result is not None:
+            raise result
+
+
+def run(*streams: Script, rhythm: Rhythm | None = None, ends: type[Exception] = Enough):
+    """Run until a script ends; returns (seconds waited in order, log entries)."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await asyncio.sleep(0)
+
+    poller = Poller("north", streams, rhythm or Rhythm(), sleep=sleep, jitter=lambda: 1.0)
+    with structlog.testing.capture_logs() as logs, pytest.raises(ends):
+        asyncio.run(poller.run(RecordingIntake()))
+    return slept, logs
+
+
+def test_an_interval_lies_between_two_polls() -> None:
+    """After a good poll the loop waits the interval less its jitter."""
+    slept, logs = run(Script("a", None, None), rhythm=Rhythm(interval=60.0, jitter=0.1))
+    assert slept == [54.0, 54.0]
+    assert logs == []
+
+
+def test_failures_back_off_and_success_resets() -> None:
+    """Waits double up to the cap, and the peer's own wish counts when it is longer."""
+    down = SourceUnavailable("The source answered status 500", where="h/x")
+    slept, _ = run(
+        Script("a", down, down, down, down, RateLimited("full", after=100.0), None, down),
+        rhythm=Rhythm(interval=60.0, jitter=0.0, backoff=5.0, backoff_cap=30.0),
+    )
+    assert slept == [5.0, 10.0, 20.0, 30.0, 100.0, 60.0, 5.0]
+
+
+def test_one_line_when_it_goes_down_and_one_when_it_is_back() -> None:
+    """An outage of many attempts and several streams is two log lines with source and reason."""
+    down = SourceUnavailable("The source answered status 500", where="h/x")
+    _, logs = run(Script("a", down, down, down, None, None), Script("b", down, None, None, None, None, None, None))
+    assert [entry["event"] for entry in logs] == ["source down", "source back"]
+    assert logs[0]["source"] == "north"
+    assert logs[0]["code"] == "source-unavailable"
+
+
+def test_a_broken_stream_does_not_stop_its_siblings() -> None:
+    """While one stream fails forever, another goes on polling."""
+    broken = Script("a", *[SourceUnavailable("down")] * 50)
+    healthy = Script("b", *[None] * 20)
+    run(broken, healthy)
+    assert healthy.polls == 21
+
+
+def test_what_a_person_must_fix_ends_the_run() -> None:
+    """A Stop is raised as itself, not as a group."""
+    run(Script("a", InvalidConfiguration("no key")), Script("b", *[None] * 9), ends=InvalidConfiguration)
