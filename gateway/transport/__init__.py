@@ -1,1 +1,1 @@
-"""Shared input and output that adapters and sinks configure."""
+"""Shared input and output that adapters configure: listeners, folders, clients. Bytes, not their meaning."""

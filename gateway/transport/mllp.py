@@ -1,0 +1,339 @@
+"""An MLLP server: one object per connection, no task per message, answers in the order of arrival.
+
+The handler gets each frame with a ``reply`` to call when the answer is known, at once or much later, in any order; the
+server sends the answers of one connection in the order its frames came. What a peer can make the server hold is
+bounded: frames in flight, the frame being received, and unsent answers stop the reading of that peer's socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl as tls
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
+
+import msgspec
+import structlog
+
+from gateway.errors import InvalidConfiguration
+from gateway.wire import mllp
+
+Reply = Callable[[bytes], None]
+"""Answers one frame with a message's bytes, unframed; ``b""`` settles the frame without an answer. Call it once."""
+Handler = Callable[[bytes, Reply], None]
+FaultHandler = Callable[[mllp.Oversized | mllp.Unfinished, Reply], None]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_log = structlog.get_logger(__name__)
+_SWEEPS = 4.0
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one listener and one peer may use."""
+
+    frame: int = 4 * 1024 * 1024
+    """Greatest length of one message in bytes."""
+    in_flight: int = 256
+    """Frames of one connection that may wait for their answer; then its socket is not read."""
+    connections: int = 1000
+    """Connections at once; the next is closed at once."""
+    idle: float = 600.0
+    """Seconds a connection may be silent with nothing in flight."""
+    slow: float = 60.0
+    """Seconds a frame may take from its first byte to its last."""
+    junk: int = 64 * 1024
+    """Bytes outside of frames after which the peer is taken for something else than MLLP."""
+
+
+class Counts(msgspec.Struct):
+    """What the server has seen since its start."""
+
+    accepted: int = 0
+    refused: int = 0
+    """Connections closed at once: too many, or from a network that may not speak without TLS."""
+    frames: int = 0
+    oversized: int = 0
+    unfinished: int = 0
+    """Frames that never ended: the connection broke, or a new message began inside."""
+    junk_bytes: int = 0
+    timed_out: int = 0
+
+
+class MllpServer:
+    """Listens on one address.
+
+    Args:
+        host: the address to listen on.
+        port: the port; 0 takes a free one, told by :attr:`port` after :meth:`start`.
+        handler: called with every whole frame.
+        faulty: called with every frame that is too long, or that broke off while the connection goes on.
+        limits: what peers may use.
+        ssl: TLS settings; without them only loopback and ``plaintext_networks`` may connect.
+        plaintext_networks: networks that may connect without TLS.
+    """
+
+    def __init__(
+        self, host: str, port: int, handler: Handler, *, faulty: FaultHandler, limits: Limits | None = None,
+        ssl: tls.SSLContext | None = None, plaintext_networks: Sequence[Network] = (),
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.counts = Counts()
+        self.limits = limits or Limits()
+        self.handler = handler
+        self.faulty = faulty
+        self.encrypted = ssl is not None
+        self.closing = False
+        self.connections: set[Connection] = set()
+        self._ssl = ssl
+        self._networks = tuple(plaintext_networks)
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        if not self.encrypted and not self._networks and not _is_loopback(host):
+            raise InvalidConfiguration(
+                "An MLLP listener outside of loopback needs TLS.", where="host",
+                fix="Configure a certificate, or list the networks that may speak without TLS in plaintext_networks.",
+            )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Standing warnings about how this listener is set up, to be shown for as long as it runs."""
+        if self.encrypted or not self._networks:
+            return ()
+        return (f"MLLP on port {self.port} takes patient data without TLS from the networks listed for it.",)
+
+    async def start(self) -> None:
+        """Bind and listen.
+
+        Raises:
+            InvalidConfiguration: the address cannot be bound.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: Connection(self, loop), self.host, self.port, ssl=self._ssl, backlog=1024,
+                ssl_handshake_timeout=self.limits.slow if self._ssl else None,
+            )
+        except OSError as error:
+            raise InvalidConfiguration(
+                f"The MLLP listener cannot use its address: {error.strerror or type(error).__name__}.",
+                where="host, port", fix="Choose a free port on an address of this machine.",
+            ) from error
+        self.port = self._server.sockets[0].getsockname()[1]
+        for warning in self.warnings:
+            _log.warning("mllp_plaintext", detail=warning)
+        self._sweep(loop)
+
+    async def close(self, grace: float = 10.0) -> None:
+        """Stop listening and reading, send the answers still owed for at most ``grace`` seconds, then disconnect."""
+        self.closing = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._server is not None:
+            self._server.close()
+        drained = [connection.drain() for connection in self.connections]
+        if drained:
+            await asyncio.wait(drained, timeout=grace)
+        for connection in tuple(self.connections):
+            connection.abort()
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def admits(self, peer: object) -> bool:
+        """Whether a peer may connect: room is left, and without TLS its address must be allowed."""
+        if self.closing or len(self.connections) >= self.limits.connections:
+            return False
+        if self.encrypted:
+            return True
+        address = ipaddress.ip_address(str(peer[0]).split("%", 1)[0]) if isinstance(peer, tuple) else None
+        if address is None:
+            return False
+        address = getattr(address, "ipv4_mapped", None) or address
+        return address.is_loopback or any(address in network for network in self._networks)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for connection in tuple(self.connections):
+            if connection.overdue(now):
+                self.counts.timed_out += 1
+                connection.abort()
+        pause = max(min(self.limits.idle, self.limits.slow) / _SWEEPS, 0.01)
+        self._sweeper = loop.call_later(pause, self._sweep, loop)
+
+
+class Connection(asyncio.Protocol):
+    """One peer: decodes its frames, keeps their answers in order, and bounds what it may have in flight."""
+
+    __slots__ = (
+        "_backlog", "_begun", "_decoder", "_drained", "_ended", "_flushing", "_handing", "_heard", "_loop", "_out",
+        "_paused", "_server", "_slots", "_stuck", "_transport",
+    )
+
+    def __init__(self, server: MllpServer, loop: asyncio.AbstractEventLoop) -> None:
+        self._server = server
+        self._loop = loop
+        self._decoder = mllp.Decoder(server.limits.frame)
+        self._slots: deque[list[bytes | None]] = deque()
+        """One cell per frame in flight, in order of arrival; a filled cell holds its answer."""
+        self._backlog: deque[mllp.Event] = deque()
+        self._out: list[bytes] = []
+        self._flushing = self._handing = self._paused = self._stuck = self._ended = False
+        self._heard = loop.time()
+        self._begun = 0.0
+        self._drained: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class derives from neither
+        if not self._server.admits(transport.get_extra_info("peername")):
+            self._server.counts.refused += 1
+            self._transport.abort()
+            return
+        self._server.counts.accepted += 1
+        self._server.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # every way to end is alike here
+        for event in self._decoder.close():
+            self._count(event)
+        self._backlog.clear()
+        self._server.connections.discard(self)
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
+        events = self._decoder.feed(data)
+        if not self._decoder.inside:
+            self._begun = 0.0
+        elif events or not self._begun:
+            self._begun = self._heard
+        if events:
+            self._backlog.extend(events)
+            self._hand_over()
+        if self._decoder.junk > self._server.limits.junk:
+            self._transport.abort()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        # TLS knows no half-closed connection; over TCP the answers still owed are sent first.
+        return bool(self._slots or self._out) and not self._server.encrypted
+
+    def pause_writing(self) -> None:
+        self._stuck = True
+        self._balance()
+
+    def resume_writing(self) -> None:
+        self._stuck = False
+        self._hand_over()
+
+    def overdue(self, now: float) -> bool:
+        """Whether the peer is silent with nothing in flight, sends a frame too slowly, or does not read its answers."""
+        limits = self._server.limits
+        if self._begun and not self._paused and now - self._begun > limits.slow:
+            return True
+        return now - self._heard > limits.idle and (self._stuck or not self._slots)
+
+    def drain(self) -> asyncio.Future[None]:
+        """Read no more; the result is there when every answer owed was sent, or the connection is lost."""
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+        self._backlog.clear()
+        self._balance()
+        self._settle()
+        return self._drained
+
+    def abort(self) -> None:
+        """Disconnect at once."""
+        self._transport.abort()
+
+    def _hand_over(self) -> None:
+        """Give frames to the handler while there is room; called again when answers make room."""
+        if self._handing:
+            return
+        self._handing = True
+        try:
+            while self._backlog and len(self._slots) < self._server.limits.in_flight and not self._stuck:
+                event = self._backlog.popleft()
+                self._count(event)
+                if type(event) is mllp.Junk:
+                    continue
+                cell: list[bytes | None] = [None]
+                self._slots.append(cell)
+                reply = partial(self._reply, cell)
+                if type(event) is bytes:
+                    self._server.handler(event, reply)
+                elif isinstance(event, mllp.Oversized | mllp.Unfinished):
+                    self._server.faulty(event, reply)
+        finally:
+            self._handing = False
+        self._balance()
+
+    def _count(self, event: mllp.Event) -> None:
+        counts = self._server.counts
+        if type(event) is bytes:
+            counts.frames += 1
+        elif isinstance(event, mllp.Junk):
+            counts.junk_bytes += event.size
+        elif isinstance(event, mllp.Oversized):
+            counts.oversized += 1
+        else:
+            counts.unfinished += 1
+
+    def _reply(self, cell: list[bytes | None], answer: bytes) -> None:
+        cell[0] = mllp.encode(answer) if answer else b""
+        slots, out = self._slots, self._out
+        while slots and slots[0][0] is not None:
+            out.append(slots.popleft()[0] or b"")
+        if not slots and not self._handing:
+            self._flush()
+        elif out and not self._flushing:
+            # More answers of this connection may be ready within this turn of the loop: send them together.
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+        if self._backlog and not self._handing:
+            self._hand_over()
+        elif self._paused:
+            self._balance()
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._out:
+            data = b"".join(self._out) if len(self._out) > 1 else self._out[0]
+            self._out.clear()
+            if data and not self._transport.is_closing():
+                self._transport.write(data)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Finish a connection that owes nothing more and will not be read again."""
+        if self._slots or self._out or self._backlog:
+            return
+        if self._ended or self._drained is not None:
+            self._transport.close()
+
+    def _balance(self) -> None:
+        """Read the socket exactly while there is room for what may come."""
+        limit = self._server.limits.in_flight
+        full = self._stuck or bool(self._backlog) or len(self._slots) >= limit or self._drained is not None
+        if full and not self._paused:
+            self._paused = True
+            if not self._transport.is_closing():
+                self._transport.pause_reading()
+        elif self._paused and not full and len(self._slots) <= limit // 2:
+            self._paused = False
+            if self._begun:
+                # The time during which we did not read is not the sender's.
+                self._begun = self._loop.time()
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
