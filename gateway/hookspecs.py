@@ -1,4 +1,4 @@
-"""The whole plugin contract. Hooks collect objects; the core runs them, each with its own retry, timeout and error seam.
+"""The whole plugin contract. Hooks collect objects; the core runs them, each with its own retry, timeout and seam.
 
 A plugin is a module named in the entry-point group ``gateway.plugins``. Its hooks return objects of the shapes below;
 no base class is needed. Plugins get values and return values: they never see the store, the vault or another plugin.
@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
-from gateway.model.exchange import (
-    AdapterInfo, Delivery, Dispatch, Finding, Intake, Item, Outcome, SinkInfo, Transport,
-)
+from gateway.model.exchange import AdapterInfo, Delivery, Dispatch, Finding, Item, Outcome, SinkInfo, Transport
 
 if TYPE_CHECKING:
     import typer

@@ -84,7 +84,12 @@ class Intake(Protocol):
         """Store one message; ``done`` is called on the event loop after its commit was synced, or with the error."""
 
     async def accept(
-        self, items: Sequence[Item], *, name: str = "", stream: str = "", cursor: str | None = None,
+        self,
+        items: Sequence[Item],
+        *,
+        name: str = "",
+        stream: str = "",
+        cursor: str | None = None,
         findings: Sequence[Finding] = (),
     ) -> Sequence[Receipt]:
         """Store the messages of one page or file step, its findings, and the stream's new cursor in one commit."""
@@ -92,7 +97,9 @@ class Intake(Protocol):
     async def cursor(self, stream: str) -> str | None:
         """The cursor that was committed last for this stream of this source."""
 
-    def refuse(self, frame: bytes, answer: str, reason: str, where: str, done: Callable[[Exception | None], None]) -> None:
+    def refuse(
+        self, frame: bytes, answer: str, reason: str, where: str, done: Callable[[Exception | None], None]
+    ) -> None:
         """Keep the evidence of bytes answered with AE or AR; ``done`` follows its commit."""
 
 

@@ -34,6 +34,6 @@ class Normalized(msgspec.Struct, frozen=True, kw_only=True):
 
     patches: tuple[Patch, ...] = ()
     suppressed: str | None = None
-    """A stable word (``unsupported-event``, ``acknowledgement``) when the message is well formed but makes no record."""
+    """A stable word (``unsupported-event``, ``acknowledgement``) when a well-formed message makes no record."""
     residue: tuple[str, ...] = ()
     """Places in the source (``ZPD-3``, ``custom_fields``) that held something no mapping rule reads."""
