@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import time
@@ -14,6 +15,7 @@ from gateway.errors import IntegrityViolated, InvalidConfiguration
 from gateway.model import TYPES
 
 SEED = 20260714
+fields_of = functools.cache(msgspec.structs.fields)  # reads the annotations anew each time
 
 
 def _nested(annotation: Any) -> type[msgspec.Struct] | None:
@@ -37,7 +39,7 @@ class Maker:
     def record(self, struct: type[msgspec.Struct], path: tuple[str, ...] = ()) -> tuple[Any, dict[str, set[str]]]:
         values: dict[str, Any] = {}
         canaries: dict[str, set[str]] = {}
-        for field in msgspec.structs.fields(struct):
+        for field in fields_of(struct):
             if self.random.random() < 0.25:
                 continue
             here = (*path, field.name)
@@ -75,7 +77,7 @@ def _random_view(chance: random.Random) -> View:
         if chance.random() < 0.2:
             continue
         paths = []
-        for field in msgspec.structs.fields(struct):
+        for field in fields_of(struct):
             nested = _nested(field.type)
             draw = chance.random()
             if draw < 0.3:
@@ -89,7 +91,7 @@ def _random_view(chance: random.Random) -> View:
 def _granted(view: View, type_name: str) -> Iterator[str]:
     for path in view.grants.get(type_name, ()):
         yield path
-        field = {field.name: field.type for field in msgspec.structs.fields(TYPES[type_name])}[path.partition(".")[0]]
+        field = {field.name: field.type for field in fields_of(TYPES[type_name])}[path.partition(".")[0]]
         nested = _nested(field)
         if "." not in path and nested is not None:
             yield from (f"{path}.{part}" for part in nested.__struct_fields__)
