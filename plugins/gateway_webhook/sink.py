@@ -14,6 +14,11 @@ from gateway.model.exchange import HELD, Delivered, Delivery, Dispatch, Outcome,
 from gateway.transport.egress import Egress
 from gateway_webhook.translate import message_id, outcome, payload, signed
 
+ENOUGH = 60.0
+"""Seconds after which a dispatch begins no new request: a slow receiver gets the rest later, and what was done counts."""
+
+_LATER = Retry("receiver-too-slow")
+
 
 class Endpoint:
     """One route's receiver."""
@@ -29,6 +34,7 @@ class Endpoint:
     async def deliver(self, dispatch: Dispatch) -> Sequence[Outcome]:
         """Post the deliveries; after a failure the later ones of the same order are held."""
         outcomes: list[Outcome] = [HELD] * len(dispatch.deliveries)
+        end = time.monotonic() + ENOUGH
         chains: dict[str, list[int]] = {}
         for place, delivery in enumerate(dispatch.deliveries):
             chains.setdefault(delivery.order, []).append(place)
@@ -36,7 +42,8 @@ class Endpoint:
         async def run(chain: list[int]) -> None:
             for place in chain:
                 async with self._turns:
-                    outcomes[place] = await self._post(dispatch.deliveries[place])
+                    late = time.monotonic() > end
+                    outcomes[place] = _LATER if late else await self._post(dispatch.deliveries[place])
                 if not isinstance(outcomes[place], Delivered):
                     return
 

@@ -253,6 +253,22 @@ def test_one_hanging_request_does_not_stop_the_others(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_a_slow_receiver_does_not_hold_a_dispatch_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a dispatch has taken long enough, what was done is reported and the rest is to be tried again."""
+    monkeypatch.setattr("gateway_webhook.sink.ENOUGH", 0.5)
+
+    async def run() -> None:
+        async with meeting(tmp_path, concurrency=2) as (sink, receiver):
+            receiver.fail("late", times=20, seconds=0.2)
+            outcomes = await sink.deliver(dispatch(*(delivery(number) for number in range(20))))
+            done = sum(isinstance(outcome, Delivered) for outcome in outcomes)
+            assert done + outcomes.count(Retry("receiver-too-slow")) == 20
+            assert receiver.counts.effects == done
+            assert 2 <= done <= 8
+
+    asyncio.run(run())
+
+
 def test_concurrency_is_bounded(tmp_path: Path) -> None:
     """There are never more requests at one time than the setting allows, over dispatches too."""
     running, most = 0, 0
