@@ -15,7 +15,7 @@ from gateway.transport.egress import Egress
 from gateway_webhook.translate import message_id, outcome, payload, signed
 
 ENOUGH = 60.0
-"""Seconds after which a dispatch begins no new request: a slow receiver gets the rest later, and what was done counts."""
+"""Seconds after which a dispatch begins no new request: a slow receiver gets the rest in a later one."""
 
 _LATER = Retry("receiver-too-slow")
 
