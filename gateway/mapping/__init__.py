@@ -1,4 +1,4 @@
-"""Declarative mapping files, compiled once to functions: what a source's fields and codes mean in the canonical model."""
+"""What a source's fields and codes mean in the canonical model: declarative files, compiled once to functions."""
 
 from __future__ import annotations
 

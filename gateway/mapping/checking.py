@@ -55,7 +55,9 @@ class _Checker:
             self.reachable(single)
         if struct is None:
             if rules.record:
-                self.mistake(rules.file, "record", "is not a canonical record type", "name one of `gateway.model.TYPES`")
+                self.mistake(
+                    rules.file, "record", "is not a canonical record type", "name one of `gateway.model.TYPES`"
+                )
             return
         self.fields(struct, rules.fields)
 
@@ -66,8 +68,12 @@ class _Checker:
             given = {field for rules in files_of for field in rules.fields}
             for field in msgspec.structs.fields(self.types[name]):
                 if field.required and field.name not in given:
-                    self.mistake(files_of[0].file, f"fields.{field.name}", f"has no rule, and every {name} needs it",
-                                 f"add [fields.{field.name}]")
+                    self.mistake(
+                        files_of[0].file,
+                        f"fields.{field.name}",
+                        f"has no rule, and every {name} needs it",
+                        f"add [fields.{field.name}]",
+                    )
 
     def fields(self, struct: type[msgspec.Struct], fields: dict[str, tuple[Rule, ...]]) -> None:
         """The fields of a record or a nested object."""
@@ -78,8 +84,12 @@ class _Checker:
                 if name in hints:
                     self.value(rule, hints[name])
                 else:
-                    self.mistake(rule.file, rule.key, f"fills a field that {struct.__name__} does not have",
-                                 f"use one of {', '.join(struct.__struct_fields__)}")
+                    self.mistake(
+                        rule.file,
+                        rule.key,
+                        f"fills a field that {struct.__name__} does not have",
+                        f"use one of {', '.join(struct.__struct_fields__)}",
+                    )
 
     def value(self, rule: Rule, hint: Any) -> None:
         """Whether what a rule yields fits the field's type."""
@@ -92,7 +102,9 @@ class _Checker:
         elif _item(hint) is not None and not rule.clear:
             self.mistake(rule.file, rule.key, "makes one value for a field that holds a list", "use `each` or `list`")
             return
-        struct = next((one for one in _members(hint) if isinstance(one, type) and issubclass(one, msgspec.Struct)), None)
+        struct = next(
+            (one for one in _members(hint) if isinstance(one, type) and issubclass(one, msgspec.Struct)), None
+        )
         if rule.fields:
             if struct is None:
                 self.mistake(rule.file, rule.key, "makes an object for a field that holds a value", "use `from`")
@@ -107,20 +119,32 @@ class _Checker:
     def needed(self, rule: Rule, struct: type[msgspec.Struct]) -> None:
         """Required fields of a nested object: an object without them would send the whole message to quarantine."""
         for field in msgspec.structs.fields(struct):
-            always = any((one.constant and one.when is None) or one.default is not None
-                         for one in rule.fields.get(field.name, ()))
+            always = any(
+                (one.constant and one.when is None) or one.default is not None
+                for one in rule.fields.get(field.name, ())
+            )
             if field.required and not always and field.name not in rule.needs:
-                self.mistake(rule.file, rule.key, f"may make a {struct.__name__} without its required {field.name}",
-                             f'add needs = ["{field.name}"]')
+                self.mistake(
+                    rule.file,
+                    rule.key,
+                    f"may make a {struct.__name__} without its required {field.name}",
+                    f'add needs = ["{field.name}"]',
+                )
 
     def scalar(self, rule: Rule, hint: Any) -> None:
         """Constants, codes, references and converters of a single value."""
         is_reference = RecordId in _members(hint)
         if rule.ref is not None and rule.ref not in self.types:
-            self.mistake(rule.file, f"{rule.key}.ref", "is not a canonical record type", "name one of `gateway.model.TYPES`")
+            self.mistake(
+                rule.file, f"{rule.key}.ref", "is not a canonical record type", "name one of `gateway.model.TYPES`"
+            )
         if is_reference != (rule.ref is not None) and not rule.clear:
-            self.mistake(rule.file, rule.key, "gives a plain value to a reference" if is_reference
-                         else "gives a reference to a plain field", "add `ref`" if is_reference else "remove `ref`")
+            self.mistake(
+                rule.file,
+                rule.key,
+                "gives a plain value to a reference" if is_reference else "gives a reference to a plain field",
+                "add `ref`" if is_reference else "remove `ref`",
+            )
             return
         if is_reference or rule.clear:
             return
@@ -130,8 +154,12 @@ class _Checker:
             for word in sorted(words):
                 self.allowed(rule, f"{rule.key}.table", word, hint, f"the table {table.name} gives a word")
         elif rule.value is None and rule.setting is None and not self.yields(rule, hint):
-            self.mistake(rule.file, f"{rule.key}.to", f"gives {rule.to or 'text'} to a field of another type",
-                         "choose the converter of the field's type")
+            self.mistake(
+                rule.file,
+                f"{rule.key}.to",
+                f"gives {rule.to or 'text'} to a field of another type",
+                "choose the converter of the field's type",
+            )
         if rule.to is None or rule.to == "text":
             for key, value in (("value", rule.value), ("default", rule.default)):
                 if value is not None:
@@ -140,21 +168,29 @@ class _Checker:
     def yields(self, rule: Rule, hint: Any) -> bool:
         """Whether the converter's type is among the field's types."""
         made = CONVERTERS[rule.to].yields if rule.to in CONVERTERS else str
-        return any(one is Any or one is made or (made in (bool, int, str) and type(one) is made) for one in _members(hint))
+        return any(
+            one is Any or one is made or (made in (bool, int, str) and type(one) is made) for one in _members(hint)
+        )
 
     def allowed(self, rule: Rule, key: str, value: Any, hint: Any, what: str) -> None:
         """A constant that the field's type refuses would send every message that uses it to quarantine."""
         try:
             msgspec.convert(value, hint)
         except msgspec.ValidationError:
-            self.mistake(rule.file, key, f"{what} that the field does not allow: {value!r}", "use one of the field's words")
+            self.mistake(
+                rule.file, key, f"{what} that the field does not allow: {value!r}", "use one of the field's words"
+            )
 
     def reachable(self, alternatives: tuple[Rule, ...]) -> None:
         """Alternatives behind one that always says something never fire."""
         for at, rule in enumerate(alternatives[:-1]):
             if (rule.when is None and (rule.constant or rule.default is not None)) or rule.default is not None:
-                self.mistake(alternatives[at + 1].file, alternatives[at + 1].key, "can never fire: the rule before it"
-                             " always says something", "put the constant or the default last")
+                self.mistake(
+                    alternatives[at + 1].file,
+                    alternatives[at + 1].key,
+                    "can never fire: the rule before it always says something",
+                    "put the constant or the default last",
+                )
                 return
             for later in alternatives[at + 1 :]:
                 if rule.when == later.when and rule.reads() == later.reads() and set(later.among) <= set(rule.among):

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.errors import InvalidContent
 from gateway.mapping.converters import CONVERTERS, Convert, text
-from gateway.mapping.rules import RecordRules, Rule
+from gateway.mapping.rules import RecordRules, Rule, absolute
 from gateway.mapping.tables import Table
 from gateway.mapping.times import Unconvertible
 from gateway.model.identity import Ref
@@ -20,6 +20,7 @@ from gateway.model.null import NULL
 from gateway.model.patch import Patch
 
 Getter = Callable[[Any], Any]
+Condition = Callable[[Any], bool]
 PathCompiler = Callable[[str], Getter]
 Fields = tuple[tuple[tuple[str, Getter], ...], tuple[tuple[str, Getter], ...]]
 """(name, getter) of the fields that are read, and of those that complete an object which is there."""
@@ -27,12 +28,15 @@ Alternatives = tuple[Rule, ...]
 
 
 class Compiler:
-    """Makes getters for one mapping, bound to a clinic's zone and a source's settings."""
+    """Makes getters for one kind of message, bound to a clinic's zone and a source's settings."""
 
     def __init__(
-        self, path: PathCompiler, tables: dict[str, Table], zone: tzinfo | None, settings: dict[str, str]
+        self, path: PathCompiler, tables: dict[str, Table], zone: tzinfo | None, settings: dict[str, str], kind: str
     ) -> None:
         self.path = path
+        self.kind = kind
+        self.inside = ""
+        """The repeating place whose rules are being compiled, as seen from the message; empty outside any."""
         self.lookups = {name: table.lookup() for name, table in tables.items()}
         self.zone = zone
         self.settings = settings
@@ -41,7 +45,8 @@ class Compiler:
         """A function from a source record to the patch of one record type."""
         type_name, optional = rules.record, rules.optional
         get_id = self.alternatives(rules.id)
-        get_patient = self.alternatives(rules.patient or (rules.id if type_name == "Patient" else ()))
+        is_patient = type_name == "Patient" and not rules.patient
+        get_patient = self.alternatives(rules.patient)
         get_version = self.alternatives(rules.version)
         is_removed = self.alternatives(rules.removed)
         reads, completes = self.fields(rules.fields)
@@ -53,7 +58,7 @@ class Compiler:
                 if optional:
                     return None
                 raise InvalidContent("missing-id", f"The message does not identify its {type_name}", where=places)
-            patient, version = get_patient(record), get_version(record)
+            patient, version = native_id if is_patient else get_patient(record), get_version(record)
             removed = is_removed(record) is True
             fields: dict[str, Any] = {}
             for name, get in () if removed else reads:
@@ -66,8 +71,12 @@ class Compiler:
                     if value is not None:
                         fields[name] = None if value is NULL else value
             return Patch(
-                type=type_name, native_id=native_id, fields=fields, operation="remove" if removed else "upsert",
-                patient=None if patient is NULL else patient, source_version=None if version is NULL else version,
+                type=type_name,
+                native_id=native_id,
+                fields=fields,
+                operation="remove" if removed else "upsert",
+                patient=None if patient is NULL else patient,
+                source_version=None if version is NULL else version,
             )
 
         return patch
@@ -76,28 +85,30 @@ class Compiler:
         """Getters of named fields; constants and defaults only complete, they never make an object present."""
         reads: list[tuple[str, Getter]] = []
         completes: list[tuple[str, Getter]] = []
-        for name, rules in fields.items():
-            last = rules[-1] if rules else None
+        for name, all_rules in fields.items():
+            rules = [rule for rule in all_rules if rule.applies_to(self.kind)]
+            if not rules:
+                continue
+            last = rules[-1]
             if all(rule.constant for rule in rules):
                 completes.append((name, self.alternatives(rules)))
-            elif last is not None and last.constant and last.when is None:
+            elif last.constant and last.when is None:
                 reads.append((name, self.alternatives(rules[:-1])))
                 completes.append((name, self.rule(last)))
             else:
                 reads.append((name, self.alternatives(rules)))
-            if last is not None and last.default is not None:
+            if last.default is not None and not last.constant:
                 completes.append((name, self.constant(last, last.default)))
         return tuple(reads), tuple(completes)
 
     def alternatives(self, rules: Sequence[Rule]) -> Getter:
         """The first rule that says something."""
-        return first_of([self.rule(rule) for rule in rules])
+        return first_of([self.rule(rule) for rule in rules if rule.applies_to(self.kind)])
 
     def rule(self, rule: Rule) -> Getter:
         """One rule, with its condition and its repetition."""
         if rule.each:
-            condition = self.condition(rule)
-            return self.each(rule, self.single(rule), condition)
+            return self.each(rule)
         if rule.when is None:
             return self.single(rule)
         return guarded(self.condition(rule), self.single(rule))
@@ -124,6 +135,9 @@ class Compiler:
 
     def leaf(self, rule: Rule, path: str, read: Getter, convert: Convert) -> Getter:
         """Read one place and convert what is there; the hottest function of the engine."""
+        if convert is text:
+            return plain(rule, absolute(path, self.inside), read)
+        where = absolute(path, self.inside)
 
         def get(record: Any) -> Any:
             raw = read(record)
@@ -132,7 +146,7 @@ class Compiler:
             try:
                 return convert(raw)
             except Unconvertible as trouble:
-                raise rejected(trouble, rule, path) from None
+                raise rejected(trouble, rule, where) from None
 
         return get
 
@@ -176,7 +190,7 @@ class Compiler:
             value = Ref(rule.ref, value)
         return lambda _record: value
 
-    def condition(self, rule: Rule) -> Callable[[Any], bool] | None:
+    def condition(self, rule: Rule) -> Condition | None:
         """Whether the place of ``when`` holds one of ``is``, or anything where ``is`` is left out."""
         if rule.when is None:
             return None
@@ -187,7 +201,7 @@ class Compiler:
             if raw is None or raw is NULL:
                 return False
             if not among:
-                return bool(raw != "" and raw != [])
+                return not isinstance(raw, (str, list)) or len(raw) > 0
             found = raw if type(raw) is str else text(raw)
             return found in among or (found is not None and found.strip() in among)
 
@@ -221,21 +235,26 @@ class Compiler:
 
         return get
 
-    def each(self, rule: Rule, single: Getter, condition: Callable[[Any], bool] | None) -> Getter:
+    def each(self, rule: Rule) -> Getter:
         """A list with one value for every repetition that has one and meets the condition."""
-        reads = [self.path(path) for path in rule.each]
+        lists: list[tuple[Getter, Condition | None, Getter]] = []
+        outside = self.inside
+        for path in rule.each:
+            self.inside = absolute(path, outside)
+            lists.append((self.path(path), self.condition(rule), self.item(rule)))
+        self.inside = outside
 
         def get(record: Any) -> Any:
             found: list[Any] = []
             deleted = False
-            for read in reads:
+            for read, condition, item in lists:
                 repetitions = read(record)
                 if repetitions is NULL:
                     deleted = True
                 elif repetitions is not None:
                     for repetition in repetitions:
                         if condition is None or condition(repetition):
-                            value = single(repetition)
+                            value = item(repetition)
                             if value is NULL:
                                 deleted = True
                             elif value is not None:
@@ -243,6 +262,27 @@ class Compiler:
             return found or (NULL if deleted else None)
 
         return get
+
+    def item(self, rule: Rule) -> Getter:
+        """One repetition of ``each``."""
+        return self.single(rule)
+
+
+def plain(rule: Rule, where: str, read: Getter) -> Getter:
+    """A leaf of text, with the call of the converter spared where the source has text."""
+
+    def get(record: Any) -> Any:
+        raw = read(record)
+        if type(raw) is str:
+            return raw.strip() or None
+        if raw is None or raw is NULL:
+            return raw
+        try:
+            return text(raw)
+        except Unconvertible as trouble:
+            raise rejected(trouble, rule, where) from None
+
+    return get
 
 
 def first_of(getters: Sequence[Getter]) -> Getter:
@@ -275,7 +315,7 @@ def list_of(getters: Sequence[Getter]) -> Getter:
     return get
 
 
-def guarded(condition: Callable[[Any], bool] | None, get: Getter) -> Getter:
+def guarded(condition: Condition | None, get: Getter) -> Getter:
     """``get`` where the condition holds, nothing elsewhere."""
     if condition is None:
         return get
@@ -302,7 +342,7 @@ def referring(convert: Convert, type_name: str) -> Convert:
     return refer
 
 
-def rejected(trouble: Unconvertible, rule: Rule, path: str) -> InvalidContent:
+def rejected(trouble: Unconvertible, rule: Rule, where: str) -> InvalidContent:
     """The error of a value that does not convert: where it stands and by which rule it was read."""
     what = f"{trouble.what[0].upper()}{trouble.what[1:]} ({rule.file}: {rule.key})"
-    return InvalidContent(trouble.reason, what, where=path, fix=trouble.fix)
+    return InvalidContent(trouble.reason, what, where=where, fix=trouble.fix)

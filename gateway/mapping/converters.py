@@ -100,7 +100,7 @@ def money(raw: Any) -> Decimal | None:
 
 
 def e164(raw: Any) -> str | None:
-    """A telephone number in E.164, None when that would take guessing: it is neither North American nor has its code."""
+    """A telephone number in E.164; None when that would take guessing: neither North American nor with a code."""
     found = text(raw)
     if found is None or PHONE_SIGNS.match(found) is None:
         return None

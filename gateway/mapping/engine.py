@@ -13,7 +13,7 @@ from gateway.errors import InvalidConfiguration
 from gateway.mapping import files
 from gateway.mapping.compiler import Compiler, PathCompiler
 from gateway.mapping.converters import CONVERTERS
-from gateway.mapping.rules import Parser, RecordRules, Rule
+from gateway.mapping.rules import Parser, Rule, absolute
 from gateway.mapping.times import Unconvertible
 from gateway.mapping.tracing import Step, TracingCompiler
 from gateway.model.exchange import Finding
@@ -31,8 +31,14 @@ class Mapping:
     """
 
     def __init__(
-        self, document: files.Document, parsed: files.Parsed, path: PathCompiler, *,
-        zone: str = "", settings: dict[str, str] | None = None, tracing: bool = False,
+        self,
+        document: files.Document,
+        parsed: files.Parsed,
+        path: PathCompiler,
+        *,
+        zone: str = "",
+        settings: dict[str, str] | None = None,
+        tracing: bool = False,
     ) -> None:
         self.zone = zone
         """IANA zone of the clinic; empty until bound, and then only times with an offset can be read."""
@@ -67,7 +73,8 @@ class Mapping:
             lines = [f"{one.where} {one.what} (fix: {one.fix})" for one in findings]
             raise InvalidConfiguration(
                 f"The mapping has {len(lines)} mistake{'s' if len(lines) > 1 else ''}: " + "; ".join(lines),
-                where=findings[0].where, fix=findings[0].fix,
+                where=findings[0].where,
+                fix=findings[0].fix,
             )
         return cls(document, parsed, path)
 
@@ -82,15 +89,17 @@ class Mapping:
                 "The zone is not an IANA time zone", where="zone", fix='Write a name such as "America/Chicago".'
             )
         return Mapping(
-            self._document, self._parsed, self._path,
-            zone=zone, settings={**settings, **({"zone": zone} if zone else {})}, tracing=self._tracing,
+            self._document,
+            self._parsed,
+            self._path,
+            zone=zone,
+            settings={**settings, **({"zone": zone} if zone else {})},
+            tracing=self._tracing,
         )
 
     def traced(self) -> Mapping:
         """The same mapping with a record of every step in :attr:`steps`: equal patches, made slower."""
-        return Mapping(
-            self._document, self._parsed, self._path, zone=self.zone, settings=self._settings, tracing=True
-        )
+        return Mapping(self._document, self._parsed, self._path, zone=self.zone, settings=self._settings, tracing=True)
 
     @cached_property
     def text(self) -> str:
@@ -124,20 +133,21 @@ class Mapping:
         """
         return frozenset(
             path
-            for rules in self._parsed.records if kind in rules.kinds
-            for rule in (*rules.id, *rules.patient, *rules.version, *rules.removed, *_flat(rules))
-            for path in _paths(rule, "")
+            for rules in self._parsed.records
+            if kind in rules.kinds
+            for rule in rules.top_rules()
+            for path in _paths(rule, "", kind)
         )
 
     @cached_property
     def _makers(self) -> dict[str, tuple[Maker, ...]]:
         zone = ZoneInfo(self.zone) if self.zone else None
-        make = TracingCompiler if self._tracing else Compiler
-        compiler = make(self._path, self._parsed.tables, zone, self._settings)
-        if isinstance(compiler, TracingCompiler):
-            compiler.steps = self.steps
-        made = [(rules.kinds, compiler.record(rules)) for rules in self._parsed.records]
-        return {kind: tuple(maker for kinds, maker in made if kind in kinds) for kind in self.kinds}
+        makers: dict[str, tuple[Maker, ...]] = {}
+        for kind in self.kinds:
+            arguments = (self._path, self._parsed.tables, zone, self._settings, kind)
+            compiler = TracingCompiler(self.steps, *arguments) if self._tracing else Compiler(*arguments)
+            makers[kind] = tuple(compiler.record(rules) for rules in self._parsed.records if kind in rules.kinds)
+        return makers
 
 
 def inspect(document: files.Document, path: PathCompiler, parser: Parser) -> tuple[files.Parsed, list[Finding]]:
@@ -157,8 +167,12 @@ def _try(rule: Rule, parsed: files.Parsed, path: PathCompiler, parser: Parser) -
             fix = getattr(error, "fix", "") or "write a path that this adapter can read"
             parser.mistake(rule.file, rule.key, f"has the path {text!r}, which the adapter cannot read", fix)
     if rule.table is not None and rule.table not in parsed.tables:
-        parser.mistake(rule.file, f"{rule.key}.table", f"names the code table {rule.table!r}, which is not there",
-                       f"add codes/{rule.table}.toml or correct the name")
+        parser.mistake(
+            rule.file,
+            f"{rule.key}.table",
+            f"names the code table {rule.table!r}, which is not there",
+            f"add codes/{rule.table}.toml or correct the name",
+        )
     for name, value in (("value", rule.value), ("default", rule.default)):
         if value is not None and rule.to in CONVERTERS:
             try:
@@ -167,21 +181,14 @@ def _try(rule: Rule, parsed: files.Parsed, path: PathCompiler, parser: Parser) -
                 parser.mistake(rule.file, f"{rule.key}.{name}", f"does not convert: {trouble.what}", "correct it")
 
 
-def _flat(rules: RecordRules) -> Iterator[Rule]:
-    for alternatives in rules.fields.values():
-        yield from alternatives
-
-
-def _paths(rule: Rule, inside: str) -> Iterator[str]:
+def _paths(rule: Rule, inside: str, kind: str) -> Iterator[str]:
     """The paths of a rule and its nested fields; a relative one is put behind the repetition it stands in."""
-    places = [_absolute(path, inside) for path in rule.each] or [inside]
+    if not rule.applies_to(kind):
+        return
+    places = [absolute(path, inside) for path in rule.each] or [inside]
     yield from (place for place in places if rule.each)
     for place in places:
-        yield from (_absolute(path, place) for path in rule.reads())
+        yield from (absolute(path, place) for path in rule.reads())
         for alternatives in rule.fields.values():
             for inner in alternatives:
-                yield from _paths(inner, place)
-
-
-def _absolute(path: str, inside: str) -> str:
-    return inside + path if path.startswith(".") else path
+                yield from _paths(inner, place, kind)

@@ -76,7 +76,9 @@ def read(adapter: Traversable, overlay: Traversable | None, parser: Parser) -> D
         (f"codes/{adapter.name}", shared / "codes" / adapter.name),
         ("codes", shared / "codes"),
     )
-    for name in sorted({name for data in (*document.files.values(), *document.overlay.values()) for name in _named(data)}):
+    for name in sorted(
+        {name for data in (*document.files.values(), *document.overlay.values()) for name in _named(data)}
+    ):
         for place, folder in places:
             found = folder / f"{name}.toml"
             if found.is_file():
@@ -125,7 +127,9 @@ def _record(name: str, document: Document, base_file: str, overlay_file: str, pa
     if over is None:
         return parser.record(base_file, base, {})
     if over.get("record", base.get("record")) != base.get("record"):
-        parser.mistake(overlay_file, "record", "differs from the file it overlays", "remove it, or name the file otherwise")
+        parser.mistake(
+            overlay_file, "record", "differs from the file it overlays", "remove it, or name the file otherwise"
+        )
     new_fields = over.get("fields", {})
     if not isinstance(new_fields, dict):
         parser.mistake(overlay_file, "fields", "is not a table", "write [fields.<name>] for each rule")

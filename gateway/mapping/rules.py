@@ -11,11 +11,29 @@ from gateway.mapping.converters import CONVERTERS
 from gateway.model.exchange import Finding
 
 Scalar = str | int | bool
-RULE_KEYS = frozenset({
-    "from", "join", "separator", "list", "value", "setting", "clear", "to", "table", "default", "ref", "each", "fields", "needs",
-    "when", "is",
-})
+RULE_KEYS = frozenset(
+    {
+        "from",
+        "join",
+        "separator",
+        "list",
+        "value",
+        "setting",
+        "clear",
+        "to",
+        "table",
+        "default",
+        "ref",
+        "each",
+        "fields",
+        "needs",
+        "kinds",
+        "when",
+        "is",
+    }
+)
 FILE_KEYS = frozenset({"record", "kinds", "optional", "id", "patient", "version", "removed", "fields"})
+CONDITION_KEYS = frozenset({"when", "is", "kinds", "value"})
 SINGLE_RULES = ("id", "patient", "version", "removed")
 SOURCES = ("from", "join", "list", "value", "setting", "clear")
 
@@ -42,8 +60,13 @@ class Rule:
     each: tuple[str, ...] = ()
     fields: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     when: str | None = None
     among: tuple[str, ...] = ()
+
+    def applies_to(self, kind: str) -> bool:
+        """Whether the rule is meant for this kind of message."""
+        return not self.kinds or kind in self.kinds
 
     @property
     def constant(self) -> bool:
@@ -69,14 +92,23 @@ class RecordRules:
     removed: tuple[Rule, ...]
     fields: dict[str, tuple[Rule, ...]]
 
+    def top_rules(self) -> list[Rule]:
+        """The rules outside nested objects."""
+        single = [*self.id, *self.patient, *self.version, *self.removed]
+        return single + [rule for rules in self.fields.values() for rule in rules]
+
     def every_rule(self) -> Iterator[Rule]:
         """All rules of the file, nested ones too."""
-        pending = [*self.id, *self.patient, *self.version, *self.removed]
-        pending += [rule for rules in self.fields.values() for rule in rules]
+        pending = self.top_rules()
         while pending:
             rule = pending.pop()
             yield rule
             pending += [inner for rules in rule.fields.values() for inner in rules]
+
+
+def absolute(path: str, inside: str) -> str:
+    """A path as seen from the message: one that begins with a dot stands inside the repetition ``inside``."""
+    return inside + path if path.startswith(".") else path
 
 
 def text_of(value: Scalar) -> str:
@@ -109,10 +141,9 @@ class Parser:
         if not isinstance(optional, bool):
             self.mistake(file, "optional", "is neither true nor false", "write optional = true or leave it out")
         single = {
-            name: self.rules(origins.get(name, file), name, name, data[name]) if name in data else () for name in SINGLE_RULES
+            name: self.rules(origins.get(name, file), name, name, data[name]) if name in data else ()
+            for name in SINGLE_RULES
         }
-        if any(rule.when is None for rule in single["removed"]):
-            self.mistake(file, "removed", "has no `when`", "name the path that tells that the record is gone")
         fields = {
             name: self.rules(origins.get(f"fields.{name}", file), f"fields.{name}", name, raw)
             for name, raw in self.group(file, "fields", data.get("fields", {})).items()
@@ -135,7 +166,9 @@ class Parser:
             self.mistake(file, f"{key}.{name}", "is not a key of a rule", f"use one of {', '.join(sorted(RULE_KEYS))}")
         self.shape(file, key, raw)
         return Rule(
-            file=file, key=key, target=target,
+            file=file,
+            key=key,
+            target=target,
             paths=self.paths(file, key, raw, "from"),
             join=self.paths(file, key, raw, "join"),
             every=self.paths(file, key, raw, "list"),
@@ -153,18 +186,22 @@ class Parser:
                 for name, inner in self.group(file, f"{key}.fields", raw.get("fields", {})).items()
             },
             needs=self.paths(file, key, raw, "needs"),
+            kinds=self.paths(file, key, raw, "kinds"),
             when=self.word(file, key, raw, "when"),
             among=self.among(file, key, raw),
         )
 
     def shape(self, file: str, key: str, raw: Dictionary[str, Any]) -> None:
         """Which keys may and must stand together."""
+        if key.partition("[")[0] == "removed":
+            self.condition(file, key, raw)
+            return
         given = [name for name in SOURCES if name in raw]
         if "fields" in raw and given:
             self.mistake(file, key, f"has both `fields` and `{given[0]}`", "an object has fields only: remove one")
         elif len(given) > 1:
             self.mistake(file, key, f"has both `{given[0]}` and `{given[1]}`", "keep one of them")
-        elif not given and "fields" not in raw and key != "removed":
+        elif not given and "fields" not in raw:
             self.mistake(file, key, "says nothing", "add `from`, `join`, `value`, `setting` or `fields`")
         for needed, by in (("when", "is"), ("join", "separator"), ("fields", "needs")):
             if by in raw and needed not in raw:
@@ -180,9 +217,18 @@ class Parser:
             self.mistake(file, f"{key}.clear", "is not true", "write clear = true or remove it")
         if isinstance(raw.get("to"), str) and raw["to"] not in CONVERTERS:
             self.mistake(file, f"{key}.to", "is not a converter", f"use one of {', '.join(sorted(CONVERTERS))}")
-        for name in raw.get("needs", ()) if isinstance(raw.get("needs"), list) else ():
-            if name not in raw.get("fields", {}):
-                self.mistake(file, f"{key}.needs", "names a field that has no rule", "name fields of this object")
+        needs, fields = raw.get("needs", []), raw.get("fields", {})
+        if isinstance(fields, dict) and any(name not in list(fields) for name in needs if isinstance(needs, list)):
+            self.mistake(file, f"{key}.needs", "names a field that has no rule", "name fields of this object")
+
+    def condition(self, file: str, key: str, raw: Dictionary[str, Any]) -> None:
+        """A rule of ``removed`` only holds or does not hold."""
+        if "when" not in raw:
+            self.mistake(file, key, "has no `when`", "name the path that tells that the record is gone")
+        for name in sorted(raw.keys() & RULE_KEYS - CONDITION_KEYS):
+            self.mistake(file, f"{key}.{name}", "has no effect on a condition", "use `when`, `is` and `kinds` only")
+        if raw.get("value", True) is not True:
+            self.mistake(file, f"{key}.value", "is not true", "write value = true or leave it out")
 
     def among(self, file: str, key: str, raw: Dictionary[str, Any]) -> tuple[str, ...]:
         """The values of ``is`` as a source would write them."""
@@ -228,5 +274,5 @@ class Parser:
         value = raw.get(name)
         if value is None or isinstance(value, (str, int)):
             return value
-        self.mistake(file, f"{key}.{name}", "is not text, a whole number or a boolean", "write decimals and dates as text")
+        self.mistake(file, f"{key}.{name}", "is not text, a whole number or a boolean", "write it as text")
         return None

@@ -42,7 +42,8 @@ class Table:
                 return found
             if unknown == REJECT:
                 raise Unconvertible(
-                    "unmapped-code", f"the code is not in the table {name}",
+                    "unmapped-code",
+                    f"the code is not in the table {name}",
                     f"add it to codes/{name}.toml in the overlay folder of the source, then release the message",
                 )
             return code if unknown == KEEP else unknown
@@ -56,7 +57,9 @@ def parse(name: str, file: str, data: Dictionary[str, Any], mistake: Callable[[s
         mistake(file, key, "is not a key of a code table", "use unknown and codes")
     unknown = data.get("unknown")
     if not isinstance(unknown, str) or not unknown:
-        mistake(file, "unknown", "does not say what to do with other codes", 'write "reject", "keep" or a canonical code')
+        mistake(
+            file, "unknown", "does not say what to do with other codes", 'write "reject", "keep" or a canonical code'
+        )
         unknown = REJECT
     raw = data.get("codes", {})
     if not isinstance(raw, dict):

@@ -7,16 +7,21 @@ read by the offset before the change (02:30 becomes 03:30); when they go back, a
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, tzinfo
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 from gateway.model.null import NULL, Null
 
 HL7_TIME = re.compile(
-    r"(?P<day>[0-9]{8})(?P<clock>[0-9]{2}(?:[0-9]{2}(?:[0-9]{2})?)?)?(?P<fraction>\.[0-9]{1,6})?(?P<offset>[+-][0-9]{4})?\Z"
+    r"(?P<day>[0-9]{8})(?P<clock>[0-9]{2}(?:[0-9]{2}(?:[0-9]{2})?)?)?"
+    r"(?P<fraction>\.[0-9]{1,6})?(?P<offset>[+-][0-9]{4})?\Z"
 )
 ISO_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?\Z"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+    r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?\Z"
 )
+DAY = timedelta(days=1)
+OFFSET = re.compile(r"[+-][0-9]{4}\Z")
 PARTIAL_DATE = re.compile(r"[0-9]{4}(?:-?(?:0[1-9]|1[0-2]))?\Z")
 
 
@@ -40,15 +45,17 @@ def read_time(text: str) -> datetime:
         Unconvertible: ``not-a-time``, or ``imprecise-time`` when there is only a date.
     """
     try:
-        if len(text) == 14 and text.isascii() and text.isdigit():
-            return datetime.fromisoformat(f"{text[:8]}T{text[8:]}")
+        clock, offset = text[:14], text[14:]
+        if len(clock) == 14 and clock.isdigit() and text.isascii() and (not offset or OFFSET.match(offset)):
+            return datetime.fromisoformat(f"{clock[:8]}T{clock[8:]}{offset}")
         match = HL7_TIME.match(text)
         if match is not None:
             if match["clock"] is None:
                 raise Unconvertible("imprecise-time", "there is a date where a time is needed")
             if match["fraction"] and len(match["clock"]) != 6:
                 raise Unconvertible("not-a-time", "the value has a fraction of something other than a second")
-            return datetime.fromisoformat(f"{match['day']}T{match['clock']}{match['fraction'] or ''}{match['offset'] or ''}")
+            tail = f"{match['fraction'] or ''}{match['offset'] or ''}"
+            return datetime.fromisoformat(f"{match['day']}T{match['clock']}{tail}")
         if ISO_TIME.match(text) is not None:
             return datetime.fromisoformat(text)
         if read_date(text) is not None:
@@ -67,45 +74,53 @@ def on_the_wall(naive: datetime, zone: tzinfo | None) -> datetime:
         Unconvertible: ``no-zone`` when no zone is bound.
     """
     if zone is None:
-        raise Unconvertible("no-zone", "the time has no offset and the source has no time zone", "set the source's zone")
+        raise Unconvertible("no-zone", "the time has no offset and the source has no zone", "set the source's zone")
     first = naive.replace(tzinfo=zone)
-    if in_clock_change(first):
-        return in_zone(first.astimezone(UTC), zone)
+    if changes_clocks(naive.date(), zone) and first.utcoffset() != first.replace(fold=1).utcoffset():
+        return first.astimezone(UTC).astimezone(zone)
     return first
 
 
-def in_zone(moment: datetime, zone: tzinfo) -> datetime:
-    """The same moment on the clinic's clock."""
-    return moment.astimezone(zone)
+def within_calendar(found: datetime) -> datetime:
+    """Refuse the first and the last year: no zone could move a time out of the calendar, and no message means them."""
+    if not MINYEAR < found.year < MAXYEAR:
+        raise Unconvertible("not-a-time", "the time is at an end of the calendar")
+    return found
 
 
-def in_clock_change(local: datetime) -> bool:
-    """Whether the wall shows this time twice or never."""
-    return local.utcoffset() != local.replace(fold=1).utcoffset()
+@lru_cache(maxsize=1024)  # asking the zone twice for every time costs more than all the rest of reading it
+def changes_clocks(day: date, zone: tzinfo) -> bool:
+    """Whether the clocks of the zone change on this day, midnight at its end included."""
+    midnight = datetime.combine(day, time(), zone)
+    return midnight.utcoffset() != (midnight + DAY).replace(fold=1).utcoffset()
 
 
 def moment(text: str, zone: tzinfo | None) -> datetime:
-    """A time in the clinic's zone: as written on its wall, or moved there from the offset that was sent."""
-    found = read_time(text)
+    """A time in the clinic's zone: as written on its wall, or moved there from the offset that was sent.
+
+    Raises:
+        Unconvertible: ``not-a-time``, ``imprecise-time`` or ``no-zone``.
+    """
+    found = within_calendar(read_time(text))
     if found.tzinfo is None:
         return on_the_wall(found, zone)
-    return found if zone is None else in_zone(found, zone)
+    return found if zone is None else found.astimezone(zone)
 
 
 def as_sent(text: str, zone: tzinfo | None) -> str | Null:
-    """The text itself where it left something open: no offset, or none and a clock change; otherwise ``NULL``."""
-    found = read_time(text)
-    if found.tzinfo is not None:
-        return NULL
-    on_the_wall(found, zone)
-    return text
+    """The text itself where it left the zone, and with it a clock change, open; ``NULL`` where it has an offset."""
+    del zone  # asked for like every reader of times
+    if len(text) == 14 and text.isdigit():
+        return text
+    return NULL if read_time(text).tzinfo is not None else text
 
 
+@lru_cache(maxsize=256)  # all records of one message have its time as their version
 def instant(text: str, zone: tzinfo | None) -> str:
-    """A version of the source as text that sorts by time: ISO 8601 in UTC to the microsecond; a date is its midnight."""
+    """A version of the source as text that sorts by time: ISO 8601, UTC, to the microsecond; a date is its midnight."""
     day = None if len(text) > 10 else read_date(text)
-    found = on_the_wall(datetime(day.year, day.month, day.day), zone) if day else moment(text, zone)  # noqa: DTZ001 - the zone follows
-    return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    found = moment(text, zone) if day is None else on_the_wall(within_calendar(datetime.combine(day, time())), zone)
+    return found.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def read_date(text: str) -> date | None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gateway.mapping.compiler import Compiler, Getter
 from gateway.mapping.converters import Convert
-from gateway.mapping.rules import RecordRules, Rule
+from gateway.mapping.rules import RecordRules, Rule, absolute
 from gateway.model.null import NULL
 from gateway.model.patch import Patch
 
@@ -32,12 +32,14 @@ class Step(NamedTuple):
 class TracingCompiler(Compiler):
     """Compiles getters that note every step in ``steps``, in the order they are taken."""
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, steps: list[Step], *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.steps: list[Step] = []
+        self.steps = steps
         self.type_name = ""
         self.places: list[int] = []
-        """Index of the repetition being read at each level of ``each``."""
+        """Index of the item being made at each level of ``each``."""
+        self.kept: dict[str, int] = {}
+        """How many items each list has so far, by the key of its rule."""
 
     def record(self, rules: RecordRules) -> Callable[[Any], Patch | None]:
         """As compiled, noting which record the steps belong to."""
@@ -53,6 +55,7 @@ class TracingCompiler(Compiler):
     def leaf(self, rule: Rule, path: str, read: Getter, convert: Convert) -> Getter:
         """A leaf that notes what it read and made, also when it raises."""
         seen: list[Any] = []
+        where = absolute(path, self.inside)
 
         def reading(record: Any) -> Any:
             seen[:] = [read(record)]
@@ -65,7 +68,7 @@ class TracingCompiler(Compiler):
             try:
                 result = get(record)
             finally:
-                self.note(rule, path, seen[0] if seen else None, result)
+                self.note(rule, where, seen[0] if seen else None, result)
             return result
 
         return traced
@@ -81,25 +84,27 @@ class TracingCompiler(Compiler):
 
         return traced
 
-    def each(self, rule: Rule, single: Getter, condition: Callable[[Any], bool] | None) -> Getter:
+    def each(self, rule: Rule) -> Getter:
         """A list whose items know their index in the result."""
-        kept = 0
-
-        def item(repetition: Any) -> Any:
-            nonlocal kept
-            self.places.append(kept)
-            value = single(repetition)
-            self.places.pop()
-            if value is not None and value is not NULL:
-                kept += 1
-            return value
-
-        get = super().each(rule, item, condition)
+        get = super().each(rule)
 
         def traced(record: Any) -> Any:
-            nonlocal kept
-            kept = 0
+            self.kept[rule.key] = 0
             return get(record)
+
+        return traced
+
+    def item(self, rule: Rule) -> Getter:
+        """One repetition, counted when it made something."""
+        get = super().item(rule)
+
+        def traced(repetition: Any) -> Any:
+            self.places.append(self.kept[rule.key])
+            value = get(repetition)
+            self.places.pop()
+            if value is not None and value is not NULL:
+                self.kept[rule.key] += 1
+            return value
 
         return traced
 
