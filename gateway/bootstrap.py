@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +33,7 @@ from gateway.registry import Registry
 from gateway.settings import Route as RouteSettings
 from gateway.settings import Settings, resolve_secret
 from gateway.settings import Source as SourceSettings
-from gateway.store import journal
+from gateway.store import journal, messages
 from gateway.store.opening import Store, open_store
 from gateway.vault import Keystore, Vault
 
@@ -197,7 +198,7 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
                     for transport in source.adapter.transports(source.name, source.config):
                         group.create_task(transport.run(receiver))
             await asyncio.sleep(0)
-            group.create_task(_health(gateway))
+            group.create_task(_health(gateway, counting="worker" not in roles))
             ready()
     finally:
         if "worker" in roles:
@@ -221,11 +222,18 @@ async def _sequence(gateway: Gateway) -> None:
         await asyncio.sleep(SEQUENCE_SECONDS)
 
 
-async def _health(gateway: Gateway) -> None:
-    """Renew the health file: who runs, whether it can store, and how much waits."""
+async def _health(gateway: Gateway, *, counting: bool) -> None:
+    """Renew the health file: who runs, whether it can store, and how much waits.
+
+    With ``counting``, how much waits is asked of the store, because another process normalizes.
+    """
     path = health_path(gateway.settings)
     try:
         while True:
+            if counting:
+                for tenant in gateway.tenants:
+                    count = await gateway.store.read(partial(messages.pending_count, tenant=tenant))
+                    gateway.handoff.recounted(tenant, count)
             text = json.dumps(
                 {
                     "pid": os.getpid(),

@@ -88,7 +88,7 @@ async def _import_one(gateway: Gateway, source: Source, path: Path, progress: Pr
     task = progress.add_task(path.name, total=path.stat().st_size)
     cut = source.adapter.cut(_chunks(path, lambda size: progress.advance(task, size)), source.config)
     for items, findings in _steps(cut):
-        receipts = await receiver.accept(items, name=path.name, findings=findings)
+        receipts = await receiver.accept(items, findings=findings)
         totals["stored"] += sum(not receipt.repeat for receipt in receipts)
         totals["repeats"] += sum(receipt.repeat for receipt in receipts)
         totals["findings"] += len(findings)

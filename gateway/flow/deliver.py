@@ -108,9 +108,9 @@ class Deliverer:
                 await asyncio.sleep(PAUSE_SECONDS)
                 await self.recover_quietly()
                 continue
-            if not worked:
+            if worked is None:
                 await self._rest()
-            elif self.route.info.linger:
+            elif worked < self.route.info.batch and self.route.info.linger:
                 await asyncio.sleep(self.route.info.linger)
 
     async def recover(self) -> None:
@@ -138,8 +138,8 @@ class Deliverer:
         except RetryLater:
             return
 
-    async def step(self) -> bool:
-        """Claim and send one dispatch; False when there is nothing to do now."""
+    async def step(self) -> int | None:
+        """Claim and send one dispatch; how many changes it held, or None when there is nothing to do now."""
         now = micros()
         due = self._parking.due(now, self.route.info.batch)
         reading = await self._store.read(
@@ -153,7 +153,7 @@ class Deliverer:
             )
         )
         if not due and not reading.moved:
-            return False
+            return None
         items = [(one.lane, one.position, one.attempts) for one in due if not one.reason.startswith(MERGE)]
         items += [(row.lane, row.position, 0) for row in reading.wanted]
         set_aside = self._parking.behind(reading.behind, now) + self._parking.merges(reading.barriers, now)
@@ -174,7 +174,7 @@ class Deliverer:
         self._parking.put(set_aside)
         if items:
             await self._send(claim_id, items)
-        return True
+        return len(items)
 
     async def _rest(self) -> None:
         """Wait for news; after a while without any, look whether another process left some."""

@@ -45,10 +45,10 @@ class Handoff:
         """Messages stored by this process, or found at start, that have no outcome yet."""
         return sum(self._unsettled.values())
 
-    def found(self, tenant: str, count: int) -> None:
-        """Messages that waited in the store when this process started."""
+    def recounted(self, tenant: str, count: int) -> None:
+        """How many messages the store says are waiting: at start, and wherever another process normalizes."""
         with self._lock:
-            self._unsettled[tenant] = self._unsettled.get(tenant, 0) + count
+            self._unsettled[tenant] = count
         self.arrived.set()
 
     def offer(self, tenant: str, arrived: Sequence[Arrived]) -> None:

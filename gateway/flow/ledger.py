@@ -189,42 +189,6 @@ def _records(connection: Connection, tenant: str, problems: list[Problem]) -> No
     )
 
 
-def _kept(connection: Connection, tenant: str, problems: list[Problem]) -> None:
-    """What changes rest on is still there: barriers in pairs, and the text of every mapping."""
-    problems.extend(
-        Problem("barrier-has-twin", f"lane {lane} position {position}", "the other patient's barrier is missing")
-        for lane, position in recount.lone_barriers(connection, tenant)
-    )
-    problems.extend(
-        Problem("mapping-kept", f"mapping {lost.hex()}", "the text of the mapping is missing")
-        for lost in sorted(recount.missing_mappings(connection, tenant))
-    )
-
-
-def _gap(lane: int, missing: Iterable[int]) -> list[Problem]:
-    return [
-        Problem("journal-gap-free", f"lane {lane} position {position}", "the change is missing") for position in missing
-    ]
-
-
-def _records(connection: Connection, tenant: str, problems: list[Problem]) -> None:
-    """Every record stands at its latest change, and its versions count 1, 2, 3 ..."""
-    heads = recount.record_heads(connection, tenant)
-    latest: dict[bytes, tuple[int, int, int]] = {}
-    for record_id, version, lane, position in recount.record_changes(connection, tenant):
-        before = latest.get(record_id, (0, 0, 0))[0]
-        if version != before + 1:
-            problems.append(
-                Problem("versions-in-sequence", f"record {record_id.hex()}", f"version {version} follows {before}")
-            )
-        latest[record_id] = (version, lane, position)
-    for record_id in sorted(set(heads) | set(latest)):
-        if heads.get(record_id) != latest.get(record_id):
-            problems.append(
-                Problem("record-at-latest", f"record {record_id.hex()}", "its row and the journal's last change differ")
-            )
-
-
 def totals(ledgers: Sequence[Ledger]) -> dict[str, Any]:
     """Totals over tenants, as the demo and `verify ledger --json` print them."""
     routes = [route for ledger in ledgers for route in ledger.routes]

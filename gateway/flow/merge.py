@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -139,11 +140,11 @@ def _remove(patch: LinkedPatch, current: Current | None) -> NewVersion | None:
 
 def _merge(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVersion | None:
     """The prior patient becomes a record that says into whom it was merged; it need not have been seen before."""
-    into = patch.into
-    fields = dict(patch.fields)
+    into = patch.into or b""
+    fields = patch.fields | {"merged_into": str(UUID(bytes=into))}
     stored = None if current is None else current.fields
     encoded = model.encode(model.fold(patch.type, stored, fields))
-    content = digest(encoded + (into or b""))[:16]
+    content = digest(encoded)[:16]
     if current is not None and current.content == content:
         return None
     following = Current(

@@ -71,7 +71,7 @@ class Normalizer:
     def start(self) -> None:
         """Begin with what waits in the store."""
         for tenant in self._tenants:
-            self._handoff.found(tenant, self._store.read_sync(partial(messages.pending_count, tenant=tenant)))
+            self._handoff.recounted(tenant, self._store.read_sync(partial(messages.pending_count, tenant=tenant)))
         self._thread.start()
 
     def stop(self) -> None:

@@ -94,7 +94,6 @@ class Receiver:
         self,
         items: Sequence[Item],
         *,
-        name: str = "",
         stream: str = "",
         cursor: str | None = None,
         findings: Sequence[Finding] = (),

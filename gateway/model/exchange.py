@@ -87,7 +87,6 @@ class Intake(Protocol):
         self,
         items: Sequence[Item],
         *,
-        name: str = "",
         stream: str = "",
         cursor: str | None = None,
         findings: Sequence[Finding] = (),
