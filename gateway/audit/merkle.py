@@ -1,0 +1,145 @@
+"""The hash tree of RFC 6962: a log whose head, 32 bytes, stands for everything in it.
+
+The head of the first m leaves can be checked to be a beginning of the log of n (consistency), and any one leaf to be
+in it (inclusion), with about log2(n) hashes each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+HASH = 32
+EMPTY = sha256(b"").digest()
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """Hash of one entry; the prefix keeps an entry from passing as an inner node."""
+    return sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Hash of an inner node."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+class Frontier:
+    """The growing edge of a tree: roots of its full subtrees, largest first, enough to append and to tell the root."""
+
+    __slots__ = ("_roots", "size")
+
+    def __init__(self, size: int = 0, state: bytes = b"") -> None:
+        """Go on from :attr:`size` and :meth:`state` of an earlier one; ValueError when they do not fit together."""
+        if len(state) != size.bit_count() * HASH:
+            raise ValueError("a frontier has one hash for each bit of its size")
+        self.size = size
+        self._roots = [state[i : i + HASH] for i in range(0, len(state), HASH)]
+
+    def append(self, leaf: bytes) -> None:
+        """Add the hash of the next leaf."""
+        size, roots = self.size, self._roots
+        while size & 1:
+            leaf = sha256(b"\x01" + roots.pop() + leaf).digest()
+            size >>= 1
+        roots.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Head of the tree as it stands."""
+        if not self._roots:
+            return EMPTY
+        root = self._roots[-1]
+        for left in reversed(self._roots[:-1]):
+            root = node_hash(left, root)
+        return root
+
+    def state(self) -> bytes:
+        """What another :class:`Frontier` needs to go on."""
+        return b"".join(self._roots)
+
+
+def root_of(leaves: Sequence[bytes], start: int = 0, end: int | None = None) -> bytes:
+    """Head of the tree over some leaf hashes."""
+    frontier = Frontier()
+    for leaf in leaves[start:end]:
+        frontier.append(leaf)
+    return frontier.root()
+
+
+def _split(size: int) -> int:
+    """The largest power of two below ``size``."""
+    return 1 << (size - 1).bit_length() - 1
+
+
+def inclusion_proof(leaves: Sequence[bytes], leaf: int) -> list[bytes]:
+    """Hashes that lead from one leaf to the head, from the leaf upwards."""
+    start, end, path = 0, len(leaves), []
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if leaf < middle:
+            path.append(root_of(leaves, middle, end))
+            end = middle
+        else:
+            path.append(root_of(leaves, start, middle))
+            start = middle
+    return path[::-1]
+
+
+def verify_inclusion(leaf_hash: bytes, leaf: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
+    """Whether the proof shows this leaf at this position under this head."""
+    if not 0 <= leaf < size:
+        return False
+    index, last, found = leaf, size - 1, leaf_hash
+    for sibling in proof:
+        if last == 0:
+            return False
+        if index & 1 or index == last:
+            found = node_hash(sibling, found)
+            while not index & 1 and index:
+                index, last = index >> 1, last >> 1
+        else:
+            found = node_hash(found, sibling)
+        index, last = index >> 1, last >> 1
+    return last == 0 and found == root
+
+
+def consistency_proof(leaves: Sequence[bytes], old: int) -> list[bytes]:
+    """Hashes that show the head of the first ``old`` leaves to be a beginning of the whole."""
+    start, end, path, whole = 0, len(leaves), [], True
+    while old != end:
+        middle = start + _split(end - start)
+        if old <= middle:
+            path.append(root_of(leaves, middle, end))
+            end = middle
+        else:
+            path.append(root_of(leaves, start, middle))
+            start, whole = middle, False
+    if not whole:
+        path.append(root_of(leaves, start, end))
+    return path[::-1]
+
+
+def verify_consistency(old: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> bool:
+    """Whether the proof shows the tree of ``old`` leaves to be a beginning of the tree of ``size``."""
+    if not 0 < old <= size:
+        return False
+    if old == size:
+        return not proof and old_root == root
+    path = list(proof) if old & (old - 1) else [old_root, *proof]
+    if not path:
+        return False
+    index, last = old - 1, size - 1
+    while index & 1:
+        index, last = index >> 1, last >> 1
+    first = second = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if index & 1 or index == last:
+            first, second = node_hash(sibling, first), node_hash(sibling, second)
+            while not index & 1 and index:
+                index, last = index >> 1, last >> 1
+        else:
+            second = node_hash(second, sibling)
+        index, last = index >> 1, last >> 1
+    return last == 0 and first == old_root and second == root

@@ -1,0 +1,149 @@
+"""The sequencer: gives audit rows their places in the tree and signs its head.
+
+One per tenant, in one process. Its memory (the frontier) is only a copy of what the database says: each step compares
+the two and reads again when a commit failed or somebody else went on, so a step may be undone or repeated at any time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from gateway.audit.checkpoint import Checkpoint, Signer, Verifier
+from gateway.audit.merkle import Frontier, leaf_hash
+from gateway.audit.witness import FileWitness
+from gateway.errors import IntegrityViolated
+from gateway.store import audit as rows
+
+MOST = 1000
+"""Rows numbered in one step: some ten milliseconds of the writer's time."""
+
+
+def leaf_data(tenant: str, writer: int, seq: int, body: bytes) -> bytes:
+    """What a leaf stands for: a row with its place, so that rows cannot trade places either."""
+    name = tenant.encode()
+    return len(name).to_bytes(2, "big") + name + writer.to_bytes(8, "big") + seq.to_bytes(8, "big") + body
+
+
+class Sequencer:
+    """Numbers and signs the log of one tenant.
+
+    Args:
+        tenant: whose log.
+        signer: signs its heads.
+        witness: where signed heads are kept outside the database.
+        interval: seconds between two signed heads at least.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        tenant: str,
+        signer: Signer,
+        witness: FileWitness,
+        *,
+        interval: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.tenant = tenant
+        self._signer = signer
+        self._witness = witness
+        self._interval = interval
+        self._clock = clock
+        self._frontier = Frontier()
+        self._last_hash = b""
+        self._verifier = Verifier([signer.public_key])
+        self._signed = 0
+        self._seen = 0
+        self._behind = False
+        self._signed_at = float("-inf")
+
+    def step(self, connection: Connection) -> Checkpoint | None:
+        """A unit of work: number rows that have no leaf yet, and sign the head when one is due.
+
+        The checkpoint counts when the unit was committed; then give it to :meth:`publish`.
+        """
+        self._catch_up(connection)
+        self._number(connection)
+        if self._frontier.size == self._signed or self._clock() - self._signed_at < self._interval:
+            return None
+        checkpoint = self._signer.sign(self._frontier.size, self._frontier.root())
+        rows.add_checkpoint(connection, self.tenant, checkpoint.size, checkpoint.note, self._frontier.state())
+        self._signed, self._signed_at = checkpoint.size, self._clock()
+        return checkpoint
+
+    def advance(self, write: Callable[[Callable[[Connection], Checkpoint | None]], Checkpoint | None]) -> None:
+        """Step until every row has its leaf, each step in a unit of its own so that others get their turn between.
+
+        ``write`` runs a unit of work and returns after its commit was synced.
+        """
+        self._behind = True
+        while self._behind:
+            checkpoint = write(self.step)
+            if checkpoint is not None:
+                self.publish(checkpoint)
+
+    def publish(self, checkpoint: Checkpoint) -> None:
+        """Give a committed checkpoint to the witness."""
+        self._witness.append(checkpoint)
+        self._seen = checkpoint.size
+
+    def resume(self, connection: Connection) -> None:
+        """At start: give the witness the last checkpoint, if a crash came between its commit and the witness.
+
+        Raises:
+            IntegrityViolated: the witness has seen a longer log than the database holds: it was rolled back or cut.
+        """
+        newest = self._witness.last()
+        self._seen = 0 if newest is None else self._verifier.open(newest).size
+        last = rows.last_checkpoint(connection, self.tenant)
+        self._compare(0 if last is None else last.size)
+        if last is not None and last.size > self._seen:
+            self.publish(self._verifier.open(last.note))
+
+    def _compare(self, size: int) -> None:
+        if size < self._seen:
+            raise IntegrityViolated(
+                f"The witness has seen {self._seen} audit entries and the database has {size}",
+                where=f"tenant {self.tenant}",
+                fix="Find out who restored or cut the database; keep both for the inquiry.",
+            )
+
+    def _catch_up(self, connection: Connection) -> None:
+        """Make memory agree with the database, which is right unless it has less than the witness saw."""
+        last = rows.last_leaf(connection, self.tenant)
+        size = 0 if last is None else last[0] + 1
+        self._compare(size)
+        signed = rows.last_checkpoint(connection, self.tenant)
+        self._signed = 0 if signed is None else signed.size
+        if size == self._frontier.size and (last is None or last[1] == self._last_hash):
+            return
+        frontier = Frontier()
+        if signed is not None:
+            frontier = Frontier(signed.size, bytes(signed.frontier))
+            if self._verifier.open(signed.note).root != frontier.root():
+                raise IntegrityViolated("The stored edge of the audit tree does not match its signed head")
+        for hashed in rows.leaf_hashes(connection, self.tenant, frontier.size):
+            frontier.append(hashed)
+        if frontier.size != size:
+            raise IntegrityViolated("Leaves of the audit log are missing", where=f"tenant {self.tenant}")
+        self._frontier = frontier
+        self._last_hash = b"" if last is None else last[1]
+
+    def _number(self, connection: Connection) -> None:
+        leaves: list[dict[str, Any]] = []
+        for writer, numbered in rows.writers_ahead(connection, self.tenant):
+            for seq, body in rows.rows_after(connection, self.tenant, writer, numbered, MOST - len(leaves)):
+                hashed = leaf_hash(leaf_data(self.tenant, writer, seq, bytes(body)))
+                leaf = self._frontier.size
+                leaves.append({"tenant": self.tenant, "leaf": leaf, "writer": writer, "seq": seq, "hash": hashed})
+                self._frontier.append(hashed)
+                self._last_hash = hashed
+            if len(leaves) >= MOST:
+                break
+        self._behind = len(leaves) >= MOST
+        if leaves:
+            rows.add_leaves(connection, leaves)

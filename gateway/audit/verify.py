@@ -1,0 +1,163 @@
+"""Recount the audit log: is every row there, in its place, unchanged, and as long as the witness remembers?
+
+The recount believes nothing that the database says about itself: leaves are hashed again from the rows, heads are
+computed again from the leaves, and both are compared with what was signed, here and at the witness.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.audit.checkpoint import Verifier, origin_of
+from gateway.audit.merkle import Frontier, leaf_hash
+from gateway.audit.sequencer import leaf_data
+from gateway.errors import IntegrityViolated
+from gateway.model.exchange import Finding
+from gateway.store import audit as rows
+
+MOST_FINDINGS = 1000
+"""A log torn apart is told by its first faults; the rest are only counted."""
+
+
+class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recount found."""
+
+    tenant: str
+    findings: tuple[Finding, ...]
+    faults: int
+    """How many faults there are; findings are the first of them."""
+    rows: int
+    leaves: int
+    checkpoints: int
+    pending: int
+    """Rows not numbered yet: normal for about a second."""
+    unsigned: int
+    """Leaves after the last signed head: normal for about a second."""
+    witnessed: int
+    """The greatest size that a witness has confirmed."""
+
+    @property
+    def valid(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.faults == 0
+
+
+def verify_audit(
+    connection: Connection, tenant: str, public_keys: Sequence[str], witness_notes: Sequence[str] | None
+) -> AuditReport:
+    """Recount one tenant's log.
+
+    Args:
+        connection: reads the log; on PostgreSQL the log may grow meanwhile.
+        tenant: whose log.
+        public_keys: verifier keys, from the keystore or from the auditor's own records; never from the database.
+        witness_notes: what the witness has, read before this call; None if there is no witness.
+    """
+    return _Recount(tenant, Verifier(list(public_keys))).run(connection, witness_notes)
+
+
+class _Recount:
+    def __init__(self, tenant: str, verifier: Verifier) -> None:
+        self._tenant = tenant
+        self._verifier = verifier
+        self._origin = origin_of(tenant)
+        self._findings: list[Finding] = []
+        self._faults = 0
+        self._heads: defaultdict[int, list[tuple[bytes, str]]] = defaultdict(list)
+        self._numbered: dict[int, int] = {}
+        self._tree = Frontier()
+
+    def run(self, connection: Connection, witness_notes: Sequence[str] | None) -> AuditReport:
+        """The order matters: what is read later may only be longer, so a growing log is not called cut."""
+        witnessed = self._read_witness(witness_notes or ())
+        sizes = self._read_checkpoints(connection)
+        for size in sorted(witnessed - sizes):
+            self._fault("checkpoint-missing", "A head that the witness has is not in the database", f"size {size}")
+        if witness_notes is not None and not witnessed and len(sizes) > 1:
+            self._fault("witness-empty", "The witness has no head of this log", "witness")
+        self._read_leaves(connection)
+        for size in sorted(size for size in self._heads if size > self._tree.size):
+            for _, where in self._heads[size]:
+                self._fault("log-truncated", f"The log has {self._tree.size} leaves and was signed longer", where)
+        pending = self._read_pending(connection)
+        return AuditReport(
+            tenant=self._tenant,
+            findings=tuple(self._findings),
+            faults=self._faults,
+            rows=rows.row_count(connection, self._tenant),
+            leaves=self._tree.size,
+            checkpoints=len(sizes),
+            pending=pending,
+            unsigned=max(0, self._tree.size - max(sizes, default=0)),
+            witnessed=max(witnessed, default=0),
+        )
+
+    def _fault(self, reason: str, what: str, where: str) -> None:
+        self._faults += 1
+        if len(self._findings) < MOST_FINDINGS:
+            self._findings.append(Finding(reason=reason, what=what, where=where))
+
+    def _read_witness(self, notes: Sequence[str]) -> set[int]:
+        sizes = set()
+        for note in notes:
+            if not note.startswith(f"{self._origin}\n"):
+                continue
+            try:
+                checkpoint = self._verifier.open(note)
+            except IntegrityViolated as error:
+                self._fault("witness-forged", error.what, f"witness {error.where}")
+                continue
+            sizes.add(checkpoint.size)
+            self._heads[checkpoint.size].append((checkpoint.root, f"witness size {checkpoint.size}"))
+        return sizes
+
+    def _read_checkpoints(self, connection: Connection) -> set[int]:
+        sizes = set()
+        for size, note in rows.all_checkpoints(connection, self._tenant):
+            where = f"checkpoint {size}"
+            sizes.add(size)
+            try:
+                checkpoint = self._verifier.open(note)
+            except IntegrityViolated as error:
+                self._fault("checkpoint-forged", error.what, where)
+                continue
+            if checkpoint.origin != self._origin or checkpoint.size != size:
+                self._fault("checkpoint-swapped", "A head belongs to another log or another size", where)
+                continue
+            self._heads[size].append((checkpoint.root, where))
+        return sizes
+
+    def _read_leaves(self, connection: Connection) -> None:
+        for leaf, writer, seq, hashed, body in rows.leaves_with_rows(connection, self._tenant):
+            where = f"leaf {leaf}, writer {writer}, row {seq}"
+            if leaf != self._tree.size:
+                self._fault("leaf-missing", f"Leaf {self._tree.size} should come next", where)
+            if seq != self._numbered.get(writer, 0) + 1:
+                self._fault("row-skipped", "A writer's rows are not numbered one after the other", where)
+            self._numbered[writer] = seq
+            if body is None:
+                self._fault("row-missing", "The row of a leaf is gone", where)
+            elif leaf_hash(leaf_data(self._tenant, writer, seq, bytes(body))) != bytes(hashed):
+                self._fault("row-changed", "A row is not what was numbered", where)
+            self._tree.append(bytes(hashed))
+            for root, signed in self._heads.get(self._tree.size, ()):
+                if root != self._tree.root():
+                    self._fault("head-differs", "The log does not lead to the head that was signed", signed)
+
+    def _read_pending(self, connection: Connection) -> int:
+        known = rows.known_writers(connection)
+        expected = dict(self._numbered)
+        pending = 0
+        for writer, seq, _ in rows.rows_ahead(connection, self._tenant, self._numbered):
+            where = f"writer {writer}, row {seq}"
+            if writer not in known:
+                self._fault("writer-unknown", "A row names a writer that never registered", where)
+            if seq != expected.get(writer, 0) + 1:
+                self._fault("row-missing", "A row before this one is gone", where)
+            expected[writer] = seq
+            pending += 1
+        return pending

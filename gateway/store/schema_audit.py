@@ -1,0 +1,49 @@
+"""The tables of the audit log: rows as written, their numbers in the tree, and the signed heads."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, String, Table, Text
+
+from gateway.store.metadata import metadata
+
+audit_writers = Table(
+    "audit_writers",
+    metadata,
+    Column("writer", Integer, primary_key=True, autoincrement=True, doc="one per start of a process; never used twice"),
+    Column("started", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+audit_rows = Table(
+    "audit_rows",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("writer", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False, doc="from 1, without a gap per tenant and writer"),
+    Column("body", LargeBinary, nullable=False, doc="canonical JSON"),
+    PrimaryKeyConstraint("tenant", "writer", "seq"),
+    sqlite_with_rowid=False,
+)
+
+audit_leaves = Table(
+    "audit_leaves",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("leaf", BigInteger, nullable=False, doc="position in the tree, from 0"),
+    Column("writer", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    PrimaryKeyConstraint("tenant", "leaf"),
+    Index("audit_leaves_row", "tenant", "writer", "seq", unique=True),
+    sqlite_with_rowid=False,
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("note", Text, nullable=False, doc="signed head of the tree, C2SP form"),
+    Column("frontier", LargeBinary, nullable=False, doc="roots of the full subtrees, to go on without reading the log"),
+    PrimaryKeyConstraint("tenant", "size"),
+)

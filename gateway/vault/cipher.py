@@ -1,0 +1,77 @@
+"""The only module that encrypts and decrypts: AES-256-GCM with random 96-bit nonces.
+
+Strategy. A *box* holds a value under a data key made for it alone; a *wrap* holds a 32-byte key under another key. Both
+are bound to associated data, and a label keeps a box from ever passing as a wrap. Boxes begin with the version of the
+format and the algorithm, so a later format can stand beside this one.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gateway.errors import IntegrityViolated
+from gateway.vault.place import FORMAT
+
+KEY = 32
+NONCE = 12
+TAG = 16
+WRAPPED = NONCE + KEY + TAG
+AES_256_GCM = 1
+_HEADER = bytes([FORMAT, AES_256_GCM])
+_FRESH = KEY + 2 * NONCE
+
+
+def new_key() -> bytes:
+    """32 bytes from the operating system's generator."""
+    return os.urandom(KEY)
+
+
+def derive(secret: bytes, purpose: str) -> bytes:
+    """A key for one purpose (HKDF-Expand of RFC 5869, SHA-256, one block); ``secret`` is uniformly random."""
+    return hmac.digest(secret, b"emr-gateway/1/" + purpose.encode() + b"\x01", "sha256")
+
+
+class Wrapper:
+    """A key that wraps other keys; its material stays inside the encryption library."""
+
+    __slots__ = ("_aead",)
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(key)
+
+    def wrap(self, key: bytes, aad: bytes) -> bytes:
+        """``nonce | ciphertext and tag`` of a key."""
+        nonce = os.urandom(NONCE)
+        return nonce + self._aead.encrypt(nonce, key, b"wrap" + aad)
+
+    def unwrap(self, wrapped: bytes, aad: bytes) -> bytes:
+        """The key again; ``IntegrityViolated`` when it was not wrapped by this key for this place."""
+        if len(wrapped) != WRAPPED:
+            raise IntegrityViolated(f"A wrapped key has {len(wrapped)} bytes instead of {WRAPPED}")
+        try:
+            return self._aead.decrypt(wrapped[:NONCE], wrapped[NONCE:], b"wrap" + aad)
+        except InvalidTag:
+            raise IntegrityViolated(
+                "A wrapped key was changed, moved from its place or belongs to another key"
+            ) from None
+
+    def seal(self, plaintext: bytes, box_aad: bytes, wrap_aad: bytes) -> tuple[bytes, bytes]:
+        """(wrapped data key, box) of a value under a fresh data key."""
+        fresh = os.urandom(_FRESH)
+        key, nonce, wrap_nonce = fresh[:KEY], fresh[KEY:-NONCE], fresh[-NONCE:]
+        box = _HEADER + nonce + AESGCM(key).encrypt(nonce, plaintext, _HEADER + box_aad)
+        return wrap_nonce + self._aead.encrypt(wrap_nonce, key, b"wrap" + wrap_aad), box
+
+    def open(self, wrapped: bytes, box: bytes, box_aad: bytes, wrap_aad: bytes) -> bytes:
+        """The value again; ``IntegrityViolated`` when box, wrap or place is not what it was."""
+        if box[:2] != _HEADER:
+            raise IntegrityViolated("A sealed value has a format or an algorithm that this version does not know")
+        key = self.unwrap(wrapped, wrap_aad)
+        try:
+            return AESGCM(key).decrypt(box[2 : 2 + NONCE], box[2 + NONCE :], _HEADER + box_aad)
+        except (InvalidTag, ValueError):  # ValueError: shorter than nonce and tag
+            raise IntegrityViolated("A sealed value was changed or moved from its place") from None

@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+"""Verify an exported audit log without the gateway.
+
+    python verify_audit.py BUNDLE [--key VKEY ...] [--witness FILE ...]
+
+BUNDLE is what ``gateway verify audit --export BUNDLE`` wrote: JSON lines with the log's rows, leaves, signed heads and
+verifier keys. Give ``--key`` a verifier key that you noted when the gateway was set up, and ``--witness`` the notes
+that a witness kept: a bundle can only vouch for itself, so without them somebody who holds the signing key could have
+rewritten everything. Needs Python 3.11 and the ``cryptography`` package. Exit code: 0 valid, 1 faults, 2 unreadable.
+
+What is checked: every leaf hashes to its row and place; each writer's rows are there from 1 on without a gap and in
+order; the tree of the leaves (RFC 6962) has the signed root at the size of every checkpoint and of every witness note;
+every checkpoint is signed by the key and names this log; every witness note has its checkpoint; the bundle is whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+ED25519 = b"\x01"
+NOTE = re.compile(
+    r"^(?P<origin>[^\n+ ]+)\n(?P<size>0|[1-9][0-9]{0,17})\n(?P<root>[A-Za-z0-9+/]{43}=)\n\n"
+    "(?P<signatures>(?:\N{EM DASH} [^\n]+\n)+)",
+    re.MULTILINE,
+)
+
+
+class Unreadable(Exception):
+    """The bundle, a key or a witness file is not what it should be."""
+
+
+def read_key(text: str) -> tuple[str, bytes, Ed25519PublicKey]:
+    """(name, key hash, key) of ``name+hash+key``."""
+    try:
+        name, hashed, data = text.split("+", 2)
+        raw = base64.b64decode(data, validate=True)
+        key = Ed25519PublicKey.from_public_bytes(raw[1:])
+    except ValueError as error:
+        raise Unreadable(f"not a verifier key: {error}") from None
+    expected = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
+    if raw[:1] != ED25519 or expected.hex() != hashed:
+        raise Unreadable("a verifier key does not match its own hash")
+    return name, expected, key
+
+
+def signed_by(note: re.Match[str], keys: list[tuple[str, bytes, Ed25519PublicKey]]) -> bool:
+    """Whether one of the keys signed the note under the log's own name."""
+    text = f"{note['origin']}\n{note['size']}\n{note['root']}\n".encode()
+    for line in note["signatures"].splitlines():
+        name, _, data = line[2:].partition(" ")
+        try:
+            signature = base64.b64decode(data, validate=True)
+        except ValueError:
+            continue
+        for key_name, key_hash, key in keys:
+            if key_name == name == note["origin"] and signature[:4] == key_hash:
+                try:
+                    key.verify(signature[4:], text)
+                except InvalidSignature:
+                    continue
+                return True
+    return False
+
+
+class Tree:
+    """The growing edge of an RFC 6962 tree."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.roots: list[bytes] = []
+
+    def append(self, leaf: bytes) -> None:
+        """Add a leaf hash."""
+        size = self.size
+        while size & 1:
+            leaf = hashlib.sha256(b"\x01" + self.roots.pop() + leaf).digest()
+            size >>= 1
+        self.roots.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The head as it stands."""
+        root = self.roots[-1]
+        for left in reversed(self.roots[:-1]):
+            root = hashlib.sha256(b"\x01" + left + root).digest()
+        return root
+
+
+def leaf_hash(tenant: str, writer: int, seq: int, body: bytes) -> bytes:
+    """Hash of a row with its place."""
+    name = tenant.encode()
+    place = len(name).to_bytes(2, "big") + name + writer.to_bytes(8, "big") + seq.to_bytes(8, "big")
+    return hashlib.sha256(b"\x00" + place + body).digest()
+
+
+def body_of(line: dict[str, Any]) -> bytes | None:
+    """The text of a row, None when it is gone."""
+    if "body64" in line:
+        return base64.b64decode(line["body64"])
+    return line["body"].encode() if "body" in line else None
+
+
+class Recount:
+    """Takes the bundle line by line; ``faults`` is the result."""
+
+    def __init__(self, pinned: list[str], witness_texts: list[str]) -> None:
+        self.pinned = pinned
+        self.witness_texts = witness_texts
+        self.faults: list[str] = []
+        self.keys: list[tuple[str, bytes, Ed25519PublicKey]] = []
+        self.tenant = ""
+        self.heads: defaultdict[int, list[tuple[bytes, str]]] = defaultdict(list)
+        self.witnessed: set[int] = set()
+        self.checkpoints: set[int] = set()
+        self.tree = Tree()
+        self.seqs: defaultdict[int, int] = defaultdict(int)
+        self.counts = {"checkpoint": 0, "leaf": 0, "row": 0}
+        self.ended = False
+
+    def take(self, line: dict[str, Any]) -> None:
+        """One line of the bundle."""
+        kind = line["kind"]
+        if self.ended:
+            self.faults.append("the bundle goes on after its end")
+        if kind == "log":
+            self.log(line)
+        elif kind in self.counts:
+            self.counts[kind] += 1
+            getattr(self, kind)(line)
+        elif kind == "end":
+            self.end(line)
+        else:
+            raise Unreadable("the bundle has a line of an unknown kind")
+
+    def log(self, line: dict[str, Any]) -> None:
+        """Tenant and keys; then the witness notes can be read too."""
+        if line["version"] != 1:
+            raise Unreadable("the bundle has a version that this script does not know")
+        self.tenant = line["tenant"]
+        self.keys = [read_key(text) for text in self.pinned or line["keys"]]
+        for text in self.witness_texts:
+            for note in NOTE.finditer(text):
+                if note["origin"] == self.origin:
+                    self.witness(note)
+
+    @property
+    def origin(self) -> str:
+        """The name this log must go by."""
+        return f"emr-gateway/{self.tenant}"
+
+    def witness(self, note: re.Match[str]) -> None:
+        """A note that the witness kept."""
+        size = int(note["size"])
+        if not signed_by(note, self.keys):
+            self.faults.append(f"witness note {size}: not signed by the key")
+            return
+        self.witnessed.add(size)
+        self.heads[size].append((base64.b64decode(note["root"]), f"witness note {size}"))
+
+    def checkpoint(self, line: dict[str, Any]) -> None:
+        """A head from the log itself."""
+        size, note = line["size"], NOTE.fullmatch(line["note"])
+        self.checkpoints.add(size)
+        if note is None or not signed_by(note, self.keys):
+            self.faults.append(f"checkpoint {size}: not signed by the key")
+        elif note["origin"] != self.origin or int(note["size"]) != size:
+            self.faults.append(f"checkpoint {size}: belongs to another log or size")
+        else:
+            self.heads[size].append((base64.b64decode(note["root"]), f"checkpoint {size}"))
+
+    def leaf(self, line: dict[str, Any]) -> None:
+        """A numbered row."""
+        leaf, writer, seq, body = line["leaf"], line["writer"], line["seq"], body_of(line)
+        where = f"leaf {leaf} (writer {writer}, row {seq})"
+        hashed = bytes.fromhex(line["hash"])
+        if leaf != self.tree.size:
+            self.faults.append(f"{where}: leaf {self.tree.size} should come here")
+        if seq != self.seqs[writer] + 1:
+            self.faults.append(f"{where}: rows of the writer are missing or out of order")
+        self.seqs[writer] = seq
+        if body is None:
+            self.faults.append(f"{where}: its row is gone")
+        elif leaf_hash(self.tenant, writer, seq, body) != hashed:
+            self.faults.append(f"{where}: its row was changed")
+        self.tree.append(hashed)
+        for root, name in self.heads.get(self.tree.size, ()):
+            if root != self.tree.root():
+                self.faults.append(f"{name}: the log does not lead to the signed root")
+
+    def row(self, line: dict[str, Any]) -> None:
+        """A row that was not numbered yet when the bundle was made."""
+        writer, seq = line["writer"], line["seq"]
+        if seq != self.seqs[writer] + 1:
+            self.faults.append(f"writer {writer}, row {seq}: a row before it is gone")
+        self.seqs[writer] = seq
+
+    def end(self, line: dict[str, Any]) -> None:
+        """The counts with which the bundle closes."""
+        self.ended = True
+        if any(line[kind] != count for kind, count in self.counts.items()):
+            self.faults.append("the bundle has other counts than it says at its end")
+
+    def finish(self) -> list[str]:
+        """What can only be said when everything was read."""
+        if not self.ended:
+            self.faults.append("the bundle is cut: it has no end line")
+        for size in sorted(size for size in self.heads if size > self.tree.size):
+            for _, name in self.heads[size]:
+                self.faults.append(f"{name}: the log has only {self.tree.size} leaves")
+        for size in sorted(self.witnessed - self.checkpoints):
+            self.faults.append(f"witness note {size}: the log has no such checkpoint")
+        if self.witness_texts and not self.witnessed and len(self.checkpoints) > 1:
+            self.faults.append("the witness has no note of this log")
+        return self.faults
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Lines of the bundle as objects."""
+    with path.open("rb") as file:
+        for number, text in enumerate(file, 1):
+            try:
+                line = json.loads(text)
+            except ValueError:
+                raise Unreadable(f"line {number} is not JSON") from None
+            if not isinstance(line, dict):
+                raise Unreadable(f"line {number} is not an object")
+            yield line
+
+
+def recount(path: Path, pinned: list[str], witness_texts: list[str]) -> list[Recount]:
+    """One recount for each log of the bundle."""
+    found: list[Recount] = []
+    for line in read_lines(path):
+        if line["kind"] == "log":
+            found.append(Recount(pinned, witness_texts))
+        elif not found:
+            raise Unreadable("the bundle does not begin with a log line")
+        found[-1].take(line)
+    if not found:
+        raise Unreadable("the bundle is empty")
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Verify a bundle and say what was found."""
+    parser = argparse.ArgumentParser(description="Verify an exported audit log of the gateway.")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--key", action="append", default=[], help="verifier key to trust instead of the bundle's")
+    parser.add_argument("--witness", action="append", default=[], type=Path, help="file with notes kept by a witness")
+    asked = parser.parse_args(arguments)
+    try:
+        texts = [path.read_text("utf-8", errors="replace") for path in asked.witness]
+        logs = recount(asked.bundle, asked.key, texts)
+    except (OSError, Unreadable, KeyError, TypeError, ValueError) as error:
+        print(f"unreadable: {type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    if not asked.key:
+        print("note: the keys came from the bundle itself; give --key to know who signed")
+    if not asked.witness:
+        print("note: no witness was asked; a log rewritten by the holder of the key would look valid")
+    faulty = False
+    for log in logs:
+        faults = log.finish()
+        faulty = faulty or bool(faults)
+        print(*faults, sep="\n", end="\n" if faults else "")
+        print(
+            f"{log.origin}: {log.tree.size} leaves, {len(log.checkpoints)} checkpoints, {log.counts['row']} rows "
+            f"waiting, {len(log.witnessed)} witness notes: " + (f"{len(faults)} FAULTS" if faults else "valid")
+        )
+    return 1 if faulty else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
