@@ -178,6 +178,28 @@ def test_a_lasting_fault_is_told_and_loses_nothing(fault: str, says: str) -> Non
     with_account(body, per_page=40)
 
 
+def test_the_cursor_stays_where_answers_are_in_doubt() -> None:
+    """Rows of a page whose count or order is false are stored, but the cursor does not follow them."""
+
+    async def body(account: Account) -> None:
+        account.simulator.fail("wrong-total")
+        with pytest.raises(SourceUnavailable, match="another number"):
+            await account.poll("businesses")
+        api = account.streams["patients"]._api
+        honest = api.url
+        api.url = lambda source, filters: honest(source, filters).update_query(sort="updated_at:desc")
+        with pytest.raises(SourceUnavailable, match="order or filter"):
+            await account.poll("patients")
+        assert account.intake.cursors == {}
+        assert len(account.intake.items) == len(CLINIC.places) + 100
+        api.url = honest
+        account.restart()
+        await account.poll("businesses", "patients")
+        assert ids(account.intake.items, "patients") == set(account.held("patients"))
+
+    with_account(body)
+
+
 def test_duplicate_ids_are_stored_once() -> None:
     """The same row twice on a page is one message."""
 
