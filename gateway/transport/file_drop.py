@@ -25,6 +25,9 @@ STEP = 1024 * 1024
 """Bytes of messages committed together."""
 PARTIAL = (".*", "*.part", "*.tmp", "*.filepart", "*.crdownload", "~*")
 """Names that uploaders use while a file is not whole."""
+_MOST = 1000
+"""Messages committed together, however small they are."""
+_PAUSE = 0.5
 ARCHIVE, FAILED = "archive", "failed"
 
 _log = structlog.get_logger(__name__)
@@ -47,7 +50,7 @@ class FileDrop:
     """
 
     def __init__(
-        self, folder: Path, patterns: Sequence[str], handle: Callable[[Path], Awaitable[None]], *, poll: float = 2.0,
+        self, folder: Path, patterns: Sequence[str], handle: Callable[[Path], Awaitable[None]], *, poll: float = 2.0
     ) -> None:
         self._folder = folder
         self._patterns = tuple(pattern.lower() for pattern in patterns)
@@ -73,11 +76,11 @@ class FileDrop:
         try:
             await self._handle(path)
         except RejectMessage as error:
-            _log.warning("file_failed", code=error.code, reason=error.reason)
+            _log.warning("file-failed", error=error.code, reason=error.reason)
             note = f"{error.code}: {error.reason}\n{error}\n"
             await asyncio.to_thread(self._move, path, FAILED, note)
         except RetryLater as error:
-            _log.warning("file_postponed", code=error.code)
+            _log.warning("file-postponed", error=error.code)
             return error.after or 0.0
         else:
             await asyncio.to_thread(self._move, path, ARCHIVE, None)
@@ -89,7 +92,8 @@ class FileDrop:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InvalidConfiguration(
-                f"The drop folder cannot be made: {error.strerror}.", where="folder",
+                f"The drop folder cannot be made: {error.strerror}.",
+                where="folder",
                 fix="Choose a folder that the gateway may write.",
             ) from error
 
@@ -106,7 +110,8 @@ class FileDrop:
             now.clear()  # a file or the folder vanished during the look: the next look says
         except OSError as error:
             raise InvalidConfiguration(
-                f"The drop folder cannot be read: {error.strerror}.", where="folder",
+                f"The drop folder cannot be read: {error.strerror}.",
+                where="folder",
                 fix="Give the gateway the right to read it.",
             ) from error
         still = sorted((look.mtime_ns, name) for name, look in now.items() if self._seen.get(name) == look)
@@ -134,22 +139,32 @@ def chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-async def hand_in(intake: Intake, parts: Iterator[Item | Finding], *, name: str) -> tuple[int, int]:
-    """Store what was cut from a file in steps of at most :data:`STEP` bytes or one message, cutting in a thread.
+async def hand_in(intake: Intake, parts: Iterator[Item | Finding]) -> tuple[int, int]:
+    """Store what was cut from a file in steps of about :data:`STEP` bytes, cutting in a thread.
 
     Returns:
         How many messages and how many findings were stored.
     """
     messages = findings = 0
-    while True:
-        step = await asyncio.to_thread(_step, parts)
-        if not step:
-            return messages, findings
+    while step := await asyncio.to_thread(_step, parts):
         items = [part for part in step if isinstance(part, Item)]
         found = [part for part in step if isinstance(part, Finding)]
-        await intake.accept(items, name=name, findings=found)
+        await _accept(intake, items, found)
         messages += len(items)
         findings += len(found)
+    return messages, findings
+
+
+async def _accept(intake: Intake, items: list[Item], findings: list[Finding]) -> None:
+    """Commit one step; while the store cannot, the file waits where it is instead of beginning anew."""
+    while True:
+        try:
+            await intake.accept(items, findings=findings)
+        except RetryLater as error:
+            _log.warning("file-waits", error=error.code)
+            await asyncio.sleep(error.after or _PAUSE)
+        else:
+            return
 
 
 def _step(parts: Iterator[Item | Finding]) -> list[Item | Finding]:
@@ -158,7 +173,7 @@ def _step(parts: Iterator[Item | Finding]) -> list[Item | Finding]:
     for part in parts:
         step.append(part)
         size += len(part.body)
-        if size >= STEP:
+        if size >= STEP or len(step) >= _MOST:
             break
     return step
 

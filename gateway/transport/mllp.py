@@ -21,10 +21,10 @@ import structlog
 from gateway.errors import InvalidConfiguration
 from gateway.wire import mllp
 
-Reply = Callable[[bytes], None]
-"""Answers one frame with a message's bytes, unframed; ``b""`` settles the frame without an answer. Call it once."""
+Reply = Callable[[bytes | None], None]
+"""Answers one frame with a message's bytes, unframed. Call it once, at any time. ``b""`` settles the frame without an
+answer; None hangs up, so that the peer sends again what it got no answer for."""
 Handler = Callable[[bytes, Reply], None]
-FaultHandler = Callable[[mllp.Oversized | mllp.Unfinished, Reply], None]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _log = structlog.get_logger(__name__)
@@ -69,22 +69,29 @@ class MllpServer:
         host: the address to listen on.
         port: the port; 0 takes a free one, told by :attr:`port` after :meth:`start`.
         handler: called with every whole frame.
-        faulty: called with every frame that is too long, or that broke off while the connection goes on.
+        oversized: called with the head of every frame that is longer than the limit; the rest was not kept.
         limits: what peers may use.
         ssl: TLS settings; without them only loopback and ``plaintext_networks`` may connect.
         plaintext_networks: networks that may connect without TLS.
     """
 
     def __init__(
-        self, host: str, port: int, handler: Handler, *, faulty: FaultHandler, limits: Limits | None = None,
-        ssl: tls.SSLContext | None = None, plaintext_networks: Sequence[Network] = (),
+        self,
+        host: str,
+        port: int,
+        handler: Handler,
+        *,
+        oversized: Handler,
+        limits: Limits | None = None,
+        ssl: tls.SSLContext | None = None,
+        plaintext_networks: Sequence[Network] = (),
     ) -> None:
         self.host = host
         self.port = port
         self.counts = Counts()
         self.limits = limits or Limits()
         self.handler = handler
-        self.faulty = faulty
+        self.oversized = oversized
         self.encrypted = ssl is not None
         self.closing = False
         self.connections: set[Connection] = set()
@@ -94,7 +101,8 @@ class MllpServer:
         self._sweeper: asyncio.TimerHandle | None = None
         if not self.encrypted and not self._networks and not _is_loopback(host):
             raise InvalidConfiguration(
-                "An MLLP listener outside of loopback needs TLS.", where="host",
+                "An MLLP listener outside of loopback needs TLS.",
+                where="host",
                 fix="Configure a certificate, or list the networks that may speak without TLS in plaintext_networks.",
             )
 
@@ -114,17 +122,22 @@ class MllpServer:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: Connection(self, loop), self.host, self.port, ssl=self._ssl, backlog=1024,
+                lambda: Connection(self, loop),
+                self.host,
+                self.port,
+                ssl=self._ssl,
+                backlog=1024,
                 ssl_handshake_timeout=self.limits.slow if self._ssl else None,
             )
         except OSError as error:
             raise InvalidConfiguration(
                 f"The MLLP listener cannot use its address: {error.strerror or type(error).__name__}.",
-                where="host, port", fix="Choose a free port on an address of this machine.",
+                where="host, port",
+                fix="Choose a free port on an address of this machine.",
             ) from error
         self.port = self._server.sockets[0].getsockname()[1]
         for warning in self.warnings:
-            _log.warning("mllp_plaintext", detail=warning)
+            _log.warning("mllp-plaintext", what=warning, port=self.port)
         self._sweep(loop)
 
     async def close(self, grace: float = 10.0) -> None:
@@ -168,8 +181,21 @@ class Connection(asyncio.Protocol):
     """One peer: decodes its frames, keeps their answers in order, and bounds what it may have in flight."""
 
     __slots__ = (
-        "_backlog", "_begun", "_decoder", "_drained", "_ended", "_flushing", "_handing", "_heard", "_loop", "_out",
-        "_paused", "_server", "_slots", "_stuck", "_transport",
+        "_backlog",
+        "_begun",
+        "_decoder",
+        "_drained",
+        "_ended",
+        "_flushing",
+        "_handing",
+        "_heard",
+        "_loop",
+        "_out",
+        "_paused",
+        "_server",
+        "_slots",
+        "_stuck",
+        "_transport",
     )
 
     def __init__(self, server: MllpServer, loop: asyncio.AbstractEventLoop) -> None:
@@ -257,22 +283,21 @@ class Connection(asyncio.Protocol):
             while self._backlog and len(self._slots) < self._server.limits.in_flight and not self._stuck:
                 event = self._backlog.popleft()
                 self._count(event)
-                if type(event) is mllp.Junk:
-                    continue
+                if isinstance(event, mllp.Junk | mllp.Unfinished):
+                    continue  # a frame that broke off was never answered: its sender sends it again
                 cell: list[bytes | None] = [None]
                 self._slots.append(cell)
-                reply = partial(self._reply, cell)
-                if type(event) is bytes:
-                    self._server.handler(event, reply)
-                elif isinstance(event, mllp.Oversized | mllp.Unfinished):
-                    self._server.faulty(event, reply)
+                if isinstance(event, bytes):
+                    self._server.handler(event, partial(self._reply, cell))
+                else:
+                    self._server.oversized(event.head, partial(self._reply, cell))
         finally:
             self._handing = False
         self._balance()
 
     def _count(self, event: mllp.Event) -> None:
         counts = self._server.counts
-        if type(event) is bytes:
+        if isinstance(event, bytes):
             counts.frames += 1
         elif isinstance(event, mllp.Junk):
             counts.junk_bytes += event.size
@@ -281,7 +306,10 @@ class Connection(asyncio.Protocol):
         else:
             counts.unfinished += 1
 
-    def _reply(self, cell: list[bytes | None], answer: bytes) -> None:
+    def _reply(self, cell: list[bytes | None], answer: bytes | None) -> None:
+        if answer is None:
+            self._transport.abort()
+            return
         cell[0] = mllp.encode(answer) if answer else b""
         slots, out = self._slots, self._out
         while slots and slots[0][0] is not None:

@@ -202,6 +202,14 @@ class Message:
         return index
 
 
+def escape(value: str, using: Delimiters = STANDARD) -> str:
+    """``value`` as the content of a field: delimiters and line ends become escape sequences."""
+    codes = {using.escape: "E", using.field: "F", using.component: "S", using.subcomponent: "T", using.repetition: "R"}
+    codes |= {"\r": "X0D", "\n": ".br"}
+    e = using.escape
+    return "".join(f"{e}{codes[character]}{e}" if character in codes else character for character in value)
+
+
 def split_segments(text: str, separator: str) -> list[str]:
     """The segments of a message's text, without their ends; empty ones are kept.
 

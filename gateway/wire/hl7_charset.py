@@ -15,13 +15,37 @@ Evidence = Literal["byte order mark", "bytes", "declared", "assumed"]
 
 # HL7 table 0211 and the spellings seen in the wild, upper case, without spaces, hyphens and underscores.
 _CODECS = {
-    "ASCII": "ascii", "8859/1": "iso8859-1", "8859/2": "iso8859-2", "8859/3": "iso8859-3", "8859/4": "iso8859-4",
-    "8859/5": "iso8859-5", "8859/6": "iso8859-6", "8859/7": "iso8859-7", "8859/8": "iso8859-8",
-    "8859/9": "iso8859-9", "8859/15": "iso8859-15", "ISO88591": "iso8859-1", "ISO885915": "iso8859-15",
-    "LATIN1": "iso8859-1", "WINDOWS1252": "cp1252", "CP1252": "cp1252", "ISOIR6": "ascii", "ISOIR100": "iso8859-1",
-    "ISOIR14": "shift_jis", "ISOIR13": "shift_jis", "ISOIR87": "iso2022_jp", "ISOIR159": "iso2022_jp_1",
-    "GB180302000": "gb18030", "KSX1001": "euc_kr", "CNS116431992": "big5", "BIG5": "big5", "UNICODE": "utf-8",
-    "UNICODEUTF8": "utf-8", "UTF8": "utf-8", "UNICODEUTF16": "utf-16-be", "UTF16": "utf-16-be",
+    "ASCII": "ascii",
+    "8859/1": "iso8859-1",
+    "8859/2": "iso8859-2",
+    "8859/3": "iso8859-3",
+    "8859/4": "iso8859-4",
+    "8859/5": "iso8859-5",
+    "8859/6": "iso8859-6",
+    "8859/7": "iso8859-7",
+    "8859/8": "iso8859-8",
+    "8859/9": "iso8859-9",
+    "8859/15": "iso8859-15",
+    "ISO88591": "iso8859-1",
+    "ISO885915": "iso8859-15",
+    "LATIN1": "iso8859-1",
+    "WINDOWS1252": "cp1252",
+    "CP1252": "cp1252",
+    "ISOIR6": "ascii",
+    "ISOIR100": "iso8859-1",
+    "ISOIR14": "shift_jis",
+    "ISOIR13": "shift_jis",
+    "ISOIR87": "iso2022_jp",
+    "ISOIR159": "iso2022_jp_1",
+    "GB180302000": "gb18030",
+    "KSX1001": "euc_kr",
+    "CNS116431992": "big5",
+    "BIG5": "big5",
+    "UNICODE": "utf-8",
+    "UNICODEUTF8": "utf-8",
+    "UTF8": "utf-8",
+    "UNICODEUTF16": "utf-16-be",
+    "UTF16": "utf-16-be",
 }
 _ESCAPED = frozenset({"iso2022_jp", "iso2022_jp_1"})
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -121,6 +145,8 @@ def _strict(data: bytes, start: int, name: str) -> str:
         at = start + error.start
     # Raised outside the handler: the codec's own error carries the bytes of the message.
     raise InvalidContent(
-        "charset", f"The bytes are not text in {name}.", where=f"byte {at}",
+        "charset",
+        f"The bytes are not text in {name}.",
+        where=f"byte {at}",
         fix="Ask the sender to fill MSH-18 with the charset it really uses, or set the facility's charset.",
     )

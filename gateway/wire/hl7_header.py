@@ -19,8 +19,13 @@ _LEADING = b" \t\r\n\x0b"
 _USUAL = rb"MSH|^~\&|"
 # HL7 table 0357, by the reason of the error; 207 (application internal error) for every other.
 _CONDITIONS = {
-    "no-header": "100", "several-messages": "100", "batch": "100", "unfinished": "100", "no-control-id": "101",
-    "no-message-type": "101", "delimiters": "102",
+    "no-header": "100",
+    "several-messages": "100",
+    "batch": "100",
+    "unfinished": "100",
+    "no-control-id": "101",
+    "no-message-type": "101",
+    "delimiters": "102",
 }
 
 
@@ -52,8 +57,9 @@ def peek(message: bytes) -> Header:
         message = _narrow(message)
         if not message.startswith(b"MSH"):
             if message[:3] in {b"FHS", b"BHS"}:
-                raise MalformedEnvelope("batch", "A batch came where one message was expected.", where="MSH",
-                                        fix="Send batches as files.")
+                raise MalformedEnvelope(
+                    "batch", "A batch came where one message was expected.", where="MSH", fix="Send batches as files."
+                )
             raise MalformedEnvelope("no-header", "The bytes do not begin with a header segment.", where="MSH")
     fields = _header_fields(message)
     separator = message[3:4]
@@ -70,8 +76,12 @@ def peek(message: bytes) -> Header:
     if not control_id:
         raise MalformedEnvelope("no-control-id", "The header has no message control id.", where="MSH-10")
     if message.find(b"\rMSH" + separator) >= 0 or message.find(b"\nMSH" + separator) >= 0:
-        raise MalformedEnvelope("several-messages", "The frame holds more than one message.", where="MSH",
-                                fix="Send one message in each frame.")
+        raise MalformedEnvelope(
+            "several-messages",
+            "The frame holds more than one message.",
+            where="MSH",
+            fix="Send one message in each frame.",
+        )
     order_key = _order_key(message, separator, component, repetition, subcomponent)
     return Header(control_id.decode("latin-1"), kind.decode("latin-1"), order_key, tuple(fields))
 
@@ -106,10 +116,22 @@ def acknowledge(header: Header, code: AckCode, own_id: str, error: GatewayError 
     event = header.kind.partition("^")[2].encode("latin-1")
     kind = component.join((b"ACK", event, b"ACK")) if event else b"ACK"
     # A line end inside a header field is impossible, so what is echoed here cannot forge a segment.
-    msh = separator.join((
-        b"MSH", encoding, f(5), f(6), f(3), f(4), f(7), b"", kind, own_id.encode("latin-1"), f(11) or b"P",
-        f(12) or b"2.5.1",
-    ))
+    msh = separator.join(
+        (
+            b"MSH",
+            encoding,
+            f(5),
+            f(6),
+            f(3),
+            f(4),
+            f(7),
+            b"",
+            kind,
+            own_id.encode("latin-1"),
+            f(11) or b"P",
+            f(12) or b"2.5.1",
+        )
+    )
     msa = separator.join((b"MSA", code.encode("ascii"), f(10).strip()))
     if error is None:
         return msh + b"\r" + msa + b"\r"
@@ -186,7 +208,7 @@ def _with_event(message: bytes, separator: bytes, kind: bytes) -> bytes:
 
 
 def _order_key(
-    message: bytes, separator: bytes, component: bytes, repetition: bytes, subcomponent: bytes,
+    message: bytes, separator: bytes, component: bytes, repetition: bytes, subcomponent: bytes
 ) -> str | None:
     fields = _segment(message, b"PID" + separator).split(separator, 4)
     if len(fields) < 4 or not fields[3]:

@@ -54,9 +54,7 @@ def _field(message: Message, segment: Span, path: Path) -> list[Span]:
     if index is None:
         return []
     place = repetitions[index]
-    for nth, separator in (
-        (path.component, message.delimiters.component), (path.sub, message.delimiters.subcomponent),
-    ):
+    for nth, separator in ((path.component, message.delimiters.component), (path.sub, message.delimiters.subcomponent)):
         if nth and message.text[place[0] : place[1]] != '""':
             parts = _cut(message.text, place, separator)
             if nth > len(parts):

@@ -29,13 +29,37 @@ def read(path: str, data: bytes = ADT):
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("MSH-1", "|"), ("MSH-2", "^~\\&"), ("MSH-9.2", "A04"), ("MSH-10", "77"), ("PID-1", "1"),
-        ("PID-2", NULL), ("PID-2.1", NULL), ("PID-2.1.2", NULL), ("PID-3.1", "111"), ("PID-3", "111^^^X&1.2&ISO^PI"),
-        ("PID-3[2].1", "222"), ("PID-3[3].1", None), ("PID-3[MR].1", "222"), ("PID-3[5=MR,4=Y].1", "222"),
-        ("PID-3[SS].1", None), ("PID-3.4.2", "1.2"), ("PID-3.4.9", None), ("PID-3.9", None), ("PID-5.1.1", "O&Hara"),
-        ("PID-5.1.2", "Van"), ("PID-5.3", NULL), ("PID-5.3.2", NULL), ("PID-4", None), ("PID-99", None),
-        ("PID-11.2", NULL), ("PID-13[2=NET].4", "a@b.example"), ("NTE-3", "first"), ("NTE[2]-3", "second"),
-        ("NTE[3]-3", None), ("ZZZ-1", None), (".1", None),
+        ("MSH-1", "|"),
+        ("MSH-2", "^~\\&"),
+        ("MSH-9.2", "A04"),
+        ("MSH-10", "77"),
+        ("PID-1", "1"),
+        ("PID-2", NULL),
+        ("PID-2.1", NULL),
+        ("PID-2.1.2", NULL),
+        ("PID-3.1", "111"),
+        ("PID-3", "111^^^X&1.2&ISO^PI"),
+        ("PID-3[2].1", "222"),
+        ("PID-3[3].1", None),
+        ("PID-3[MR].1", "222"),
+        ("PID-3[5=MR,4=Y].1", "222"),
+        ("PID-3[SS].1", None),
+        ("PID-3.4.2", "1.2"),
+        ("PID-3.4.9", None),
+        ("PID-3.9", None),
+        ("PID-5.1.1", "O&Hara"),
+        ("PID-5.1.2", "Van"),
+        ("PID-5.3", NULL),
+        ("PID-5.3.2", NULL),
+        ("PID-4", None),
+        ("PID-99", None),
+        ("PID-11.2", NULL),
+        ("PID-13[2=NET].4", "a@b.example"),
+        ("NTE-3", "first"),
+        ("NTE[2]-3", "second"),
+        ("NTE[3]-3", None),
+        ("ZZZ-1", None),
+        (".1", None),
     ],
 )
 def test_path_reads_exactly_what_it_names(path, value):
@@ -53,8 +77,24 @@ def test_repetitions_and_segments_are_records():
     assert read("PID-99[*]") == read("AIP[*]") == []
 
 
-@pytest.mark.parametrize("text", ["", "PID", "PID-", "PID-0", "PID-3.0", "pid-3", "PID-3[", "PID-3[0]", "PID-3[*].1",
-                                  "PID[*]-3", "PID-3[=MR]", "PID-3[5=].1", "PID 3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "PID",
+        "PID-",
+        "PID-0",
+        "PID-3.0",
+        "pid-3",
+        "PID-3[",
+        "PID-3[0]",
+        "PID-3[*].1",
+        "PID[*]-3",
+        "PID-3[=MR]",
+        "PID-3[5=].1",
+        "PID 3",
+    ],
+)
 def test_what_is_not_a_path_is_refused(text):
     """A path that means nothing fails when it is compiled, not when a message comes."""
     with pytest.raises(InvalidConfiguration):
@@ -68,10 +108,19 @@ def message(fields: str, msh: str = "MSH|^~\\&|A") -> bytes:
 @pytest.mark.parametrize(
     ("sent", "value"),
     [
-        ("\\F\\\\S\\\\T\\\\R\\\\E\\", "|^&~\\"), ("a\\.br\\b", "a\nb"), ("\\X41\\\\X4243\\", "ABC"),
+        ("\\F\\\\S\\\\T\\\\R\\\\E\\", "|^&~\\"),
+        ("a\\.br\\b", "a\nb"),
+        ("\\X41\\\\X4243\\", "ABC"),
         ("\\H\\x\\N\\", "x"),
-        ("\\Zq\\", "\\Zq\\"), ("a\\b\\S\\c", "a\\b^c"), ("\\XF\\", "\\XF\\"), ("\\.sp2\\", "\n\n"),
-        ("\\.sp9999\\", "\\.sp9999\\"), ("\\.sk+3\\", "   "), ("\\", "\\"), ("\\XFF\\", "\\XFF\\"), ("\\.in+4\\x", "x"),
+        ("\\Zq\\", "\\Zq\\"),
+        ("a\\b\\S\\c", "a\\b^c"),
+        ("\\XF\\", "\\XF\\"),
+        ("\\.sp2\\", "\n\n"),
+        ("\\.sp9999\\", "\\.sp9999\\"),
+        ("\\.sk+3\\", "   "),
+        ("\\", "\\"),
+        ("\\XFF\\", "\\XFF\\"),
+        ("\\.in+4\\x", "x"),
     ],
 )
 def test_escapes(sent, value):
@@ -97,8 +146,10 @@ def test_odd_delimiters_are_those_of_the_header():
     assert (read("PID-3.2.2", data), read("PID-3[2]", data), read("PID-4", data)) == ("9", "5", "a$b%c")
 
 
-@pytest.mark.parametrize(("msh", "sub", "escaped"), [("MSH|^|A", None, "\\T\\"), ("MSH||A", "b", "&"),
-                                                     ("MSH|^~|A", None, "\\T\\"), ("MSH|^~\\|A", None, "\\T\\")])
+@pytest.mark.parametrize(
+    ("msh", "sub", "escaped"),
+    [("MSH|^|A", None, "\\T\\"), ("MSH||A", "b", "&"), ("MSH|^~|A", None, "\\T\\"), ("MSH|^~\\|A", None, "\\T\\")],
+)
 def test_delimiters_that_are_left_out_are_not_used(msh, sub, escaped):
     """A shorter MSH-2 leaves characters plain; an empty one means the usual delimiters."""
     assert read("ZZZ-1.1.2", message("a&b", msh)) == sub
@@ -107,8 +158,15 @@ def test_delimiters_that_are_left_out_are_not_used(msh, sub, escaped):
 
 @pytest.mark.parametrize(
     ("data", "reason"),
-    [(b"", "no-header"), (b"PID|1", "no-header"), (b"MSH", "no-header"), (b"MSHA^~\\&|x", "delimiters"),
-     (b"MSH|^^\\&|x", "delimiters"), (b"MSH|abcd|x", "delimiters"), (b"MSH|^~\\&#!?|x", "delimiters")],
+    [
+        (b"", "no-header"),
+        (b"PID|1", "no-header"),
+        (b"MSH", "no-header"),
+        (b"MSHA^~\\&|x", "delimiters"),
+        (b"MSH|^^\\&|x", "delimiters"),
+        (b"MSH|abcd|x", "delimiters"),
+        (b"MSH|^~\\&#!?|x", "delimiters"),
+    ],
 )
 def test_unreadable_header_is_malformed(data, reason):
     """Without a usable header nothing is guessed."""
@@ -129,11 +187,18 @@ HEAD = "MSH|^~\\&|A|||||||||||||||{}\rPID|1||"
 @pytest.mark.parametrize(
     ("declared", "encoding", "found"),
     [
-        ("UNICODE UTF-8", "utf-8", "utf-8"), ("", "utf-8", "utf-8"), ("8859/1", "utf-8", "utf-8"),
-        ("8859/1", "latin-1", "iso8859-1"), ("ASCII", "latin-1", "cp1252"), ("", "cp1252", "cp1252"),
-        ("8859/15", "iso8859-15", "iso8859-15"), ("UNICODE UTF-16", "utf-16", "utf-16-le"),
+        ("UNICODE UTF-8", "utf-8", "utf-8"),
+        ("", "utf-8", "utf-8"),
+        ("8859/1", "utf-8", "utf-8"),
+        ("8859/1", "latin-1", "iso8859-1"),
+        ("ASCII", "latin-1", "cp1252"),
+        ("", "cp1252", "cp1252"),
+        ("8859/15", "iso8859-15", "iso8859-15"),
+        ("UNICODE UTF-16", "utf-16", "utf-16-le"),
         ("", "utf-16-be", "utf-16-be"),
-        ("", "utf-8-sig", "utf-8"), ("8859/1~UNICODE UTF-8", "latin-1", "iso8859-1"), ("NO SUCH", "cp1252", "cp1252"),
+        ("", "utf-8-sig", "utf-8"),
+        ("8859/1~UNICODE UTF-8", "latin-1", "iso8859-1"),
+        ("NO SUCH", "cp1252", "cp1252"),
     ],
 )
 def test_charset_by_declaration_and_evidence(declared, encoding, found):
@@ -183,7 +248,22 @@ def test_spans_name_the_bytes(encoding):
 
 PATHS = ["MSH-9.1", "PID-3[MR].1", "PID-5.1", "PID-13[*]", "NTE[*]", "PID-5.2.2", "ZZZ-1", "MSH-2", "OBX[2]-5"]
 PIECES = [
-    "MSH|^~\\&|", "MSH", "PID|", "|", "^", "~", "\\", "&", "\r", "\n", '""', "x", "\\X4\\", "\\F\\", "é", "\ufeff",
+    "MSH|^~\\&|",
+    "MSH",
+    "PID|",
+    "|",
+    "^",
+    "~",
+    "\\",
+    "&",
+    "\r",
+    "\n",
+    '""',
+    "x",
+    "\\X4\\",
+    "\\F\\",
+    "é",
+    "\ufeff",
     "\0",
 ]
 
@@ -224,9 +304,9 @@ def test_public_corpus_parses():
             check(file.read_bytes())
 
 
-@pytest.mark.parametrize("unit", [
-    "|", "^", "~", "&", "\\", "\r", "\n", "\\X41", "\\X41\\", '""', "PID|1\r", "A\n", "é", "~^^^^MR",
-])
+@pytest.mark.parametrize(
+    "unit", ["|", "^", "~", "&", "\\", "\r", "\n", "\\X41", "\\X41\\", '""', "PID|1\r", "A\n", "é", "~^^^^MR"]
+)
 def test_time_is_linear(unit):
     """Hostile fields cost twice the time for twice the bytes."""
     read_all = [compile_path(path) for path in PATHS if not path.endswith("[*]")]

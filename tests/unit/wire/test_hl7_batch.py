@@ -28,8 +28,12 @@ def pieces(data: bytes) -> list[tuple[str, bytes]]:
 def test_batch_is_cut_into_envelope_and_messages():
     """FHS, BHS, messages, BTS and FTS come out in order with their offsets."""
     assert pieces(BATCH) == [
-        ("FHS", b"FHS|^~\\&|A"), ("BHS", b"BHS|^~\\&|B"), ("MSH", ONE), ("MSH", TWO),
-        ("BTS", b"BTS|2"), ("FTS", b"FTS|1"),
+        ("FHS", b"FHS|^~\\&|A"),
+        ("BHS", b"BHS|^~\\&|B"),
+        ("MSH", ONE),
+        ("MSH", TWO),
+        ("BTS", b"BTS|2"),
+        ("FTS", b"FTS|1"),
     ]
 
 
@@ -73,7 +77,9 @@ def test_oversized_message_is_skipped_and_the_next_is_read():
     data = ONE + b"\r" + b"MSH|" + b"x" * 9000 + b"\r" + TWO
     found = same_in_any_pieces(parse, data).events
     assert [(piece.name, piece.oversized, len(piece.body)) for piece in found] == [
-        ("MSH", False, len(ONE)), ("MSH", True, 4096), ("MSH", False, len(TWO)),
+        ("MSH", False, len(ONE)),
+        ("MSH", True, 4096),
+        ("MSH", False, len(TWO)),
     ]
 
 
@@ -97,8 +103,18 @@ def test_memory_is_bounded():
 
 
 PARTS = [
-    b"MSH|", b"\r", b"\n", b"FHS|", b"BTS", b"x", b"\xef\xbb\xbf", b"\x0b", b"\0", b"\xff\xfe",
-    b"M\0S\0H\0|\0", b"y" * 30,
+    b"MSH|",
+    b"\r",
+    b"\n",
+    b"FHS|",
+    b"BTS",
+    b"x",
+    b"\xef\xbb\xbf",
+    b"\x0b",
+    b"\0",
+    b"\xff\xfe",
+    b"M\0S\0H\0|\0",
+    b"y" * 30,
 ]
 
 

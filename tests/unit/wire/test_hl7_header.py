@@ -11,8 +11,7 @@ from gateway.wire.hl7_path import compile_path
 from tests.unit.wire.feeding import assert_linear
 
 SIU = (
-    b"MSH|^~\\&|APP|FAC|GW|HUB|20260105080000||SIU^S12^SIU_S12|77|T|2.4\rSCH|1\r"
-    b"PID|1||111^^^X&1.2&ISO^PI~222^^^Y&3^MR|"
+    b"MSH|^~\\&|APP|FAC|GW|HUB|20260105080000||SIU^S12^SIU_S12|77|T|2.4\rSCH|1\rPID|1||111^^^X&1.2&ISO^PI~222^^^Y&3^MR|"
 )
 
 
@@ -29,8 +28,14 @@ def test_peek_reads_what_intake_needs():
 
 @pytest.mark.parametrize(
     ("pid", "key"),
-    [(b"", None), (b"5", "5^"), (b"5^^^A&b", "5^A"), (b'""', None), (b"5~6^^^^MR", "6^"),
-     (b"5^^^Q^MR~6^^^R^MR", "5^Q")],
+    [
+        (b"", None),
+        (b"5", "5^"),
+        (b"5^^^A&b", "5^A"),
+        (b'""', None),
+        (b"5~6^^^^MR", "6^"),
+        (b"5^^^Q^MR~6^^^R^MR", "5^Q"),
+    ],
 )
 def test_order_key_is_the_patient_of_the_record(pid, key):
     """The key follows the identifier that names the patient: the first MR, else the first of all."""
@@ -60,11 +65,19 @@ def test_peek_reads_wide_headers(encoding):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "no-header"), (b"PID|1", "no-header"), (b"FHS|^~\\&|", "batch"), (b"MSH", "delimiters"),
-        (b"MSH|", "no-message-type"), (b"MSH|^~\\&|", "no-message-type"), (b"MSH|^~\\&|||||||A^B|", "no-control-id"),
-        (b"MSH|^~\\&|||||||A^B", "no-control-id"), (b"MSH|^~\\&|||||||^|1", "no-message-type"),
-        (b"MSH|^^^^|||||||A^B|1", "delimiters"), (b"MSHx^~\\&xxxxxxxA^Bx1", "delimiters"),
-        (SIU + b"\r" + SIU, "several-messages"), (b"MSH|^~\\&tolong|||||||A|1", "delimiters"),
+        (b"", "no-header"),
+        (b"PID|1", "no-header"),
+        (b"FHS|^~\\&|", "batch"),
+        (b"MSH", "delimiters"),
+        (b"MSH|", "no-message-type"),
+        (b"MSH|^~\\&|", "no-message-type"),
+        (b"MSH|^~\\&|||||||A^B|", "no-control-id"),
+        (b"MSH|^~\\&|||||||A^B", "no-control-id"),
+        (b"MSH|^~\\&|||||||^|1", "no-message-type"),
+        (b"MSH|^^^^|||||||A^B|1", "delimiters"),
+        (b"MSHx^~\\&xxxxxxxA^Bx1", "delimiters"),
+        (SIU + b"\r" + SIU, "several-messages"),
+        (b"MSH|^~\\&tolong|||||||A|1", "delimiters"),
     ],
 )
 def test_header_faults_are_malformed(data, reason):

@@ -1,0 +1,62 @@
+"""Settings of one source that speaks HL7 v2."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from gateway.settings import Part
+from gateway.wire import hl7_charset
+
+
+class Tls(Part):
+    """``[sources.config.tls]``: without it only loopback and ``plaintext_networks`` may connect."""
+
+    certificate: Path = Field(description="PEM file with the listener's certificate and its chain.")
+    key: Path = Field(description="PEM file with the certificate's private key.")
+    client_ca: Path | None = Field(
+        None, description="PEM file with the authorities of client certificates; every client must then have one."
+    )
+
+
+class Hl7Config(Part):
+    """``[sources.config]`` of a source whose adapter is ``hl7``."""
+
+    listen: bool = Field(True, description="Whether to listen for MLLP; false for a source of files only.")
+    host: str = Field("127.0.0.1", description="Address to listen on; outside of loopback TLS is needed.")
+    port: int = Field(2575, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    tls: Tls | None = Field(None, description="Certificate of the listener.")
+    plaintext_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description="Networks that may connect without TLS; a standing warning says so."
+    )
+    acknowledgement: Literal["original", "enhanced"] = Field(
+        "original", description="Answer AA, AE, AR always; or, where MSH-15 is filled, CA, CE, CR as it asks."
+    )
+    facilities: tuple[str, ...] = Field(
+        (), description="Sending facilities (MSH-4.1) that are let in; all when empty, others are answered AR."
+    )
+    charset: str | None = Field(
+        None, description="The facility's charset where MSH-18 is empty, named as in HL7 table 0211, such as 8859/1."
+    )
+    max_message_bytes: int = Field(
+        4 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Longest message in bytes; a longer one gets AR."
+    )
+    max_connections: int = Field(1000, ge=1, le=100_000, description="MLLP connections at once.")
+    max_in_flight: int = Field(64, ge=1, le=10_000, description="Unanswered messages of one connection.")
+    idle_seconds: float = Field(600.0, gt=0, description="Seconds after which a silent connection is closed.")
+    slow_seconds: float = Field(60.0, gt=0, description="Seconds a message may take from its first byte to its last.")
+    hold_seconds: float = Field(
+        30.0, ge=0, description="Seconds a message waits for a store that cannot commit; then the listener hangs up."
+    )
+    folder: Path | None = Field(None, description="Folder where files arrive; without one there is no drop folder.")
+    patterns: tuple[str, ...] = Field(("*.hl7", "*.txt"), description="Names of files to take, as shell patterns.")
+    poll_seconds: float = Field(2.0, ge=0.05, le=3600, description="Seconds between two looks at the folder.")
+
+    @model_validator(mode="after")
+    def _known_charset(self) -> Self:
+        if self.charset is not None and hl7_charset.codec(self.charset) is None:
+            raise ValueError("charset is not one of HL7 table 0211, such as 8859/1 or UNICODE UTF-8")
+        return self

@@ -1,0 +1,260 @@
+"""A practice system that speaks HL7 v2: writes the messages of a made-up clinic's day and sends them over MLLP.
+
+It behaves like a careful sender: one message at a time, the next after its acknowledgement, and after a silence or a
+lost connection the same message again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from gateway.errors import SourceUnavailable
+from gateway.testing.synthetic_clinic import (
+    SyntheticClinic,
+    SyntheticPerson,
+    SyntheticPlace,
+    SyntheticVisit,
+    synthetic_clinic,
+)
+from gateway.wire.hl7 import Message, escape
+from gateway.wire.hl7_header import peek
+from gateway.wire.hl7_path import compile_path
+from gateway.wire.mllp import Decoder, encode
+
+_CODE, _ECHO = compile_path("MSA-1"), compile_path("MSA-2")
+_EVENTS = {
+    "booked": ("S12", "Booked"),
+    "arrived": ("S14", "Arrived"),
+    "cancelled": ("S15", "Cancelled"),
+    "no-show": ("S26", "Noshow"),
+}
+_ANSWER_LIMIT = 64 * 1024
+
+
+def clinic_day(seed: int = 1, *, patients: int = 60, visits: int = 120, merges: int = 1) -> list[bytes]:
+    """The messages of one clinic: registrations, bookings, what became of them, and merges of double registrations.
+
+    The same arguments always give the same messages; each has a control id of its own.
+    """
+    clinic = synthetic_clinic(seed, patients=patients, visits=visits)
+    desk = _FrontDesk(clinic, seed)
+    return [message.encode("utf-8") for message in desk.day(merges)]
+
+
+class _FrontDesk:
+    """Writes messages in the order in which a day's events happen, each a second after the last."""
+
+    def __init__(self, clinic: SyntheticClinic, seed: int) -> None:
+        self._clinic = clinic
+        self._seed = seed
+        self._number = 0
+        self._clock = min((visit.booked_at for visit in clinic.visits), default=datetime(2026, 1, 5, 8).astimezone())
+
+    def day(self, merges: int) -> Iterator[str]:
+        for patient in self._clinic.patients:
+            yield self._adt("A04", patient)
+        for visit in self._clinic.visits:
+            yield self._siu("S12", "Booked", visit)
+        for visit in self._clinic.visits:
+            if visit.outcome != "booked":
+                yield self._siu(*_EVENTS[visit.outcome], visit)
+        for patient in self._clinic.patients[:merges]:
+            yield self._adt("A40", patient, f"MRG|{self._identifier(patient.key + 900_000)}")
+
+    def _msh(self, event: str, structure: str) -> str:
+        self._number += 1
+        self._clock += timedelta(seconds=1)
+        return "|".join(
+            (
+                "MSH",
+                "^~\\&",
+                "PRACTICE",
+                "NORTHSIDE",
+                "GATEWAY",
+                "HUB",
+                _ts(self._clock),
+                "",
+                f"{event}^{structure}",
+                f"{self._seed:04d}{self._number:08d}",
+                "P",
+                "2.5.1",
+                "",
+                "",
+                "AL",
+                "NE",
+                "USA",
+                "UNICODE UTF-8",
+            )
+        )
+
+    def _identifier(self, key: int) -> str:
+        return f"{100_000 + key}^^^PRACTICE^MR"
+
+    def _pid(self, person: SyntheticPerson) -> str:
+        street, city = escape(person.street), escape(person.city)
+        area, local = person.phone[1:4], person.phone[6:].replace("-", "")
+        return "|".join(
+            (
+                "PID",
+                "1",
+                "",
+                self._identifier(person.key),
+                "",
+                f"{escape(person.family)}^{escape(person.given)}^^^^^L",
+                "",
+                f"{person.birth_date:%Y%m%d}",
+                person.sex[0].upper(),
+                "",
+                "",
+                f"{street}^^{city}^{person.state}^{person.postal_code}^USA^H",
+                "",
+                f"^PRN^CP^^1^{area}^{local}~^NET^Internet^{escape(person.email)}",
+                "",
+                "en",
+            )
+        )
+
+    def _adt(self, event: str, person: SyntheticPerson, more: str = "") -> str:
+        structure = "ADT_A39" if event == "A40" else "ADT_A01"
+        lines = [self._msh(f"ADT^{event}", structure), f"EVN|{event}|{_ts(self._clock)}", self._pid(person)]
+        return "\r".join([*lines, more or "PV1|1|O"]) + "\r"
+
+    def _siu(self, event: str, status: str, visit: SyntheticVisit) -> str:
+        clinic = self._clinic
+        patient, therapist = clinic.patients[visit.patient - 1], clinic.therapists[visit.therapist - 1]
+        place: SyntheticPlace = clinic.places[visit.place - 1]
+        who = f"T{therapist.key}^{escape(therapist.family)}^{escape(therapist.given)}"
+        start, end = f"{visit.start:%Y%m%d%H%M%S}", f"{visit.end:%Y%m%d%H%M%S}"
+        reason = f"{escape(visit.cancel_reason)}" if event == "S15" else ""
+        minutes = int((visit.end - visit.start).total_seconds()) // 60
+        sch = "|".join(
+            (
+                "SCH",
+                f"P{visit.key}",
+                f"V{visit.key}",
+                "",
+                "",
+                "",
+                reason,
+                "",
+                f"^{escape(visit.kind)}",
+                str(minutes),
+                "min",
+                f"^^{minutes}^{start}^{end}",
+                *[""] * 13,
+                status,
+            )
+        )
+        return (
+            "\r".join(
+                (
+                    self._msh(f"SIU^{event}", "SIU_S12"),
+                    sch,
+                    self._pid(patient),
+                    f"PV1|1|O|P{place.key}^GYM||||{who}",
+                    "RGS|1",
+                    f"AIS|1||{escape(visit.kind)}|{start}",
+                    f"AIL|1||P{place.key}^GYM^^{escape(place.name)}",
+                    f"AIP|1||{who}",
+                )
+            )
+            + "\r"
+        )
+
+
+def _ts(moment: datetime) -> str:
+    return f"{moment:%Y%m%d%H%M%S%z}"
+
+
+async def send_day(
+    host: str,
+    port: int,
+    messages: Sequence[bytes],
+    on_ack: Callable[[str, str], None] | None = None,
+    *,
+    pause: float = 0.0,
+    timeout: float = 30.0,
+    attempts: int = 10,
+) -> int:
+    """Send messages over one connection, each after the acknowledgement of the one before.
+
+    Args:
+        host: where the listener is.
+        port: its port.
+        messages: unframed messages, in the order to send.
+        on_ack: told the control id and the acknowledgement code of each answer.
+        pause: seconds between two messages.
+        timeout: seconds to wait for an answer before sending again.
+        attempts: how often one message is sent before giving up.
+
+    Returns:
+        How many were acknowledged AA or CA.
+
+    Raises:
+        SourceUnavailable: no answer after ``attempts``.
+    """
+    accepted = 0
+    sender = _Sender(host, port, timeout)
+    try:
+        for message in messages:
+            code = await sender.deliver(message, attempts)
+            accepted += code in {"AA", "CA"}
+            if on_ack is not None:
+                on_ack(peek(message).control_id, code)
+            if pause:
+                await asyncio.sleep(pause)
+    finally:
+        await sender.hang_up()
+    return accepted
+
+
+class _Sender:
+    """One connection at a time, opened when needed."""
+
+    def __init__(self, host: str, port: int, timeout: float) -> None:
+        self._host = host
+        self._port = port
+        self._timeout = timeout
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._decoder = Decoder(_ANSWER_LIMIT)
+        self._answers: list[bytes] = []
+
+    async def deliver(self, message: bytes, attempts: int) -> str:
+        """Send until it is answered; returns the acknowledgement code."""
+        control_id = peek(message).control_id
+        for attempt in range(attempts):
+            try:
+                return await asyncio.wait_for(self._exchange(message, control_id), self._timeout)
+            except (OSError, EOFError, TimeoutError):
+                await self.hang_up()
+                await asyncio.sleep(min(0.1 * 2**attempt, 5.0))
+        raise SourceUnavailable(f"No acknowledgement after {attempts} attempts.")
+
+    async def hang_up(self) -> None:
+        """Close the connection, whatever state it is in."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+        self._decoder = Decoder(_ANSWER_LIMIT)
+        self._answers.clear()
+
+    async def _exchange(self, message: bytes, control_id: str) -> str:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(self._host, self._port)
+        reader, writer = self._streams
+        writer.write(encode(message))
+        await writer.drain()
+        while True:
+            answer = Message(await self._answer(reader))
+            if _ECHO(answer) == control_id:
+                return str(_CODE(answer))
+
+    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+        while not self._answers:
+            data = await reader.read(_ANSWER_LIMIT)
+            if not data:
+                raise EOFError
+            self._answers += [event for event in self._decoder.feed(data) if isinstance(event, bytes)]
+        return self._answers.pop(0)

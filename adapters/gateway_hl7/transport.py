@@ -1,0 +1,208 @@
+"""MLLP and the drop folder: the only I/O of this adapter. Nothing is answered before its receipt is there."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import zlib
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from gateway.errors import (
+    GatewayError,
+    InvalidConfiguration,
+    LimitExceeded,
+    MalformedEnvelope,
+    RejectMessage,
+    RetryLater,
+)
+from gateway.model.exchange import Intake, Item, Receipt, Transport
+from gateway.transport.file_drop import FileDrop, chunks, hand_in
+from gateway.transport.mllp import Limits, MllpServer, Reply
+from gateway.wire.hl7_header import AckCode, Header, acknowledge, glance, peek
+from gateway_hl7.config import Hl7Config, Tls
+from gateway_hl7.records import item, items
+
+_PAUSE = 0.1
+_ENHANCED: dict[str, AckCode] = {"AA": "CA", "AE": "CE", "AR": "CR"}
+
+_log = structlog.get_logger(__name__)
+
+
+def transports(name: str, config: Hl7Config) -> Sequence[Transport]:
+    """What is configured of the two ways in."""
+    ways: list[Transport] = []
+    if config.listen:
+        ways.append(Listener(name, config))
+    if config.folder is not None:
+        ways.append(Folder(config.folder, config))
+    return ways
+
+
+class Listener:
+    """One MLLP listener.
+
+    A message waits for a store that cannot commit, and its connection with it; after ``hold_seconds`` the listener
+    hangs up, since many senders take a negative answer for a final one and give the message up.
+    """
+
+    def __init__(self, name: str, config: Hl7Config) -> None:
+        self._name = name
+        self._config = config
+        self._facilities = frozenset(facility.encode("utf-8") for facility in config.facilities)
+        self.server: MllpServer | None = None
+        """The listening server, while it runs."""
+
+    async def run(self, intake: Intake) -> None:
+        """Listen until cancelled, then send the answers that are still owed."""
+        config = self._config
+        exchange = Exchange(config, self._facilities, intake, asyncio.get_running_loop())
+        self.server = MllpServer(
+            config.host,
+            config.port,
+            exchange.receive,
+            oversized=exchange.oversized,
+            ssl=_context(config.tls),
+            plaintext_networks=config.plaintext_networks,
+            limits=Limits(
+                frame=config.max_message_bytes,
+                in_flight=config.max_in_flight,
+                connections=config.max_connections,
+                idle=config.idle_seconds,
+                slow=config.slow_seconds,
+            ),
+        )
+        await self.server.start()
+        _log.info("mllp-listening", source=self._name, host=config.host, port=self.server.port)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.server.close()
+
+
+class Exchange:
+    """From a frame to its answer."""
+
+    def __init__(
+        self, config: Hl7Config, facilities: frozenset[bytes], intake: Intake, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._enhanced = config.acknowledgement == "enhanced"
+        self._hold = config.hold_seconds
+        self._limit = config.max_message_bytes
+        self._facilities = facilities
+        self._intake = intake
+        self._loop = loop
+
+    def receive(self, frame: bytes, reply: Reply) -> None:
+        """Store one frame, or refuse it by its header; ``reply`` follows the commit."""
+        try:
+            header = peek(frame)
+            if self._facilities:
+                self._check_sender(header)
+        except MalformedEnvelope as error:
+            self._refuse(frame, error, reply)
+        else:
+            self._submit(item(header, frame), header, reply, None)
+
+    def oversized(self, head: bytes, reply: Reply) -> None:
+        """Refuse a frame that is too long."""
+        error = LimitExceeded(
+            "message-too-large",
+            f"The message is longer than {self._limit} bytes.",
+            fix="Raise max_message_bytes if such messages are expected.",
+        )
+        self._refuse(head, error, reply)
+
+    def _check_sender(self, header: Header) -> None:
+        encoding = header.field(2)
+        facility = header.field(4).split(encoding[:1], 1)[0] if encoding else header.field(4)
+        if facility not in self._facilities:
+            raise MalformedEnvelope(
+                "unknown-sender",
+                "The sending facility is not one of this source.",
+                where="MSH-4",
+                fix="Add it to facilities if it may send here.",
+            )
+
+    def _submit(self, message: Item, header: Header, reply: Reply, until: float | None) -> None:
+        self._intake.submit(message, partial(self._settled, message, header, reply, until))
+
+    def _settled(
+        self, message: Item, header: Header, reply: Reply, until: float | None, result: Receipt | Exception
+    ) -> None:
+        if isinstance(result, Receipt):
+            reply(self._answer(header, "AA", f"A{result.message_id}"))
+        elif isinstance(result, RetryLater):
+            now = self._loop.time()
+            until = now + self._hold if until is None else until
+            if now >= until:
+                _log.warning("mllp-hung-up", error=result.code)
+                reply(None)
+                return
+            self._loop.call_later(result.after or _PAUSE, self._submit, message, header, reply, until)
+        elif isinstance(result, RejectMessage):
+            self._refuse(message.body, result, reply)
+        else:
+            # A fault of ours: no answer, so that the sender keeps the message.
+            _log.error("mllp-hung-up", error=type(result).__name__)
+            reply(None)
+
+    def _refuse(self, frame: bytes, error: RejectMessage, reply: Reply) -> None:
+        header = glance(frame)
+        own_id = f"R{zlib.crc32(frame):08x}"
+        answer = self._answer(header, "AR", own_id, error)
+
+        def kept(failure: Exception | None) -> None:
+            reply(answer if failure is None else None)
+
+        self._intake.refuse(frame, "AR", error.reason, error.where, kept)
+
+    def _answer(self, header: Header, code: AckCode, own_id: str, error: GatewayError | None = None) -> bytes:
+        """The acknowledgement, or nothing where none is wanted: an answer is never answered."""
+        if header.kind.partition("^")[0] == "ACK":
+            return b""
+        wanted = header.field(15) if self._enhanced else b""
+        if wanted:
+            if wanted == b"NE" or (wanted == b"ER" and code == "AA") or (wanted == b"SU" and code != "AA"):
+                return b""
+            code = _ENHANCED[code]
+        return acknowledge(header, code, own_id, error)
+
+
+class Folder:
+    """One drop folder."""
+
+    def __init__(self, folder: Path, config: Hl7Config) -> None:
+        self._folder = folder
+        self._config = config
+
+    async def run(self, intake: Intake) -> None:
+        """Take files until cancelled."""
+
+        async def take(path: Path) -> None:
+            await hand_in(intake, items(chunks(path), self._config.max_message_bytes))
+
+        drop = FileDrop(self._folder, self._config.patterns, take, poll=self._config.poll_seconds)
+        await drop.run()
+
+
+def _context(tls: Tls | None) -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+        if tls.client_ca is not None:
+            context.load_verify_locations(tls.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except OSError as error:
+        raise InvalidConfiguration(
+            f"The listener's certificate cannot be used: {type(error).__name__}.",
+            where="tls",
+            fix="Check that certificate, key and client_ca are PEM files that the gateway may read and that match.",
+        ) from error
+    return context
