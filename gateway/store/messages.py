@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.rows import Found
 from gateway.store.schema import contexts, inbox, messages, outcomes, residue, source_cursors
@@ -17,6 +18,16 @@ _same_control = select(messages.c.control_id, messages.c.message_id, messages.c.
     messages.c.source == bindparam("source"),
     messages.c.control_id.in_(bindparam("controls", expanding=True)),
 )
+_KEY = ("tenant", "source", "kind", "path")
+_new_sqlite, _new_postgres = sqlite.insert(residue), postgresql.insert(residue)
+_add_residue = {
+    "sqlite": _new_sqlite.on_conflict_do_update(
+        index_elements=_KEY, set_={"count": residue.c.count + _new_sqlite.excluded.count}
+    ),
+    "postgresql": _new_postgres.on_conflict_do_update(
+        index_elements=_KEY, set_={"count": residue.c.count + _new_postgres.excluded.count}
+    ),
+}
 _leave_inbox = delete(inbox).where(
     inbox.c.tenant == bindparam("b_tenant"),
     inbox.c.lane == bindparam("b_lane"),
@@ -154,13 +165,12 @@ def _last_outcomes(tenant: str) -> Any:  # SQLAlchemy's own generic for a select
 
 def count_residue(connection: Connection, tenant: str, counts: Mapping[tuple[str, str, str], int]) -> None:
     """Add to the number of times each (source, kind, path) held something no rule reads."""
-    for (source, kind, path), count in sorted(counts.items()):
-        where = and_(
-            residue.c.tenant == tenant, residue.c.source == source, residue.c.kind == kind, residue.c.path == path
-        )
-        changed = connection.execute(residue.update().where(where).values(count=residue.c.count + count))
-        if changed.rowcount == 0:
-            connection.execute(residue.insert().values(tenant=tenant, source=source, kind=kind, path=path, count=count))
+    if counts:
+        rows = [
+            {"tenant": tenant, "source": source, "kind": kind, "path": path, "count": count}
+            for (source, kind, path), count in sorted(counts.items())
+        ]
+        connection.execute(_add_residue[connection.dialect.name], rows)
 
 
 def residue_of(connection: Connection, tenant: str) -> Sequence[Found]:
