@@ -22,17 +22,20 @@ def _simulator(address: str) -> str:
 class ClinikoConfig(Part):
     """``[sources.config]`` of a source whose adapter is ``cliniko``."""
 
-    api_key: Secret = Field(
-        description="Reference to the API key (env:NAME or file:path); its suffix, such as -au2, names the shard."
+    api_key: Secret | None = Field(
+        None,
+        description="Reference to the API key (env:NAME or file:path); its suffix, such as -au2, names the shard. "
+        "Polling needs it; importing saved pages does not.",
     )
     app_name: str = Field(
         "emr-gateway",
         pattern=r"^[\w .-]{1,64}$",
         description="Name of the calling software, which the vendor asks for.",
     )
-    contact_email: str = Field(
+    contact_email: str | None = Field(
+        None,
         pattern=r"^[^@\s()]+@[^@\s()]+\.[^@\s()]+$",
-        description="Address where the vendor reaches those who run this gateway; required by the vendor.",
+        description="Address where the vendor reaches those who run this gateway, sent with every request.",
     )
     base_url: Annotated[str, AfterValidator(_simulator)] | None = Field(
         None, description="Address of a simulator on loopback, instead of the vendor's own."

@@ -197,13 +197,14 @@ class AccountTransport:
     """Polls all lists of one account until cancelled."""
 
     def __init__(self, name: str, config: ClinikoConfig) -> None:
-        self._name = name
-        self._config = config
+        if config.api_key is None or config.contact_email is None:
+            what = "Polling needs an API key and an address for the vendor's questions"
+            raise InvalidConfiguration(what, where=f"sources.{name}.config", fix="Set api_key and contact_email.")
+        self._name, self._config, self._key = name, config, config.api_key
 
     async def run(self, intake: Intake) -> None:
         """Raises ``InvalidConfiguration`` when the key cannot be read or names no shard."""
-        config = self._config
-        key = resolve_secret(config.api_key)
+        config, key = self._config, resolve_secret(self._key)
         base = config.base_url or f"https://api.{shard(key)}.cliniko.com"
         headers = {
             "Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode("ascii"),

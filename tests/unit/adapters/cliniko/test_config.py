@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from tests.unit.adapters.cliniko.account import config
+from gateway.errors import InvalidConfiguration
+from tests.unit.adapters.cliniko.account import ADAPTER, config
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,10 @@ def test_the_defaults_are_safe() -> None:
     plain = config()
     assert plain.requests_per_minute < 200
     assert plain.base_url is None
+
+
+@pytest.mark.parametrize("missing", ["api_key", "contact_email"])
+def test_polling_needs_key_and_contact(missing: str) -> None:
+    """Importing a saved page needs no account; polling without one is refused with what to set."""
+    with pytest.raises(InvalidConfiguration, match=missing):
+        ADAPTER.transports("north", config(**{missing: None}))
