@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 ED25519 = b"\x01"
 NOTE = re.compile(
     r"^(?P<origin>[^\n+ ]+)\n(?P<size>0|[1-9][0-9]{0,17})\n(?P<root>[A-Za-z0-9+/]{43}=)\n\n"
-    "(?P<signatures>(?:\N{EM DASH} [^\n]+\n)+)",
+    "(?P<signatures>(?:\N{EM DASH} [^ \n]+ [A-Za-z0-9+/=]+\n)+)",
     re.MULTILINE,
 )
 

@@ -22,7 +22,7 @@ ED25519 = b"\x01"
 DASH = "\N{EM DASH}"
 _NOTE = re.compile(
     r"^(?P<origin>[^\n+ ]+)\n(?P<size>0|[1-9][0-9]{0,17})\n(?P<root>[A-Za-z0-9+/]{43}=)\n\n"
-    rf"(?P<signatures>(?:{DASH} [^\n]+\n)+)",
+    rf"(?P<signatures>(?:{DASH} [^ \n]+ [A-Za-z0-9+/=]+\n)+)",
     re.MULTILINE,
 )
 
@@ -98,7 +98,7 @@ class Verifier:
             except binascii.Error:
                 continue
             key = self._keys.get((name, signature[:4])) if name == checkpoint.origin else None
-            if key is None:
+            if key is None or base64.b64encode(signature).decode() != data:  # one signature, one way to write it
                 continue
             try:
                 key.verify(signature[4:], note.partition("\n\n")[0].encode() + b"\n")

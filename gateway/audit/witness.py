@@ -17,12 +17,12 @@ class FileWitness:
         self.path = path
 
     def append(self, checkpoint: Checkpoint) -> None:
-        """Keep one note. A line that a crash has torn is ended first, so that it spoils nothing after it."""
+        """Keep one note. A line that a crash has torn is marked first, so that half a signature passes for none."""
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             size = os.fstat(handle).st_size
             torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            os.write(handle, ("\n" * torn + checkpoint.note + "\n").encode())
+            os.write(handle, (" (torn)\n" * torn + checkpoint.note + "\n").encode())
             os.fsync(handle)
         finally:
             os.close(handle)

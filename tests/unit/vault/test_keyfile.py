@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -117,3 +118,31 @@ def test_a_key_outlives_the_death_of_its_maker(path: Path) -> None:
 def test_rows_do_not_show_wrapped_keys() -> None:
     """A row in a log or a traceback shows its id and kind only."""
     assert repr(KeyRow(5, "t", "intake", b"owner", b"secret-bytes", 0)) == "<KeyRow 5 intake>"
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_a_commit_returns_after_its_syncs(path: Path, tmp_path: Path) -> None:
+    """The file is synced after its last write and the folder after the journal is gone; then the commit returns."""
+    program = (
+        "import os, pathlib, sys\n"
+        "from gateway.vault.keyfile import KeyFile, KeyRow\n"
+        "file = KeyFile(pathlib.Path(sys.argv[1]))\n"
+        "with file.transaction():\n"
+        "    file.insert([KeyRow(1, 't', 'patient', b'1', b'w', 0)])\n"
+        "os.write(1, b'returned')\n"
+    )
+    trace = tmp_path / "trace"
+    calls = "trace=write,pwrite64,fsync,fdatasync,unlink,unlinkat"
+    command = ["strace", "-f", "-y", "-o", str(trace), "-e", calls, sys.executable, "-c", program, str(path)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.stdout != "returned":
+        pytest.skip("strace may not trace here")
+    lines = trace.read_text().splitlines()
+    lines = lines[: next(i for i, line in enumerate(lines) if '"returned"' in line)]
+
+    def last(*marks: str) -> int:
+        return max(i for i, line in enumerate(lines) if all(mark in line for mark in marks))
+
+    written, synced = last("pwrite64", f"{path}>"), last("sync(", f"{path}>")
+    removed, folder = last("unlink", f"{path}-journal"), last("sync(", f"{path.parent}>")
+    assert written < synced < removed < folder
