@@ -22,7 +22,7 @@ ADAPTER = {
     "quality.toml",
 }
 PLUGIN = {"__init__.py", "plugin.py", "config.py", "quality.toml"}
-JOBS = {"sink.py", "reactor.py", "provider.py"}
+JOBS = {"sink.py", "reactor.py", "provider.py", "command.py"}
 NETWORK = {"aiohttp", "socket", "http", "ssl"}
 
 
@@ -61,7 +61,7 @@ def test_an_adapter_is_one_folder_with_the_usual_names(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", folders("plugins"), ids=lambda folder: folder.name)
 def test_a_plugin_is_one_folder_with_the_usual_names(folder: Path) -> None:
-    """A sink, a reactor or a key provider has its wiring, settings, quality table and one job."""
+    """A sink, a reactor, a key provider or a command has its wiring, settings, quality table and one job."""
     assert folder.name.startswith("gateway_")
     used = {
         name for path in modules(short(folder)) if path.name != "simulator.py" for name, _ in imported(parsed(path))
@@ -124,7 +124,7 @@ def test_the_rules_see_a_planted_fault() -> None:
         "has client.py, which no other adapter has",
     ]
     assert list(plugin_faults(PLUGIN | {"mess.py"}, networked=True)) == [
-        "has none of provider.py, reactor.py, sink.py",
+        "has none of command.py, provider.py, reactor.py, sink.py",
         "has mess.py",
         "talks to a network system and has no simulator.py",
     ]
