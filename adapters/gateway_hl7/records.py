@@ -16,6 +16,8 @@ from gateway.wire.hl7_header import Header, peek
 _PLACE = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[[^\]]*\])?-(\d+)")
 _MOST_FIELDS = 200
 """A segment with more fields is named as a whole: no standard segment has so many."""
+_MOST_REPEATS, _MOST_SEGMENTS = 50, 500
+"""Segments of one name, and of all, that are looked at: a report of thousands of lines has the same places in them."""
 _ENVELOPE = frozenset({"MSH", "EVN", "BTS", "FTS", "BHS", "FHS"})
 _NUMBERED = frozenset(
     {"PID", "NK1", "PV1", "NTE", "AL1", "DG1", "GT1", "IN1", "RGS", "AIS", "AIG", "AIL", "AIP", "OBX", "OBR", "ACC"}
@@ -127,24 +129,26 @@ def residue_of(covered: frozenset[str]) -> Callable[[Message], tuple[str, ...]]:
     """A function that lists the places (``SEG-n``) of a message that hold something none of ``covered`` reads."""
     read = frozenset(f"{found[1]}-{found[2]}" for found in map(_PLACE.match, covered) if found)
 
-    # Messages of one sender fill the same fields again and again, so each pattern of filled fields is judged once.
-    @lru_cache(maxsize=4096)
-    def unread(name: str, filled: bytes) -> tuple[str, ...]:
-        first = 2 if name in _NUMBERED else 1
-        places = (f"{name}-{number}" for number in range(first, len(filled)) if filled[number])
-        return tuple(place for place in places if place not in read)
+    # Messages of one sender fill the same fields again and again, so each shape of a message is judged once.
+    @lru_cache(maxsize=512)
+    def unread(shape: tuple[tuple[str, bytes], ...]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for name, filled in shape:
+            if len(filled) > _MOST_FIELDS:
+                found[name] = None
+                continue
+            first = 2 if name in _NUMBERED else 1
+            places = (f"{name}-{number}" for number in range(first, len(filled)) if filled[number])
+            found.update((place, None) for place in places if place not in read)
+        return tuple(found)
 
     def residue(message: Message) -> tuple[str, ...]:
-        found: dict[str, None] = {}
-        for name in message.names():
-            if name in _ENVELOPE:
-                continue
-            for text in message.segments(name):
-                fields = text.split(message.delimiters.field)
-                if len(fields) <= _MOST_FIELDS:
-                    found.update(dict.fromkeys(unread(name, bytes(map(bool, fields)))))
-                else:
-                    found[name] = None
-        return tuple(found)
+        separator = message.delimiters.field
+        shape = [
+            (name, bytes(map(bool, text.split(separator, _MOST_FIELDS + 1))))
+            for name in message.names() if name not in _ENVELOPE
+            for text in message.segments(name)[:_MOST_REPEATS]
+        ]  # fmt: skip
+        return unread(tuple(shape[:_MOST_SEGMENTS]))
 
     return residue

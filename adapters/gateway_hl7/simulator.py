@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from gateway.errors import SourceUnavailable
-from gateway.testing.synthetic_clinic import (
-    SyntheticClinic,
-    SyntheticPerson,
-    SyntheticPlace,
-    SyntheticVisit,
-    synthetic_clinic,
-)
+from gateway.testing.synthetic_clinic import SyntheticClinic, SyntheticPerson, SyntheticVisit, synthetic_clinic
 from gateway.wire.hl7 import Message, escape
 from gateway.wire.hl7_header import peek
 from gateway.wire.hl7_path import compile_path
@@ -50,118 +44,73 @@ class _FrontDesk:
         self._clinic = clinic
         self._seed = seed
         self._number = 0
-        self._clock = min((visit.booked_at for visit in clinic.visits), default=datetime(2026, 1, 5, 8).astimezone())
+        self._clock = min((visit.booked_at for visit in clinic.visits), default=datetime(2026, 1, 5, 8, tzinfo=UTC))
 
     def day(self, merges: int) -> Iterator[str]:
+        doubles = self._clinic.patients[:merges]
         for patient in self._clinic.patients:
-            yield self._adt("A04", patient)
+            yield self._adt("A04", patient, _number(patient.key), "PV1|1|O")
+        for patient in doubles:
+            yield self._adt("A04", patient, _number(patient.key, double=True), "PV1|1|O")
         for visit in self._clinic.visits:
             yield self._siu("S12", "Booked", visit)
         for visit in self._clinic.visits:
             if visit.outcome != "booked":
                 yield self._siu(*_EVENTS[visit.outcome], visit)
-        for patient in self._clinic.patients[:merges]:
-            yield self._adt("A40", patient, f"MRG|{self._identifier(patient.key + 900_000)}")
+        for patient in doubles:
+            prior = _number(patient.key, double=True)
+            yield self._adt("A40", patient, _number(patient.key), f"MRG|{prior}")
 
     def _msh(self, event: str, structure: str) -> str:
         self._number += 1
         self._clock += timedelta(seconds=1)
-        return "|".join(
-            (
-                "MSH",
-                "^~\\&",
-                "PRACTICE",
-                "NORTHSIDE",
-                "GATEWAY",
-                "HUB",
-                _ts(self._clock),
-                "",
-                f"{event}^{structure}",
-                f"{self._seed:04d}{self._number:08d}",
-                "P",
-                "2.5.1",
-                "",
-                "",
-                "AL",
-                "NE",
-                "USA",
-                "UNICODE UTF-8",
-            )
+        return (
+            f"MSH|^~\\&|PRACTICE|NORTHSIDE|GATEWAY|HUB|{_ts(self._clock)}||{event}^{structure}"
+            f"|{self._seed:04d}{self._number:08d}|P|2.5.1|||AL|NE|USA|UNICODE UTF-8"
         )
 
-    def _identifier(self, key: int) -> str:
-        return f"{100_000 + key}^^^PRACTICE^MR"
-
-    def _pid(self, person: SyntheticPerson) -> str:
-        street, city = escape(person.street), escape(person.city)
-        area, local = person.phone[1:4], person.phone[6:].replace("-", "")
-        return "|".join(
-            (
-                "PID",
-                "1",
-                "",
-                self._identifier(person.key),
-                "",
-                f"{escape(person.family)}^{escape(person.given)}^^^^^L",
-                "",
-                f"{person.birth_date:%Y%m%d}",
-                person.sex[0].upper(),
-                "",
-                "",
-                f"{street}^^{city}^{person.state}^{person.postal_code}^USA^H",
-                "",
-                f"^PRN^CP^^1^{area}^{local}~^NET^Internet^{escape(person.email)}",
-                "",
-                "en",
-            )
-        )
-
-    def _adt(self, event: str, person: SyntheticPerson, more: str = "") -> str:
-        structure = "ADT_A39" if event == "A40" else "ADT_A01"
-        lines = [self._msh(f"ADT^{event}", structure), f"EVN|{event}|{_ts(self._clock)}", self._pid(person)]
-        return "\r".join([*lines, more or "PV1|1|O"]) + "\r"
+    def _adt(self, event: str, person: SyntheticPerson, number: str, last: str) -> str:
+        msh = self._msh(f"ADT^{event}", "ADT_A39" if event == "A40" else "ADT_A01")
+        return _message(msh, f"EVN|{event}|{_ts(self._clock)}", _pid(person, number), last)
 
     def _siu(self, event: str, status: str, visit: SyntheticVisit) -> str:
         clinic = self._clinic
         patient, therapist = clinic.patients[visit.patient - 1], clinic.therapists[visit.therapist - 1]
-        place: SyntheticPlace = clinic.places[visit.place - 1]
+        place = clinic.places[visit.place - 1]
         who = f"T{therapist.key}^{escape(therapist.family)}^{escape(therapist.given)}"
         start, end = f"{visit.start:%Y%m%d%H%M%S}", f"{visit.end:%Y%m%d%H%M%S}"
-        reason = f"{escape(visit.cancel_reason)}" if event == "S15" else ""
+        reason = escape(visit.cancel_reason) if event == "S15" else "ROUTINE"
         minutes = int((visit.end - visit.start).total_seconds()) // 60
-        sch = "|".join(
-            (
-                "SCH",
-                f"P{visit.key}",
-                f"V{visit.key}",
-                "",
-                "",
-                "",
-                reason,
-                "",
-                f"^{escape(visit.kind)}",
-                str(minutes),
-                "min",
-                f"^^{minutes}^{start}^{end}",
-                *[""] * 13,
-                status,
-            )
-        )
-        return (
-            "\r".join(
-                (
-                    self._msh(f"SIU^{event}", "SIU_S12"),
-                    sch,
-                    self._pid(patient),
-                    f"PV1|1|O|P{place.key}^GYM||||{who}",
-                    "RGS|1",
-                    f"AIS|1||{escape(visit.kind)}|{start}",
-                    f"AIL|1||P{place.key}^GYM^^{escape(place.name)}",
-                    f"AIP|1||{who}",
-                )
-            )
-            + "\r"
-        )
+        kind = escape(visit.kind)
+        return _message(
+            self._msh(f"SIU^{event}", "SIU_S12"),
+            f"SCH|P{visit.key}|V{visit.key}||||{reason}||^{kind}|{minutes}|min|^^{minutes}^{start}^{end}"
+            f"|||||{who}||||{who}|||||{status}",
+            _pid(patient, _number(patient.key)),
+            f"PV1|1|O|P{place.key}^GYM||||{who}",
+            "RGS|1",
+            f"AIS|1||{kind}|{start}",
+            f"AIL|1||P{place.key}^GYM^^{escape(place.name)}",
+            f"AIP|1||{who}",
+        )  # fmt: skip
+
+
+def _message(*segments: str) -> str:
+    return "\r".join(segments) + "\r"
+
+
+def _number(key: int, *, double: bool = False) -> str:
+    """PID-3 or MRG-1: the medical record number; a patient registered twice has a second one."""
+    return f"{(900_000 if double else 100_000) + key}^^^PRACTICE^MR"
+
+
+def _pid(person: SyntheticPerson, number: str) -> str:
+    area, local = person.phone[1:4], person.phone[6:].replace("-", "")
+    return (
+        f"PID|1||{number}||{escape(person.family)}^{escape(person.given)}^^^^^L||{person.birth_date:%Y%m%d}"
+        f"|{person.sex[0].upper()}|||{escape(person.street)}^^{escape(person.city)}^{person.state}"
+        f"^{person.postal_code}^USA^H||^PRN^CP^^1^{area}^{local}~^NET^Internet^{escape(person.email)}||en"
+    )
 
 
 def _ts(moment: datetime) -> str:

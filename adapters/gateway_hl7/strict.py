@@ -65,12 +65,23 @@ def _report(parsed: Any) -> list[str]:
     return found
 
 
+def _place(names: str) -> str:
+    """``PID_10.CE_3`` and ``SCH.SCH_16`` as paths are written here: ``PID-10.3`` and ``SCH-16``."""
+    place = ""
+    for segment, number, name in _NAME.findall(names):
+        if not number:
+            place = name
+        elif "-" in place:
+            place += f".{number}"
+        else:
+            place = f"{segment}-{number}"
+    return place
+
+
 def _finding(line: str) -> Finding:
     _, _, text = line.partition(": ")
     for begin, reason, what, before in _RULES:
         if text.startswith(begin):
             # Whatever stands before the place may be a value; what follows it are names of the standard.
-            names = _NAME.findall(text.rpartition(before)[2])
-            where = ".".join(f"{segment}-{number}" if number else name for segment, number, name in names)
-            return Finding(reason=reason, what=what, where=where)
+            return Finding(reason=reason, what=what, where=_place(text.rpartition(before)[2]))
     return Finding(reason="not-valid", what="The message differs from the standard.", where="")
