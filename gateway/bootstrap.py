@@ -89,9 +89,7 @@ class Gateway:
     def sequence(self) -> None:
         """Number new audit rows into the tree and sign a checkpoint when one is due."""
         for seal in self.seals.values():
-            checkpoint = self.store.write_sync(seal.sequencer.step)
-            if checkpoint is not None:
-                seal.sequencer.publish(checkpoint)
+            seal.sequencer.advance(self.store.write_sync)
 
     def close(self) -> None:
         """Sequence what is left, then let go of store and keys."""

@@ -1,0 +1,185 @@
+"""A real gateway in processes of its own, with a receiver that keeps its own ledger: what fault tests break and judge."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from gateway_hl7.simulator import send_day
+
+SCALE = float(os.environ.get("GATEWAY_FAULT_SCALE", "0.1"))
+"""1.0 is the full run of `make faults`; CI runs a tenth."""
+SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+READY_SECONDS = 20.0
+SENDERS = 8
+
+TOML = """
+[data]
+directory = "{folder}/data"
+[keys]
+keystore = "{folder}/keys/keystore.db"
+[keys.config]
+path = "{folder}/keys/root.key"
+[[tenants]]
+name = "clinic"
+[[sources]]
+name = "hospital"
+tenant = "clinic"
+adapter = "hl7"
+zone = "America/Chicago"
+[sources.config]
+port = {port}
+[[routes]]
+name = "reminders"
+tenant = "clinic"
+sink = "webhook"
+view = "everything"
+purpose = "operations"
+recipient = "reminder system"
+[routes.config]
+url = "http://127.0.0.1:{receiver}/hook"
+secrets = ["env:WEBHOOK_SECRET"]
+allow_loopback = true
+[views.everything]
+Appointment = ["*"]
+Patient = ["*"]
+"""
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Deployment:
+    """One gateway and one receiver under ``folder``; both are killed on exit."""
+
+    def __init__(self, folder: Path, *, program: str | None = None, prefix: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.config = folder / "gateway.toml"
+        self.receiver_ledger = folder / "receiver.ndjson"
+        self._receiver_port = free_port()
+        self._program = [sys.executable, program] if program else [sys.executable, "-m", "gateway"]
+        self._prefix = prefix
+        self._environment = os.environ | {"WEBHOOK_SECRET": SECRET}
+        self._serving: subprocess.Popen[bytes] | None = None
+        self._receiving: subprocess.Popen[bytes] | None = None
+        self.ready_seconds: list[float] = []
+        text = TOML.format(folder=folder, port=self.port, receiver=self._receiver_port)
+        self.config.write_text(text, encoding="utf-8")
+
+    def __enter__(self) -> Deployment:
+        self.cli("init")
+        self._receiving = subprocess.Popen(
+            [sys.executable, "-m", "gateway_webhook.simulator", str(self.receiver_ledger), str(self._receiver_port)],
+            env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+        if self._receiving is not None:
+            self._receiving.kill()
+            self._receiving.wait()
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a command of the real gateway."""
+        command = [sys.executable, "-m", "gateway", *arguments, "--config", str(self.config)]
+        return subprocess.run(command, env=self._environment, capture_output=True, check=False, timeout=300)
+
+    def json(self, *arguments: str) -> Any:
+        """The JSON that a command prints."""
+        return json.loads(self.cli(*arguments, "--json").stdout)
+
+    def start(self) -> None:
+        """Serve, and wait until it accepts connections."""
+        began = time.monotonic()
+        with (self.folder / "serve.log").open("ab") as log:
+            self._serving = subprocess.Popen(
+                [*self._prefix, *self._program, "serve", "--config", str(self.config)],
+                env=self._environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        while time.monotonic() - began < READY_SECONDS:
+            if self._serving.poll() is not None:
+                break
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    self.ready_seconds.append(time.monotonic() - began)
+                    return
+            time.sleep(0.02)
+        log_tail = (self.folder / "serve.log").read_text("utf-8", "replace")[-2000:]
+        raise AssertionError(f"the gateway did not become ready: {log_tail}")
+
+    def kill(self) -> None:
+        """SIGKILL, whatever it is doing."""
+        if self._serving is not None:
+            os.killpg(self._serving.pid, signal.SIGKILL)
+            self._serving.wait()
+            self._serving = None
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for the end."""
+        if self._serving is not None:
+            self._serving.terminate()
+            self._serving.wait(30)
+            self._serving = None
+
+    def drain(self, seconds: float) -> dict[str, Any]:
+        """Wait until nothing is pending; the ledger as it then is."""
+        until = time.monotonic() + seconds
+        while True:
+            found: dict[str, Any] = self.json("verify", "ledger")
+            if not found["pending"] or time.monotonic() > until:
+                return found
+            time.sleep(0.5)
+
+    def stored(self) -> set[str]:
+        """Control ids of all stored messages."""
+        rows = self.json("messages", "--limit", "100000")["messages"]
+        return {row["control_id"] for row in rows}
+
+    def received(self) -> Effects:
+        """What the receiver's own ledger says."""
+        lines = [json.loads(line) for line in self.receiver_ledger.read_text("utf-8").splitlines()]
+        return Effects(lines)
+
+
+class Effects:
+    """The receiver's judgement: effects by key, and by what they mean in business terms."""
+
+    def __init__(self, lines: list[dict[str, Any]]) -> None:
+        self.distinct = {line["id"] for line in lines}
+        done = [line for line in lines if not line.get("repeat")]
+        self.second = [key for key, n in Counter((one["record"], one["version"]) for one in done).items() if n > 1]
+        bodies: dict[str, set[str]] = {}
+        for line in lines:
+            bodies.setdefault(line["id"], set()).add(line["digest"])
+        self.changed_bodies = [key for key, digests in bodies.items() if len(digests) > 1]
+
+
+async def send_all(port: int, messages: list[bytes], acked: set[str]) -> None:
+    """Several senders, each repeating a message until it is acknowledged, as a real one does; AA goes to ``acked``."""
+
+    def heard(control_id: str, code: str) -> None:
+        if code == "AA":
+            acked.add(control_id)
+
+    shares = [messages[start::SENDERS] for start in range(SENDERS)]
+    await asyncio.gather(
+        *(send_day("127.0.0.1", port, share, heard, attempts=60, timeout=10.0) for share in shares),
+        return_exceptions=False,
+    )
+
+
