@@ -2,7 +2,8 @@
 
 Theory of operation. Callers hand in units (functions of a connection). The thread takes what is there, opens one
 transaction, runs each unit in its own savepoint and commits once; only then are the units' results given out. So a
-unit's result means "synced", the cost of the sync is shared, and a unit that fails undoes itself alone.
+unit's result means "synced", the cost of the sync is shared, and a unit that fails undoes itself alone. A unit may run
+more than once: where processes share a database, a group that met another one in a circle is undone and run again.
 
 A commit or I/O error is fatal to the connection: the operating system may have dropped the pages and would call the
 next sync good. The writer then fails every unit of the group and every later one with ``StoreUnavailable``, closes the
@@ -14,7 +15,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -26,9 +27,13 @@ from gateway.errors import StoreUnavailable
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
+Item = tuple[Unit[Any], Future[Any]]
 GROUP_UNITS = 64
 GROUP_SECONDS = 0.002
 REOPEN_SECONDS = 0.5
+RACES = 20
+LOST_RACE = frozenset({"40001", "40P01"})
+"""SQLSTATE of a transaction that PostgreSQL undid because it and another one waited for each other."""
 DISK_FULL = "disk is full"
 """The one error after which nothing written is in doubt: the write was refused before it began."""
 
@@ -46,7 +51,7 @@ class Writer:
     def __init__(self, engine: Engine, check: Unit[None]) -> None:
         self._engine = engine
         self._check = check
-        self._queue: queue.SimpleQueue[tuple[Unit[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._suspect = False
         self.healthy = True
@@ -72,11 +77,13 @@ class Writer:
         while (first := self._queue.get()) is not None:
             if not first[1].set_running_or_notify_cancel():
                 continue
+            taken = [first]
             try:
                 connection = connection or self._open()
-                self._group(connection, first)
+                self._group(connection, taken)
             except (DBAPIError, StoreUnavailable) as error:
-                connection = self._fail(connection, first, error)
+                self._fail(connection, taken, error)
+                connection = None
         if connection is not None:
             connection.close()
 
@@ -95,28 +102,47 @@ class Writer:
         self._suspect = False
         return connection
 
-    def _group(self, connection: Connection, first: tuple[Unit[Any], Future[Any]]) -> None:
-        """Run and commit one group."""
-        done: list[tuple[Future[Any], Any, BaseException | None]] = []
-        current: tuple[Unit[Any], Future[Any]] | None = first
+    def _group(self, connection: Connection, taken: list[Item]) -> None:
+        """Run and commit one group, or its units one by one when together they met another process's in a circle."""
+        try:
+            self._commit(connection, self._gather(taken))
+        except DBAPIError as error:
+            if not _lost_race(error):
+                raise
+            for item in taken:
+                self._alone(connection, item)
+
+    def _gather(self, taken: list[Item]) -> Iterator[Item]:
+        """The first unit, and after each unit the next that is there, while the group has room and time."""
         deadline = time.monotonic() + GROUP_SECONDS
+        item: Item | None = taken[0]
+        while item is not None:
+            yield item
+            item = self._next() if len(taken) < GROUP_UNITS and time.monotonic() < deadline else None
+            if item is not None:
+                taken.append(item)
+
+    def _alone(self, connection: Connection, item: Item) -> None:
+        for race in range(RACES):
+            try:
+                self._commit(connection, [item])
+            except DBAPIError as error:
+                if not _lost_race(error) or race == RACES - 1:
+                    raise
+            else:
+                return
+
+    def _commit(self, connection: Connection, items: Iterable[Item]) -> None:
+        """Run units in one transaction, and give out their results once it is synced."""
+        done: list[tuple[Future[Any], Any, BaseException | None]] = []
         transaction = connection.begin()
         try:
-            while current is not None:
-                unit, future = current
-                current = None
-                done.append((future, None, None))
-                done[-1] = (future, *_attempt(connection, unit))
-                if len(done) < GROUP_UNITS and time.monotonic() < deadline:
-                    current = self._next()
+            for unit, future in items:
+                result, failed = _attempt(connection, unit)
+                done.append((future, result, failed))
             transaction.commit()
         except BaseException as error:
-            failure = StoreUnavailable("The store could not commit", fix="Check free disk space and the disk's health.")
-            failure.__cause__ = error
-            for future, _, _ in done:
-                if future is not first[1]:
-                    future.set_exception(failure)
-            if not isinstance(error, DBAPIError):
+            if not isinstance(error, DBAPIError) or _lost_race(error):
                 transaction.rollback()
             raise
         self.commits += 1
@@ -126,7 +152,7 @@ class Writer:
             else:
                 future.set_exception(failed)
 
-    def _next(self) -> tuple[Unit[Any], Future[Any]] | None:
+    def _next(self) -> Item | None:
         """The next unit whose caller still waits for it; once it runs, it can be cancelled no more."""
         try:
             while (item := self._queue.get_nowait()) is not None:
@@ -137,22 +163,22 @@ class Writer:
         self._queue.put(None)
         return None
 
-    def _fail(
-        self, connection: Connection | None, first: tuple[Unit[Any], Future[Any]], error: Exception
-    ) -> Connection | None:
+    def _fail(self, connection: Connection | None, taken: Sequence[Item], error: Exception) -> None:
+        """Tell every unit of the group that is not synced, and let go of the connection."""
         if self.healthy:
             log.error("store-unavailable", error=type(error).__name__)
         self.healthy = False
         self._suspect = self._suspect or DISK_FULL not in str(error)
         failure = StoreUnavailable("The store could not commit", fix="Check free disk space and the disk's health.")
         failure.__cause__ = error
-        first[1].set_exception(failure)
+        for _, future in taken:
+            if not future.done():
+                future.set_exception(failure)
         if connection is not None:
             connection.invalidate()
             connection.close()
         self._engine.dispose()
         time.sleep(REOPEN_SECONDS)
-        return None
 
 
 def _attempt(connection: Connection, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
@@ -160,10 +186,15 @@ def _attempt(connection: Connection, unit: Unit[T]) -> tuple[T | None, BaseExcep
     savepoint = connection.begin_nested()
     try:
         result = unit(connection)
-    except OperationalError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the seam between units: one unit's own error is not its neighbours'
+    except Exception as error:
+        if isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+            raise
         savepoint.rollback()
         return None, error
     savepoint.commit()
     return result, None
+
+
+def _lost_race(error: DBAPIError) -> bool:
+    """Whether the transaction was undone only because of what others did at the same time: it may run again."""
+    return getattr(error.orig, "sqlstate", None) in LOST_RACE

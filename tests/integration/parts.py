@@ -7,6 +7,7 @@ for the tests is what the gateway meets outside: a source's messages, and sinks 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +22,8 @@ from sqlalchemy import Connection
 from gateway.access import View
 from gateway.audit import AuditLog, AuditReport, FileWitness, Sequencer, Signer, verify_audit
 from gateway.errors import InvalidContent
-from gateway.flow.deliver import Deliverer, Route
+from gateway.flow.deliver import Deliverer
+from gateway.flow.dispatch import Route
 from gateway.flow.handoff import Handoff
 from gateway.flow.ledger import Ledger, recount_tenant
 from gateway.flow.normalize import Normalizer
@@ -30,7 +32,7 @@ from gateway.flow.route import Filter
 from gateway.flow.source import Source
 from gateway.hookspecs import Adapter, OpenSink
 from gateway.mapping import Mapping
-from gateway.model.exchange import Delivered, Delivery, Dispatch, Finding, Item, Outcome, Receipt, SinkInfo
+from gateway.model.exchange import HELD, Delivered, Delivery, Dispatch, Finding, Item, Outcome, Receipt, SinkInfo
 from gateway.model.identity import Ref
 from gateway.model.patch import Normalized, Patch
 from gateway.registry import Registry
@@ -76,12 +78,18 @@ def removed(kind: str, native_id: str, of: str | None = None) -> dict[str, Any]:
     return {"type": kind, "native_id": native_id, "patient": of, "operation": "remove"}
 
 
-def message(*patches: dict[str, Any], control: str = "", key: str | None = None, **more: Any) -> Item:
-    """One message of the test source; by default its order key is the first patch's patient, as PID-3 is in HL7."""
-    body = json.dumps({"patches": patches} | {name: more.pop(name) for name in ("fault", "suppressed", "residue")
-                                              if name in more}).encode()  # fmt: skip
+def message(
+    *patches: dict[str, Any], control: str = "", key: str | None = None, told: dict[str, Any] | None = None, **more: Any
+) -> Item:
+    """One message of the test source; by default its order key is the first patch's patient, as PID-3 is in HL7.
+
+    ``told`` is what else the message says: ``fault``, ``suppressed``, ``residue``. Without ``control``, equal messages
+    have equal control ids.
+    """
+    body = json.dumps({"patches": patches} | (told or {})).encode()
     order_key = key if key is not None else next((patch.get("patient") for patch in patches), None)
-    return Item(body=body, kind="told", control_id=control or f"c{hash(body) & 0xFFFFFFFF:x}", order_key=order_key, **more)
+    name = control or hashlib.sha256(body).hexdigest()[:20]
+    return Item(body=body, kind="told", control_id=name, order_key=order_key, **more)
 
 
 def normalize(body: bytes, context: bytes) -> Normalized:
@@ -265,7 +273,14 @@ class Parts:
 def told(name: str = "told") -> Source:
     """The test source: its adapter and mapping are never asked, only its pure function is."""
     return Source(
-        TENANT, name, cast("Adapter", None), NO_CONFIG, cast("Mapping", None), normalize, "told/1", name.encode().ljust(32, b"\1")
+        TENANT,
+        name,
+        cast("Adapter", None),
+        NO_CONFIG,
+        cast("Mapping", None),
+        normalize,
+        "told/1",
+        name.encode().ljust(32, b"\1"),
     )
 
 
@@ -275,7 +290,9 @@ SINK = SinkInfo(
     name="written", version="1", api=1, summary="answers as it is told", idempotency="native-key", residual_risk="",
     batch=16,
 )  # fmt: skip
-ROUTE = Route(TENANT, "desk", Filter(), VIEW, "operations", "front desk", halt=True, info=SINK, schedule=(0.0, 0.0, 0.0))
+ROUTE = Route(
+    TENANT, "desk", Filter(), VIEW, "operations", "front desk", halt=True, info=SINK, schedule=(0.0, 0.0, 0.0)
+)
 Answer = Callable[[Delivery], Outcome]
 
 
@@ -293,8 +310,6 @@ class Written:
 
     async def deliver(self, dispatch: Dispatch) -> Sequence[Outcome]:
         """Answer each delivery; what follows a failure of the same order is held, as every sink must."""
-        from gateway.model.exchange import HELD
-
         self.dispatches.append(dispatch)
         outcomes: list[Outcome] = []
         stopped: set[str] = set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
 import threading
 import time
@@ -231,7 +230,7 @@ def test_reading_a_store_that_is_gone_is_told_as_such(parts: Parts) -> None:
     if parts.store.dialect == "sqlite":
         path = parts.place.folder / "data" / "gateway.db"
         parts.store._reading.dispose()
-        os.rename(path, path.with_suffix(".away"))
+        path.rename(path.with_suffix(".away"))
         path.mkdir()
         query = select(texts)
     else:
