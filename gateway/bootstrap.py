@@ -21,7 +21,8 @@ from gateway.audit import AuditLog, FileWitness, Sequencer, Signer
 from gateway.diagnosis import Configured, check_plugins
 from gateway.errors import InvalidConfiguration, StoreUnavailable
 from gateway.flow.clock import iso, micros
-from gateway.flow.deliver import Deliverer, Route
+from gateway.flow.deliver import Deliverer
+from gateway.flow.dispatch import Route
 from gateway.flow.handoff import Handoff
 from gateway.flow.normalize import Normalizer
 from gateway.flow.receive import Receiver

@@ -11,61 +11,30 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
-from gateway.access import View
 from gateway.audit import AuditLog
 from gateway.errors import GatewayError, RetryLater
-from gateway.flow.clock import iso, micros
-from gateway.flow.merge import open_body
+from gateway.flow.clock import micros
+from gateway.flow.dispatch import Opener, Route, Sending
 from gateway.flow.parking import BEHIND, MERGE, Parking
-from gateway.flow.places import change_place, change_row
-from gateway.flow.retry import SCHEDULE, pause
-from gateway.flow.route import Filter, order_key, read_on
+from gateway.flow.retry import pause
+from gateway.flow.route import order_key, read_on
 from gateway.hookspecs import OpenSink
-from gateway.model.exchange import HELD, Ambiguous, Delivered, Delivery, Dispatch, Outcome, Rejected, Retry, SinkInfo
-from gateway.store import deliveries, journal
+from gateway.model.exchange import HELD, Ambiguous, Delivered, Delivery, Dispatch, Outcome, Rejected, Retry
+from gateway.store import deliveries
 from gateway.store.opening import Store
-from gateway.vault import Sealed, Vault
+from gateway.vault import Vault
 
 IDLE_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
 SEND_SECONDS = 120.0
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Route:
-    """A configured route, ready to run."""
-
-    tenant: str
-    name: str
-    filter: Filter
-    view: View
-    purpose: str
-    recipient: str
-    halt: bool
-    """Whether a quarantined change stops its patient (True), or leaves a gap and goes on."""
-    info: SinkInfo
-    start_now: bool = False
-    """Whether a new route begins at the journal's end instead of its beginning."""
-    schedule: tuple[float, ...] = SCHEDULE
-
-
-@dataclass(frozen=True)
-class Sending:
-    """One change on its way."""
-
-    change: Row[Any]
-    attempts: int
-    delivery: Delivery | None
-    """None when the view grants nothing of it."""
 
 
 class Deliverer:
@@ -75,7 +44,7 @@ class Deliverer:
         self.route = route
         self._sink = sink
         self._store = store
-        self._vault = vault
+        self._opener = Opener(route, store, vault, audit)
         self._audit = audit
         self._cursors: dict[int, int] = {}
         self._parking = Parking(route.tenant, route.name)
@@ -187,7 +156,7 @@ class Deliverer:
     # --- sending ------------------------------------------------------------------------------------------------
 
     async def _send(self, claim_id: int, items: Sequence[tuple[int, int, int]]) -> None:
-        sendings = await asyncio.to_thread(self._open, items)
+        sendings = await asyncio.to_thread(self._opener.open, items)
         offered = [sending for sending in sendings if sending.delivery is not None]
         outcomes: Sequence[Outcome] = ()
         if offered:
@@ -197,42 +166,6 @@ class Deliverer:
             )  # fmt: skip
             outcomes = await self._call(dispatch)
         await self._finish(claim_id, sendings, dict(zip(map(id, offered), outcomes, strict=True)))
-
-    def _open(self, items: Sequence[tuple[int, int, int]]) -> list[Sending]:
-        """Open and project the claimed changes, after the access entry that names them was committed."""
-        tenant = self.route.tenant
-        places = [(lane, position) for lane, position, _ in items]
-        changes = self._store.read_sync(lambda connection: journal.at_places(connection, tenant, places))
-        entry = self._audit.entry(
-            tenant, action="access", actor=f"route:{self.route.name}", purpose=self.route.purpose,
-            changes=[change_row(change.record_id, change.version) for change in changes.values()],
-        )  # fmt: skip
-        self._store.write_sync(lambda connection: self._audit.append(connection, entry))
-        sendings = []
-        with self._audit.grant(entry) as grant:
-            for lane, position, attempts in items:
-                change = changes[lane, position]
-                place = change_place(tenant, change.record_id, change.version)
-                body = self._vault.open(grant, place, Sealed(change.key_id, change.wrapped, change.box))
-                sendings.append(Sending(change, attempts, self._delivery(change, body)))
-        return sendings
-
-    def _delivery(self, change: Row[Any], body: bytes) -> Delivery | None:
-        projection = self.route.view.project(change.type, open_body(body))
-        if not projection.fields:
-            return None
-        record_id = str(UUID(bytes=change.record_id))
-        return Delivery(
-            key=self._effect(change).hex(), change=change.kind, type=change.type, record_id=record_id,
-            order=self._vault.digest(self.route.tenant, order_key(change))[:8].hex(), version=change.version,
-            at=iso(change.at), source=change.source, observed_at=iso(change.observed_at),
-            fields=projection.fields, body=projection.body,
-        )  # fmt: skip
-
-    def _effect(self, change: Row[Any]) -> bytes:
-        """The business effect of a change on this route: this version of this record, once."""
-        text = f"{self.route.name}\0{UUID(bytes=change.record_id)}\0{change.version}"
-        return self._vault.digest(self.route.tenant, text.encode())[:16]
 
     async def _call(self, dispatch: Dispatch) -> Sequence[Outcome]:
         """The seam to a sink: whatever it does, every delivery has an outcome."""
@@ -319,7 +252,7 @@ class Deliverer:
         return {
             "tenant": self.route.tenant, "route": self.route.name, "lane": change.lane, "position": change.position,
             "attempt": 0, "outcome": outcome, "reason": reason[:120], "receipt": receipt[:500],
-            "effect": self._effect(change), "patient": change.patient, "recipient": self.route.recipient,
+            "effect": self._opener.effect(change), "patient": change.patient, "recipient": self.route.recipient,
             "purpose": self.route.purpose, "fields": "" if delivery is None else ",".join(delivery.fields), "at": now,
         }  # fmt: skip
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from gateway.audit import AuditLog
 from gateway.errors import Backpressure, LimitExceeded, StoreUnavailable
 from gateway.flow.clock import micros
+from gateway.flow.evidence import EvidenceRoom, outcome_row
 from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.lanes import intake_lane
 from gateway.flow.places import context_place, message_place
@@ -47,15 +48,6 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     box: bytes
 
 
-class Evidence(msgspec.Struct, frozen=True):
-    """Bytes that are kept but never normalized: refused frames, and file parts that are no message."""
-
-    row: dict[str, Any]
-    key_id: int
-    wrapped: bytes
-    fix: str
-
-
 class Receiver:
     """The :class:`~gateway.model.exchange.Intake` of one source."""
 
@@ -75,6 +67,7 @@ class Receiver:
         self._vault = vault
         self._audit = audit
         self._handoff = handoff
+        self._evidence = EvidenceRoom(source, store, vault, audit)
         self._most_bytes = most_bytes
         self._most_unsettled = most_unsettled
         self._gathered: list[tuple[Item, Done]] = []
@@ -91,12 +84,7 @@ class Receiver:
         self._schedule()
 
     async def accept(
-        self,
-        items: Sequence[Item],
-        *,
-        stream: str = "",
-        cursor: str | None = None,
-        findings: Sequence[Finding] = (),
+        self, items: Sequence[Item], *, stream: str = "", cursor: str | None = None, findings: Sequence[Finding] = ()
     ) -> Sequence[Receipt]:
         """Store the messages of one page or file step in one commit, with its findings and the stream's new cursor."""
         for item in items:
@@ -105,12 +93,12 @@ class Receiver:
                 raise refusal
         contexts = self._seal_contexts(items)
         prepared = [self._prepare(item, contexts) for item in items]
-        evidence = [self._evidence(found.body, "AA", found.reason, found.where, found.fix) for found in findings]
+        evidence = [self._evidence.seal(found.body, "AA", found.reason, found.where, found.fix) for found in findings]
 
         def unit(connection: Connection) -> list[Receipt]:
             messages.add_contexts(connection, [row for _, row in contexts.values()])
             receipts = self._insert(connection, prepared)
-            self._insert_evidence(connection, evidence, "quarantined")
+            self._evidence.keep(connection, evidence, "quarantined")
             if cursor is not None:
                 messages.set_cursor(connection, self._source.tenant, self._source.name, stream, cursor, micros())
             return receipts
@@ -127,9 +115,9 @@ class Receiver:
         self, frame: bytes, answer: str, reason: str, where: str, done: Callable[[Exception | None], None]
     ) -> None:
         """Keep the evidence of bytes answered with AE or AR; it is never released."""
-        evidence = self._evidence(frame[: self._most_bytes], answer, reason, where)
+        evidence = self._evidence.seal(frame[: self._most_bytes], answer, reason, where)
         loop = asyncio.get_running_loop()
-        future = self._store.submit(lambda connection: self._insert_evidence(connection, [evidence], "refused"))
+        future = self._store.submit(lambda connection: self._evidence.keep(connection, [evidence], "refused"))
         future.add_done_callback(lambda ended: loop.call_soon_threadsafe(done, _told(ended)))
 
     def _refusal(self, item: Item) -> Exception | None:
@@ -291,36 +279,6 @@ class Receiver:
             "answer": "AA", "place": "", "reason": "", "box": None if receipt.repeat else p.box,
         }  # fmt: skip
 
-    def _evidence(self, body: bytes, answer: str, reason: str, where: str, fix: str = "") -> Evidence:
-        """Evidence is sealed under the tenant's own key: its patient can never be known."""
-        tenant, message_id = self._source.tenant, self._store.next_id()
-        key = self._vault.keystore.key(tenant, "tenant")
-        sealed = self._vault.seal(key, message_place(tenant, message_id), body)
-        row = {
-            "tenant": tenant, "message_id": message_id, "source": self._source.name, "kind": "evidence",
-            "control_id": f"evidence-{message_id}", "digest": self._vault.digest(tenant, body), "received_at": micros(),
-            "lane": 0, "context_id": None, "repeat_of": None, "conflict": False, "answer": answer,
-            "place": where[:120], "reason": reason[:80], "box": sealed.box,
-        }  # fmt: skip
-        return Evidence(row, sealed.key_id, sealed.wrapped, fix)
-
-    def _insert_evidence(self, connection: Connection, evidence: Sequence[Evidence], outcome: str) -> None:
-        if not evidence:
-            return
-        tenant = self._source.tenant
-        messages.add(connection, [kept.row for kept in evidence], [])
-        done = []
-        for kept in evidence:
-            reason, place = kept.row["reason"], kept.row["place"]
-            row = outcome_row(tenant, kept.row["message_id"], outcome, reason, self._source.label, place, kept.fix)
-            done.append(row | {"key_id": kept.key_id, "wrapped": kept.wrapped})
-        messages.settle(connection, done, [])
-        entry = self._audit.entry(
-            tenant, action="receive", actor=f"source:{self._source.name}", purpose="intake",
-            messages=[kept.row["message_id"] for kept in evidence], outcome=outcome,
-        )  # fmt: skip
-        self._audit.append(connection, entry)
-
 
 def _told(ended: Future[Any]) -> Exception | None:
     """How a unit failed, if it did; what is no ordinary error is told as the store's."""
@@ -328,21 +286,3 @@ def _told(ended: Future[Any]) -> Exception | None:
     if error is None or isinstance(error, Exception):
         return error
     return StoreUnavailable("The writer ended", fix="Start the gateway again.")
-
-
-def outcome_row(
-    tenant: str,
-    message_id: int,
-    outcome: str,
-    reason: str,
-    adapter: str,
-    place: str = "",
-    fix: str = "",
-    attempt: int = 0,
-) -> dict[str, Any]:
-    """A row of ``outcomes`` for a message that made no change."""
-    return {
-        "tenant": tenant, "message_id": message_id, "attempt": attempt, "outcome": outcome, "reason": reason[:80],
-        "place": place[:120], "fix": fix, "at": micros(), "adapter": adapter, "mapping": None, "changes": 0,
-        "key_id": None, "wrapped": None,
-    }  # fmt: skip
