@@ -18,6 +18,8 @@ from gateway.mapping.tables import KEEP, REJECT, Table
 from gateway.model.exchange import Finding
 from gateway.model.identity import RecordId
 
+MAY_SAY_NOTHING = frozenset({"e164", "family_name", "given_names", "last_segment"})
+"""Converters that find nothing in some texts, so that another rule may still read the same place."""
 Types = Dictionary[str, type[msgspec.Struct]]
 
 
@@ -47,25 +49,31 @@ class _Checker:
         self.mistake = parser.mistake
         self.tables = tables
         self.types = types
+        self.kinds: tuple[str, ...] = ()
+        """The kinds of the file being checked."""
 
     def record(self, rules: RecordRules) -> None:
         """One mapping file."""
         struct = self.types.get(rules.record)
         for single in (rules.id, rules.patient, rules.version, rules.removed):
-            self.reachable(single)
+            self.reachable(single, rules.kinds)
         if struct is None:
             if rules.record:
                 self.mistake(
                     rules.file, "record", "is not a canonical record type", "name one of `gateway.model.TYPES`"
                 )
             return
+        for name in rules.added:
+            if name not in struct.__struct_fields__:
+                self.mistake(rules.file, "added", f"names {name!r}, which {rules.record} does not have", "correct it")
+        self.kinds = rules.kinds
         self.fields(struct, rules.fields)
 
     def required(self, records: tuple[RecordRules, ...]) -> None:
         """A field that a record cannot be without must have a rule in some file for that record type."""
         for name in sorted({rules.record for rules in records} & self.types.keys()):
             files_of = [rules for rules in records if rules.record == name]
-            given = {field for rules in files_of for field in rules.fields}
+            given = {field for rules in files_of for field in (*rules.fields, *rules.added)}
             for field in msgspec.structs.fields(self.types[name]):
                 if field.required and field.name not in given:
                     self.mistake(
@@ -79,7 +87,7 @@ class _Checker:
         """The fields of a record or a nested object."""
         hints = get_type_hints(struct)
         for name, alternatives in fields.items():
-            self.reachable(alternatives)
+            self.reachable(alternatives, self.kinds)
             for rule in alternatives:
                 if name in hints:
                     self.value(rule, hints[name])
@@ -181,20 +189,31 @@ class _Checker:
                 rule.file, key, f"{what} that the field does not allow: {value!r}", "use one of the field's words"
             )
 
-    def reachable(self, alternatives: tuple[Rule, ...]) -> None:
-        """Alternatives behind one that always says something never fire."""
-        for at, rule in enumerate(alternatives[:-1]):
-            if (rule.when is None and (rule.constant or rule.default is not None)) or rule.default is not None:
+    def reachable(self, alternatives: tuple[Rule, ...], kinds: tuple[str, ...]) -> None:
+        """Rules that can never fire: for kinds the file is not for, or behind one that always says something."""
+        for rule in alternatives:
+            if not any(rule.applies_to(kind) for kind in kinds):
                 self.mistake(
-                    alternatives[at + 1].file,
-                    alternatives[at + 1].key,
-                    "can never fire: the rule before it always says something",
-                    "put the constant or the default last",
+                    rule.file, rule.key, "can never fire: it is for kinds that the file is not for", "correct `kinds`"
                 )
-                return
+        for at, rule in enumerate(alternatives):
+            always = rule.default is not None or (rule.constant and rule.when is None)
             for later in alternatives[at + 1 :]:
-                if rule.when == later.when and rule.reads() == later.reads() and set(later.among) <= set(rule.among):
-                    self.mistake(later.file, later.key, f"can never fire: {rule.key} reads the same place", "remove it")
+                if not {kind for kind in kinds if later.applies_to(kind)} <= {k for k in kinds if rule.applies_to(k)}:
+                    continue
+                if always or _reads_the_same(rule, later):
+                    what = "always says something" if always else "reads the same place"
+                    self.mistake(later.file, later.key, f"can never fire: {rule.key} before it {what}", "remove one")
+
+
+def _reads_the_same(rule: Rule, later: Rule) -> bool:
+    """Whether ``later`` reads nothing that ``rule`` has not read before it."""
+    if rule.to in MAY_SAY_NOTHING or later.constant or later.fields:
+        return False
+    if rule.when is not None and (rule.when != later.when or (rule.among and not set(later.among) <= set(rule.among))):
+        return False
+    same = (rule.each, rule.join, rule.every) == (later.each, later.join, later.every)
+    return same and set(later.paths) <= set(rule.paths)
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

@@ -130,7 +130,10 @@ def last_segment(raw: Any) -> str | None:
     found = text(raw)
     if found is None:
         return None
-    return found.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2] or None
+    path = found.partition("?")[0].partition("#")[0]
+    if "://" in path:
+        path = path.partition("://")[2].partition("/")[2]
+    return path.rstrip("/").rpartition("/")[2] or None
 
 
 def family_name(raw: Any) -> str | None:

@@ -32,7 +32,7 @@ RULE_KEYS = frozenset(
         "is",
     }
 )
-FILE_KEYS = frozenset({"record", "kinds", "optional", "id", "patient", "version", "removed", "fields"})
+FILE_KEYS = frozenset({"record", "kinds", "optional", "added", "id", "patient", "version", "removed", "fields"})
 CONDITION_KEYS = frozenset({"when", "is", "kinds", "value"})
 SINGLE_RULES = ("id", "patient", "version", "removed")
 SOURCES = ("from", "join", "list", "value", "setting", "clear")
@@ -86,6 +86,8 @@ class RecordRules:
     record: str
     kinds: tuple[str, ...]
     optional: bool
+    added: tuple[str, ...]
+    """Fields that the adapter adds from what no rule can say; only ``gateway mappings check`` looks at it."""
     id: tuple[Rule, ...]
     patient: tuple[Rule, ...]
     version: tuple[Rule, ...]
@@ -140,6 +142,7 @@ class Parser:
         optional = data.get("optional", False)
         if not isinstance(optional, bool):
             self.mistake(file, "optional", "is neither true nor false", "write optional = true or leave it out")
+        added = self.texts(file, "added", data["added"]) if "added" in data else ()
         single = {
             name: self.rules(origins.get(name, file), name, name, data[name]) if name in data else ()
             for name in SINGLE_RULES
@@ -148,7 +151,7 @@ class Parser:
             name: self.rules(origins.get(f"fields.{name}", file), f"fields.{name}", name, raw)
             for name, raw in self.group(file, "fields", data.get("fields", {})).items()
         }
-        return RecordRules(file, record, kinds, optional is True, fields=fields, **single)
+        return RecordRules(file, record, kinds, optional is True, added, fields=fields, **single)
 
     def rules(self, file: str, key: str, target: str, raw: Any) -> tuple[Rule, ...]:
         """One rule, or a list of alternatives of which the first that says something counts."""
@@ -218,7 +221,7 @@ class Parser:
         if isinstance(raw.get("to"), str) and raw["to"] not in CONVERTERS:
             self.mistake(file, f"{key}.to", "is not a converter", f"use one of {', '.join(sorted(CONVERTERS))}")
         needs, fields = raw.get("needs", []), raw.get("fields", {})
-        if isinstance(fields, dict) and any(name not in list(fields) for name in needs if isinstance(needs, list)):
+        if isinstance(fields, dict) and isinstance(needs, list) and any(name not in list(fields) for name in needs):
             self.mistake(file, f"{key}.needs", "names a field that has no rule", "name fields of this object")
 
     def condition(self, file: str, key: str, raw: Dictionary[str, Any]) -> None:

@@ -2,12 +2,14 @@
 
 A time without an offset is on the wall of the clinic. When clocks go forward, a time that the wall never shows is
 read by the offset before the change (02:30 becomes 03:30); when they go back, a time shown twice is the first one.
+Times of such an hour carry their offset in place of the zone: Python holds them unequal to the same moment elsewhere
+otherwise, and a record must equal itself after it was stored.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta, tzinfo
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 
 from gateway.model.null import NULL, Null
@@ -21,7 +23,9 @@ ISO_TIME = re.compile(
     r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?\Z"
 )
 DAY = timedelta(days=1)
+ZERO = timedelta(0)
 OFFSET = re.compile(r"[+-][0-9]{4}\Z")
+ONLY_A_DATE = re.compile(r"[0-9]{4}(?:-?[0-9]{2}(?:-?[0-9]{2})?)?\Z")
 PARTIAL_DATE = re.compile(r"[0-9]{4}(?:-?(?:0[1-9]|1[0-2]))?\Z")
 
 
@@ -49,21 +53,15 @@ def read_time(text: str) -> datetime:
         if len(clock) == 14 and clock.isdigit() and text.isascii() and (not offset or OFFSET.match(offset)):
             return datetime.fromisoformat(f"{clock[:8]}T{clock[8:]}{offset}")
         match = HL7_TIME.match(text)
-        if match is not None:
-            if match["clock"] is None:
-                raise Unconvertible("imprecise-time", "there is a date where a time is needed")
-            if match["fraction"] and len(match["clock"]) != 6:
-                raise Unconvertible("not-a-time", "the value has a fraction of something other than a second")
+        if match is not None and match["clock"] and (len(match["clock"]) == 6 or not match["fraction"]):
             tail = f"{match['fraction'] or ''}{match['offset'] or ''}"
             return datetime.fromisoformat(f"{match['day']}T{match['clock']}{tail}")
         if ISO_TIME.match(text) is not None:
             return datetime.fromisoformat(text)
-        if read_date(text) is not None:
-            raise Unconvertible("imprecise-time", "there is a date where a time is needed")
-    except Unconvertible:
-        raise
-    except ValueError:  # a month 13, an hour 25: its message quotes the value
+    except ValueError:  # a month 13, an hour 25: its message quotes the value, so it must not be the context of ours
         pass
+    if ONLY_A_DATE.match(text) is not None:
+        raise Unconvertible("imprecise-time", "there is a date where a time is needed")
     raise Unconvertible("not-a-time", "the value is not a time")
 
 
@@ -76,9 +74,15 @@ def on_the_wall(naive: datetime, zone: tzinfo | None) -> datetime:
     if zone is None:
         raise Unconvertible("no-zone", "the time has no offset and the source has no zone", "set the source's zone")
     first = naive.replace(tzinfo=zone)
-    if changes_clocks(naive.date(), zone) and first.utcoffset() != first.replace(fold=1).utcoffset():
-        return first.astimezone(UTC).astimezone(zone)
-    return first
+    if not changes_clocks(naive.date(), zone):
+        return first
+    return settled(first.astimezone(UTC).astimezone(zone))
+
+
+def settled(local: datetime) -> datetime:
+    """The same moment, with its offset in place of the zone where the wall shows it twice."""
+    other = local.replace(fold=1 - local.fold)
+    return local if other.utcoffset() == local.utcoffset() else local.astimezone(timezone(local.utcoffset() or ZERO))
 
 
 def within_calendar(found: datetime) -> datetime:
@@ -104,7 +108,10 @@ def moment(text: str, zone: tzinfo | None) -> datetime:
     found = within_calendar(read_time(text))
     if found.tzinfo is None:
         return on_the_wall(found, zone)
-    return found if zone is None else found.astimezone(zone)
+    if zone is None:
+        return found
+    local = found.astimezone(zone)
+    return settled(local) if changes_clocks(local.date(), zone) else local
 
 
 def as_sent(text: str, zone: tzinfo | None) -> str | Null:
@@ -118,7 +125,7 @@ def as_sent(text: str, zone: tzinfo | None) -> str | Null:
 @lru_cache(maxsize=256)  # all records of one message have its time as their version
 def instant(text: str, zone: tzinfo | None) -> str:
     """A version of the source as text that sorts by time: ISO 8601, UTC, to the microsecond; a date is its midnight."""
-    day = None if len(text) > 10 else read_date(text)
+    day = read_date(text) if ONLY_A_DATE.match(text) else None
     found = moment(text, zone) if day is None else on_the_wall(within_calendar(datetime.combine(day, time())), zone)
     return found.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
