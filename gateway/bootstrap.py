@@ -19,7 +19,7 @@ from gateway.access import View
 from gateway.access.views import compile_views
 from gateway.audit import AuditLog, FileWitness, Sequencer, Signer
 from gateway.diagnosis import Configured, check_plugins
-from gateway.errors import InvalidConfiguration, StoreUnavailable
+from gateway.errors import IntegrityViolated, InvalidConfiguration, StoreUnavailable
 from gateway.flow.clock import iso, micros
 from gateway.flow.deliver import Deliverer
 from gateway.flow.dispatch import Route
@@ -87,6 +87,15 @@ class Gateway:
         """The thread that settles messages; ``changed`` is told the tenant after each batch, on that thread."""
         return Normalizer(self.sources, self.store, self.vault, self.audit, self.handoff, changed)
 
+    def check_witness(self) -> None:
+        """Refuse to go on with a database that is older than what its witness has seen.
+
+        Raises:
+            IntegrityViolated: it was rolled back or cut.
+        """
+        for seal in self.seals.values():
+            self.store.read_sync(seal.sequencer.resume)
+
     def sequence(self) -> None:
         """Number new audit rows into the tree and sign a checkpoint when one is due."""
         for seal in self.seals.values():
@@ -96,7 +105,7 @@ class Gateway:
         """Sequence what is left, then let go of store and keys."""
         try:
             self.sequence()
-        except StoreUnavailable as error:
+        except (StoreUnavailable, IntegrityViolated) as error:
             log.warning("audit-not-sequenced", error=error.code)
         self.store.close()
         self.vault.keystore.close()
@@ -174,6 +183,7 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
     ``ready`` is called once everything listens.
     """
     lock = take_lock(gateway.settings.data.directory)
+    gateway.check_witness()
     loop = asyncio.get_running_loop()
 
     def changed(tenant: str) -> None:
@@ -292,7 +302,6 @@ def _prepare(gateway: Gateway) -> None:
         signer = Signer(tenant, gateway.vault.signing_key(tenant))
         kept = FileWitness(witness / f"{tenant}.checkpoints")
         gateway.seals[tenant] = Seal(signer, kept, Sequencer(tenant, signer, kept))
-        gateway.store.read_sync(gateway.seals[tenant].sequencer.resume)
 
     def unit(connection: Any) -> None:
         for tenant in gateway.tenants:

@@ -66,6 +66,7 @@ def import_(
 
 def _import_all(gateway: Gateway, files: Sequence[Path], named: str, *, quiet: bool) -> dict[str, int]:
     """Store all files; normalize here too, unless a serving process does."""
+    gateway.check_witness()
     totals = {"files": len(files), "stored": 0, "repeats": 0, "findings": 0}
     with _progress(files, quiet=quiet) as progress:
         for path in files:

@@ -67,7 +67,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     """A table for people; nothing in a cell is read as markup."""
     shown = Table(title=title, title_justify="left")
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        shown.add_column(column, overflow="fold", no_wrap=column == "id")  # an id is there to be copied
     for row in rows:
         shown.add_row(*(_cell(value) for value in row))
     Console(markup=False, highlight=False).print(shown)
@@ -75,4 +75,4 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
 
 def _cell(value: Any) -> str:
     text = "" if value is None else str(value)
-    return "".join(char if char.isprintable() else "?" for char in text).replace("[", "\\[")
+    return "".join(char if char.isprintable() else "?" for char in text)

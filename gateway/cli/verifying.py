@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from gateway.audit import AuditReport, export_bundle, verify_audit
 from gateway.bootstrap import Gateway
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, opened, table
+from gateway.errors import IntegrityViolated
 from gateway.flow.ledger import Ledger, recount_tenant, totals
 
 app = typer.Typer(no_args_is_help=True, help="Recount everything, and prove the audit log.")
@@ -78,7 +80,8 @@ def audit(
 ) -> None:
     """Nothing hidden: prove that no entry of the audit log was changed, removed, added or reordered."""
     with opened(config) as gateway:
-        gateway.sequence()
+        with suppress(IntegrityViolated):  # the report says it better, and says everything
+            gateway.sequence()
         found = reports(gateway)
         if export is not None:
             with export.open("w", encoding="utf-8") as out:

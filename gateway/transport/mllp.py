@@ -8,6 +8,7 @@ bounded: frames in flight, the frame being received, and unsent answers stop the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import ssl as tls
 from collections import deque
@@ -29,6 +30,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _log = structlog.get_logger(__name__)
 _SWEEPS = 4.0
+_LINGER = 0.5
+_MOST_UNSENT = 64 * 1024
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +98,7 @@ class MllpServer:
         self.encrypted = ssl is not None
         self.closing = False
         self.connections: set[Connection] = set()
+        self._deserted = asyncio.Event()
         self._ssl = ssl
         self._networks = tuple(plaintext_networks)
         self._server: asyncio.Server | None = None
@@ -141,7 +145,7 @@ class MllpServer:
         self._sweep(loop)
 
     async def close(self, grace: float = 10.0) -> None:
-        """Stop listening and reading, send the answers still owed for at most ``grace`` seconds, then disconnect."""
+        """Stop taking frames, send the answers still owed for at most ``grace`` seconds, then disconnect."""
         self.closing = True
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -150,6 +154,9 @@ class MllpServer:
         drained = [connection.drain() for connection in self.connections]
         if drained:
             await asyncio.wait(drained, timeout=grace)
+            # Peers that see the end of our answers hang up; those that do not are cut off.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._deserted.wait(), _LINGER)
         for connection in tuple(self.connections):
             connection.abort()
         if self._server is not None:
@@ -166,6 +173,12 @@ class MllpServer:
             return False
         address = getattr(address, "ipv4_mapped", None) or address
         return address.is_loopback or any(address in network for network in self._networks)
+
+    def forget(self, connection: Connection) -> None:
+        """Take note that a connection is lost."""
+        self.connections.discard(connection)
+        if self.closing and not self.connections:
+            self._deserted.set()
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
@@ -196,6 +209,7 @@ class Connection(asyncio.Protocol):
         "_slots",
         "_stuck",
         "_transport",
+        "_unsent",
     )
 
     def __init__(self, server: MllpServer, loop: asyncio.AbstractEventLoop) -> None:
@@ -209,6 +223,7 @@ class Connection(asyncio.Protocol):
         self._flushing = self._handing = self._paused = self._stuck = self._ended = False
         self._heard = loop.time()
         self._begun = 0.0
+        self._unsent = 0
         self._drained: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -224,11 +239,14 @@ class Connection(asyncio.Protocol):
         for event in self._decoder.close():
             self._count(event)
         self._backlog.clear()
-        self._server.connections.discard(self)
+        self._server.forget(self)
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
 
     def data_received(self, data: bytes) -> None:
+        if self._drained is not None:
+            # Read and dropped: closing over unread bytes would reset the connection and lose the last answers.
+            return
         self._heard = self._loop.time()
         events = self._decoder.feed(data)
         if not self._decoder.inside:
@@ -262,7 +280,7 @@ class Connection(asyncio.Protocol):
         return now - self._heard > limits.idle and (self._stuck or not self._slots)
 
     def drain(self) -> asyncio.Future[None]:
-        """Read no more; the result is there when every answer owed was sent, or the connection is lost."""
+        """Take no more frames; the result is there when every answer owed was sent, or the connection is lost."""
         if self._drained is None:
             self._drained = self._loop.create_future()
         self._backlog.clear()
@@ -291,6 +309,8 @@ class Connection(asyncio.Protocol):
                     self._server.handler(event, partial(self._reply, cell))
                 else:
                     self._server.oversized(event.head, partial(self._reply, cell))
+                if self._unsent > _MOST_UNSENT:
+                    self._flush()  # which learns whether the peer reads its answers
         finally:
             self._handing = False
         self._balance()
@@ -313,7 +333,9 @@ class Connection(asyncio.Protocol):
         cell[0] = mllp.encode(answer) if answer else b""
         slots, out = self._slots, self._out
         while slots and slots[0][0] is not None:
-            out.append(slots.popleft()[0] or b"")
+            settled = slots.popleft()[0] or b""
+            out.append(settled)
+            self._unsent += len(settled)
         if not slots and not self._handing:
             self._flush()
         elif out and not self._flushing:
@@ -330,6 +352,7 @@ class Connection(asyncio.Protocol):
         if self._out:
             data = b"".join(self._out) if len(self._out) > 1 else self._out[0]
             self._out.clear()
+            self._unsent = 0
             if data and not self._transport.is_closing():
                 self._transport.write(data)
         self._settle()
@@ -338,13 +361,20 @@ class Connection(asyncio.Protocol):
         """Finish a connection that owes nothing more and will not be read again."""
         if self._slots or self._out or self._backlog:
             return
-        if self._ended or self._drained is not None:
+        if self._ended:
             self._transport.close()
+        elif self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            else:
+                self._transport.close()
 
     def _balance(self) -> None:
         """Read the socket exactly while there is room for what may come."""
         limit = self._server.limits.in_flight
-        full = self._stuck or bool(self._backlog) or len(self._slots) >= limit or self._drained is not None
+        full = self._stuck or bool(self._backlog) or len(self._slots) >= limit
+        full = full and self._drained is None
         if full and not self._paused:
             self._paused = True
             if not self._transport.is_closing():

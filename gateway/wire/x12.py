@@ -30,6 +30,8 @@ _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
 _BLANK_RUN = re.compile(rb"[ \t\r\n]*")
 _HEADER = re.compile(rb"ISA(.)" + rb"\1".join(rb"(?:(?!\1).){%d}" % width for width in _ISA_WIDTHS), re.DOTALL)
+_AFTER_ISA = re.compile(rb"[^A-Za-z0-9 \t\r\n]|\Z")
+"""What makes a header of these letters, however broken, and not a word."""
 _EDGES = re.compile(rb"I[SE]A")
 
 
@@ -174,18 +176,18 @@ class SegmentReader:
         if self._delimiters is None or len(self._held) <= self._max:
             return
         if not self._skipping:
-            self._refuse_long(bytes(self._held[:MAX_EVIDENCE]), self._offset)
+            self._refuse_long(bytes(self._held), self._offset)
             self._skipping = True
         self._hold(b"", self._offset + len(self._held))
 
-    def _refuse_long(self, evidence: bytes, offset: int) -> None:
+    def _refuse_long(self, piece: bytes, offset: int) -> None:
         self._number += 1
         self._out.append(
             Finding(
                 reason="limit-exceeded",
                 what=f"a segment is longer than {self._max} bytes",
                 where=f"segment {self._number}, byte {offset}",
-                body=evidence,
+                body=piece[: min(self._max, MAX_EVIDENCE)],
             )
         )
 
@@ -237,7 +239,7 @@ class SegmentReader:
                 self._skipping = False
             elif size > self._max:
                 self._number = number
-                self._refuse_long(piece[:MAX_EVIDENCE], offset)
+                self._refuse_long(piece, offset)
                 number = self._number
             else:
                 text = piece.lstrip(_BLANKS)
@@ -269,7 +271,7 @@ class SegmentReader:
             start = max(place, len(data) - kept)
         elif len(data) - start >= ISA_LENGTH or final:
             self._stray.add(data[place:start], self._offset + place)
-            if not data[start + 3 : start + 4].isalnum():  # else a word that begins with these letters
+            if _HEADER.match(data, start) or (not self._stray.blamed and _AFTER_ISA.match(data, start + 3)):
                 error = self._open(data, start)
                 if error is None:
                     self._end_stray()
@@ -304,6 +306,11 @@ class _Stray:
             text = visible
         if len(self._body) < MAX_EVIDENCE:
             self._body += text[: MAX_EVIDENCE - len(self._body)]
+
+    @property
+    def blamed(self) -> bool:
+        """Whether a broken header explains the text."""
+        return self._error is not None
 
     def blame(self, error: MalformedEnvelope, offset: int) -> None:
         """Remember why the header at ``offset`` could not be read; the first one explains the rest."""
