@@ -1,0 +1,83 @@
+"""One demo, played once and kept, and the real command line to look at copies of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(sys.executable).with_name("gateway")
+DEMO_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document on standard output."""
+        return json.loads(self.out)
+
+
+Run = Callable[..., Answer]
+
+
+def run_gateway(*arguments: str | Path, cwd: Path, timeout: float = 30.0) -> Answer:
+    """Run the installed command in a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    done = subprocess.run(
+        [str(SCRIPT), *map(str, arguments)],
+        cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False, env=environment,
+    )  # fmt: skip
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Run:
+    """The command line, in a folder of this test alone."""
+    if not SCRIPT.exists():
+        pytest.skip("the command `gateway` is not installed beside this interpreter: pip install -e .")
+
+    def run(*arguments: str | Path, timeout: float = 30.0) -> Answer:
+        return run_gateway(*arguments, cwd=tmp_path, timeout=timeout)
+
+    return run
+
+
+@dataclass(frozen=True)
+class Played:
+    """A demo that has ended."""
+
+    folder: Path
+    answer: Answer
+
+
+@pytest.fixture(scope="session")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """``gateway demo --once --json``, with everything it left in a folder."""
+    if not SCRIPT.exists():
+        pytest.skip("the command `gateway` is not installed beside this interpreter: pip install -e .")
+    folder = tmp_path_factory.mktemp("demo") / "kept"
+    answer = run_gateway("demo", "--once", "--json", "--folder", folder, cwd=folder.parent, timeout=DEMO_SECONDS)
+    assert answer.code == 0, answer.err
+    return Played(folder, answer)
+
+
+@pytest.fixture
+def copied(played: Played, tmp_path: Path) -> Path:
+    """A copy of the demo's folder that this test may change; the settings file in it is ``gateway.toml``."""
+    shutil.copytree(played.folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path
