@@ -194,23 +194,9 @@ class Connection(asyncio.Protocol):
     """One peer: decodes its frames, keeps their answers in order, and bounds what it may have in flight."""
 
     __slots__ = (
-        "_backlog",
-        "_begun",
-        "_decoder",
-        "_drained",
-        "_ended",
-        "_flushing",
-        "_handing",
-        "_heard",
-        "_loop",
-        "_out",
-        "_paused",
-        "_server",
-        "_slots",
-        "_stuck",
-        "_transport",
-        "_unsent",
-    )
+        "_backlog", "_begun", "_decoder", "_drained", "_ended", "_flushing", "_handing", "_heard", "_loop", "_out",
+        "_paused", "_server", "_slots", "_stuck", "_transport", "_unsent",
+    )  # fmt: skip
 
     def __init__(self, server: MllpServer, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server

@@ -1,0 +1,147 @@
+"""The drop folder: only whole files, each moved after its commit, failures beside their reason."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+
+import pytest
+
+from gateway.errors import InvalidConfiguration, InvalidContent, StoreUnavailable
+from gateway.model.exchange import Finding, Item
+from gateway.testing.recording_intake import RecordingIntake
+from gateway.transport.file_drop import STEP, FileDrop, chunks, hand_in
+
+
+async def watch(folder, handle, seconds: float = 0.25, meanwhile=None):
+    """Run a drop folder for a moment, with a second job beside it."""
+    drop = FileDrop(folder, ["*.hl7"], handle, poll=0.02)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
+            group.create_task(drop.run())
+            if meanwhile is not None:
+                group.create_task(meanwhile())
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_file())
+
+
+def test_whole_files_are_taken_oldest_first_and_archived(tmp_path):
+    """Files are handled once, in order of their time, and then moved; other names stay where they are."""
+    taken = []
+
+    async def handle(path):
+        taken.append(path.read_text())
+
+    for number, name in enumerate(["b.HL7", "a.hl7", "c.part", ".d.hl7", "e.hl7.tmp", "f.csv"]):
+        (tmp_path / name).write_text(name)
+        os.utime(tmp_path / name, (number, number))
+    asyncio.run(watch(tmp_path, handle))
+    assert taken == ["b.HL7", "a.hl7"]
+    assert names(tmp_path) == [".d.hl7", "c.part", "e.hl7.tmp", "f.csv"]
+    assert names(tmp_path / "archive") == ["a.hl7", "b.HL7"]
+
+
+def test_a_growing_file_is_left_until_it_stands_still(tmp_path):
+    """An upload in progress is not taken before it is whole."""
+    taken = []
+
+    async def handle(path):
+        taken.append(path.read_text())
+
+    async def upload():
+        with (tmp_path / "a.hl7").open("w") as file:
+            for _ in range(12):
+                file.write("x")
+                file.flush()
+                await asyncio.sleep(0.01)
+
+    asyncio.run(watch(tmp_path, handle, 0.5, upload))
+    assert taken == ["x" * 12]
+
+
+def test_a_file_that_cannot_be_read_moves_aside_with_its_reason(tmp_path):
+    """A rejected file is kept in failed/ beside a note in our words, and the next file is taken."""
+    (tmp_path / "bad.hl7").write_text("Doe^John")
+    (tmp_path / "good.hl7").write_text("ok")
+
+    async def handle(path):
+        if path.name == "bad.hl7":
+            raise InvalidContent("charset", "The bytes are not text.", where="byte 3")
+
+    asyncio.run(watch(tmp_path, handle))
+    assert names(tmp_path / "failed") == ["bad.hl7", "bad.hl7.reason.txt"]
+    note = (tmp_path / "failed/bad.hl7.reason.txt").read_text()
+    assert "charset" in note
+    assert "byte 3" in note
+    assert "Doe" not in note
+    assert names(tmp_path / "archive") == ["good.hl7"]
+
+
+def test_a_file_waits_for_a_store_that_is_away(tmp_path):
+    """A commit that fails leaves the file where it is, and it is taken again."""
+    (tmp_path / "a.hl7").write_text("x")
+    attempts = []
+
+    async def handle(path):
+        attempts.append(path.exists())
+        if len(attempts) < 3:
+            raise StoreUnavailable("Disk full")
+
+    asyncio.run(watch(tmp_path, handle))
+    assert attempts == [True, True, True]
+    assert names(tmp_path / "archive") == ["a.hl7"]
+
+
+def test_archived_files_never_overwrite_each_other(tmp_path):
+    """The same name twice is kept twice."""
+
+    async def handle(path):
+        pass
+
+    for text in ("one", "two"):
+        (tmp_path / "a.hl7").write_text(text)
+        asyncio.run(watch(tmp_path, handle, 0.15))
+    assert names(tmp_path / "archive") == ["a.2.hl7", "a.hl7"]
+
+
+def test_a_folder_that_cannot_be_made_is_a_matter_of_configuration(tmp_path):
+    """A file in the folder's place is told with its cure."""
+    (tmp_path / "file").write_text("")
+
+    async def handle(path):
+        pass
+
+    with pytest.raises(InvalidConfiguration):
+        asyncio.run(FileDrop(tmp_path / "file", ["*"], handle).run())
+
+
+def test_hand_in_commits_in_steps_and_waits_for_the_store():
+    """A large file becomes several commits; one that fails is tried again, and nothing is stored twice."""
+    items = [Item(body=b"x" * (STEP // 4), kind="A", control_id=str(n), order_key=None) for n in range(10)]
+    finding = Finding(reason="no-header", what="not HL7", where="byte 1", body=b"y")
+
+    class Counting(RecordingIntake):
+        commits = 0
+
+        async def accept(self, items, **more):
+            self.commits += 1
+            return await super().accept(items, **more)
+
+    intake = Counting()
+    intake.fail_next = 1
+    assert asyncio.run(hand_in(intake, iter([finding, *items]))) == (10, 1)
+    assert [item.control_id for item in intake.items] == [str(n) for n in range(10)]
+    assert intake.findings == [finding]
+    assert intake.commits == 4
+
+
+def test_chunks_are_the_file(tmp_path):
+    """A file comes back whole in bounded pieces."""
+    data = bytes(range(256)) * 1000
+    (tmp_path / "a").write_bytes(data)
+    pieces = list(chunks(tmp_path / "a"))
+    assert b"".join(pieces) == data
+    assert max(map(len, pieces)) <= 65536
