@@ -32,7 +32,7 @@ _BLANKS = b" \t\r\n"
 def cut(chunks: Iterable[bytes], max_claim: int) -> Iterator[Item | Finding]:
     """Cut a file into claims and remittances; what cannot be read becomes a finding and the rest goes on.
 
-    A claim of more than ``max_claim`` bytes becomes a finding; its amounts still count in the totals.
+    A claim of more than ``max_claim`` bytes becomes a finding; its payment still counts in the totals.
     """
     reader, cutter = SegmentReader(), _Cutter(max_claim)
     for chunk in chunks:
@@ -63,15 +63,15 @@ class _Claim:
         self.key = self.order_key = ""
 
     def add(self, segment: Segment) -> bool:
-        """Take one more segment if it belongs to the loop; those that begin beyond the limit are only counted."""
+        """Take one more segment if it belongs to the loop; those that begin beyond the limit are not kept."""
         text = segment.text
         telling = self.watched.get(text[:3])
-        if telling is not None:
-            if not telling and text.partition(segment.delimiters.element)[0] in _ENDS_CLAIM:
-                return False
-            self.telling.append(text)
+        if telling is False and text.partition(segment.delimiters.element)[0] in _ENDS_CLAIM:
+            return False
         if segment.offset < self.limit:
             self.pieces.append(segment.piece)
+            if telling:
+                self.telling.append(text)
         else:
             self.too_long = True
         return True

@@ -1,0 +1,66 @@
+"""The drop folder: whole files in, archived after the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from gateway.testing.recording_intake import RecordingIntake
+from gateway_x12.config import X12Config
+from gateway_x12.simulator import file_835
+from tests.unit.adapters.x12.remittances import ADAPTER
+
+
+async def bring(folder, intake, until):
+    """Run the adapter's transports until a condition holds."""
+    config = X12Config(folder=folder, poll_seconds=0.05)
+    tasks = [asyncio.create_task(one.run(intake)) for one in ADAPTER.transports("payer", config)]
+    try:
+        async with asyncio.timeout(10):
+            while not until():
+                await asyncio.sleep(0.02)
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def test_a_dropped_file_is_stored_and_archived(tmp_path):
+    """All its messages arrive, in order, and the file moves away afterwards."""
+    (tmp_path / "era.835").write_bytes(file_835(1, 30, transactions=2))
+    intake = RecordingIntake()
+    asyncio.run(bring(tmp_path, intake, (tmp_path / "archive/era.835").exists))
+    assert len(intake.items) == 32
+    assert intake.findings == []
+
+
+def test_a_file_dropped_again_makes_nothing_new(tmp_path):
+    """Control ids and bytes repeat, so the core recognises each message."""
+    intake = RecordingIntake()
+    for name in ("a.835", "b.835"):
+        (tmp_path / name).write_bytes(file_835(1, 5))
+    asyncio.run(bring(tmp_path, intake, lambda: len(list((tmp_path / "archive").glob("*"))) == 2))
+    assert len(intake.items) == 6
+
+
+def test_a_file_that_fails_to_store_stays_and_is_taken_again(tmp_path):
+    """A commit that fails leaves the file where it is."""
+    (tmp_path / "era.x12").write_bytes(file_835(1, 5))
+    intake = RecordingIntake()
+    intake.fail_next = 1
+    asyncio.run(bring(tmp_path, intake, (tmp_path / "archive/era.x12").exists))
+    assert len(intake.items) == 6
+
+
+def test_a_file_without_remittances_fails_with_its_findings_kept(tmp_path):
+    """What is no 835 moves to failed with a note, and what was found in it is evidence."""
+    (tmp_path / "letter.txt").write_bytes(b"Dear clinic, please find nothing attached.")
+    intake = RecordingIntake()
+    asyncio.run(bring(tmp_path, intake, (tmp_path / "failed/letter.txt").exists))
+    assert [one.reason for one in intake.findings] == ["not-x12"]
+
+
+def test_without_a_folder_there_is_nothing_to_run():
+    """Files may come in by import only."""
+    assert list(ADAPTER.transports("payer", X12Config())) == []
