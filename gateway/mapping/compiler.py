@@ -44,10 +44,8 @@ class Compiler:
     def record(self, rules: RecordRules) -> Callable[[Any], Patch | None]:
         """A function from a source record to the patch of one record type."""
         type_name, optional = rules.record, rules.optional
-        get_id = self.alternatives(rules.id)
-        is_patient = type_name == "Patient" and not rules.patient
-        get_patient = self.alternatives(rules.patient)
-        get_version = self.alternatives(rules.version)
+        get_id, get_version = self.alternatives(rules.id), self.alternatives(rules.version)
+        get_patient = self.patient(rules)
         is_removed = self.alternatives(rules.removed)
         reads, completes = self.fields(rules.fields)
         places = ", ".join(path for rule in rules.id for path in rule.reads())
@@ -58,28 +56,44 @@ class Compiler:
                 if optional:
                     return None
                 raise InvalidContent("missing-id", f"The message does not identify its {type_name}", where=places)
-            patient, version = native_id if is_patient else get_patient(record), get_version(record)
+            version = get_version(record)
             removed = is_removed(record) is True
             fields: dict[str, Any] = {}
-            for name, get in () if removed else reads:
-                value = get(record)
-                if value is not None:
-                    fields[name] = None if value is NULL else value
-            for name, get in () if removed else completes:
-                if name not in fields:
+            if not removed:
+                for name, get in reads:
                     value = get(record)
                     if value is not None:
                         fields[name] = None if value is NULL else value
+                for name, get in completes:
+                    if name not in fields:
+                        value = get(record)
+                        if value is not None:
+                            fields[name] = None if value is NULL else value
             return Patch(
                 type=type_name,
                 native_id=native_id,
                 fields=fields,
                 operation="remove" if removed else "upsert",
-                patient=None if patient is NULL else patient,
+                patient=get_patient(record, native_id, fields),
                 source_version=None if version is NULL else version,
             )
 
         return patch
+
+    def patient(self, rules: RecordRules) -> Callable[[Any, str, dict[str, Any]], str | None]:
+        """The patient by its own rule; without one a Patient is its own, others take theirs from `fields.patient`."""
+        if rules.record == "Patient" and not rules.patient:
+            return lambda _record, native_id, _fields: native_id
+        read = self.alternatives(rules.patient or rules.fields.get("patient", ()))
+        is_field = not rules.patient
+
+        def find(record: Any, _native_id: str, fields: dict[str, Any]) -> str | None:
+            found = fields["patient"] if is_field and "patient" in fields else read(record)
+            if type(found) is Ref:
+                return found.native_id
+            return None if found is NULL else found
+
+        return find
 
     def fields(self, fields: dict[str, Alternatives]) -> Fields:
         """Getters of named fields; constants and defaults only complete, they never make an object present."""
@@ -125,7 +139,9 @@ class Compiler:
             return self.constant(rule, self.settings.get(rule.setting, rule.default))
         convert = self.conversion(rule)
         if rule.join:
-            return self.leaf(rule, "+".join(rule.join), self.joined(rule), convert)
+            return self.leaf(
+                rule, "+".join(rule.join), joined([self.path(path) for path in rule.join], rule.separator), convert
+            )
         getters = [self.leaf(rule, path, self.path(path), convert) for path in rule.paths or rule.every]
         if rule.every:
             return list_of(getters)
@@ -149,25 +165,6 @@ class Compiler:
                 raise rejected(trouble, rule, where) from None
 
         return get
-
-    def joined(self, rule: Rule) -> Getter:
-        """All parts with the separator between them; nothing unless every part is there."""
-        reads = [self.path(path) for path in rule.join]
-        separator = rule.separator
-
-        def read(record: Any) -> Any:
-            parts = []
-            for one in reads:
-                raw = one(record)
-                if raw is None or raw is NULL:
-                    return raw
-                found = text(raw)
-                if found is None:
-                    return None
-                parts.append(found)
-            return separator.join(parts)
-
-        return read
 
     def conversion(self, rule: Rule) -> Convert:
         """``to``, then ``table``, then ``ref``."""
@@ -283,6 +280,24 @@ def plain(rule: Rule, where: str, read: Getter) -> Getter:
             raise rejected(trouble, rule, where) from None
 
     return get
+
+
+def joined(reads: Sequence[Getter], separator: str) -> Getter:
+    """All parts with the separator between them; nothing unless every part is there."""
+
+    def read(record: Any) -> Any:
+        parts = []
+        for one in reads:
+            raw = one(record)
+            if raw is None or raw is NULL:
+                return raw
+            found = text(raw)
+            if found is None:
+                return None
+            parts.append(found)
+        return separator.join(parts)
+
+    return read
 
 
 def first_of(getters: Sequence[Getter]) -> Getter:

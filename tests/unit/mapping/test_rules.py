@@ -280,3 +280,11 @@ def test_purity_and_tracing(tmp_path: Path, record: dict[str, Any]) -> None:
     assert patches == made.patches("k", record) == traced.patches("k", record) == traced.patches("k", record)
     explained = {step.field.partition(".")[0].partition("[")[0] for step in traced.steps}
     assert set(patches[0].fields) <= explained
+
+
+def test_the_patient_is_the_one_referred_to(tmp_path: Path) -> None:
+    """Without a rule of its own, the patch's patient is the reference in the field, for a removed record too."""
+    rules = '[removed]\nwhen = "gone"\n[fields.patient]\nfrom = "p"\nref = "Patient"\n'
+    made = mapping(tmp_path, rules)
+    for record, expected in (({"p": "7"}, "7"), ({"p": "7", "gone": "1"}, "7"), ({"p": "NULL"}, None), ({}, None)):
+        assert made.patches("k", {"id": "1", **record})[0].patient == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -15,11 +16,15 @@ from hypothesis import strategies as st
 
 from gateway.errors import InvalidConfiguration
 from gateway.mapping import Mapping
-from gateway.mapping.rules import Parser
+from gateway.mapping.converters import CONVERTERS
+from gateway.mapping.rules import FILE_KEYS, RULE_KEYS, Parser
+from gateway.mapping.tables import TABLE_KEYS
+from gateway.wire.hl7_path import compile_path
 from tests.unit.mapping.dictionary import folder, mapping, path
 
 HEAD = 'record = "Thing"\nkinds = ["k"]\nid = { from = "id" }\n'
 SHIPPED = Path(str(files("gateway_mappings")))
+PAGE = (Path(__file__).parents[3] / "docs/reference/mapping.md").read_text("utf-8")
 SCHEMA = json.loads((SHIPPED / "schema.json").read_text("utf-8"))
 
 MISTAKES = {
@@ -231,3 +236,19 @@ def test_covered_paths(tmp_path: Path) -> None:
     assert made.covered("k") == {"id", "rows[*]", "rows[*].w", "rows[*].v", "a", "b", "c"}
     assert made.covered("other") == frozenset()
     assert made.kinds == {"k"}
+
+
+def test_every_key_and_converter_is_documented() -> None:
+    """The first column of the page's tables names exactly the keys and converters that exist."""
+    cells = re.findall(r"^\| (`[^|]*`) \|", PAGE, re.MULTILINE)
+    named = {word for cell in cells for word in re.findall(r"`(\w+)`", cell)}
+    assert named == FILE_KEYS | RULE_KEYS | CONVERTERS.keys()
+    assert all(key in PAGE for key in TABLE_KEYS)
+
+
+def test_the_example_loads(tmp_path: Path) -> None:
+    """The page's first example is a mapping file that loads."""
+    example = re.findall(r"(?:^    .*\n|^\n)+", PAGE, re.MULTILINE)
+    text = next(block for block in example if "record =" in block).replace("\n    ", "\n").lstrip()
+    assert tomllib.loads(text)["record"] == "Appointment"
+    assert Mapping.load(folder(tmp_path / "demo", appointment=text), None, compile_path).kinds == {"SIU^S12", "SIU^S15"}
