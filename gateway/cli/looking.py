@@ -23,6 +23,7 @@ from gateway.cli.printing import (
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import iso
 from gateway.flow.explain import Explainer
+from gateway.flow.ledger import recount_deliveries
 from gateway.flow.merge import open_stored
 from gateway.flow.places import change_place, change_row
 from gateway.store import deliveries, journal
@@ -150,7 +151,10 @@ def disclosures(
     source: Annotated[str, typer.Option(help="The source whose own id was given.")] = "",
     json_: JsonOption = False,
 ) -> None:
-    """What was sent of one patient: when, to whom, which fields, why. The look is logged."""
+    """What was sent of one patient: when, to whom, which fields, why. The look is logged.
+
+    The list is only worth something if no delivery is missing, so deliveries are recounted; exit code 1 when one is.
+    """
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
         record_id = gateway.vault.record_id(name, source, "Patient", patient) if source else patient
@@ -164,6 +168,7 @@ def disclosures(
 
         gateway.store.write_sync(look)
         rows = gateway.store.read_sync(lambda connection: deliveries.of_patient(connection, name, owner))
+        missing = gateway.store.read_sync(lambda connection: recount_deliveries(connection, name))
     found = [
         {
             "at": iso(row.at), "recipient": row.recipient, "purpose": row.purpose, "route": row.route,
@@ -173,10 +178,14 @@ def disclosures(
         for row in rows
     ]  # fmt: skip
     if json_:
-        as_json({"patient": record_id, "disclosures": found})
-        return
-    columns = ("at", "recipient", "purpose", "type", "fields")
-    table(f"Disclosures of {record_id}", columns, [[_plain(row[column]) for column in columns] for row in found])
+        as_json({"patient": record_id, "disclosures": found, "problems": missing})
+    else:
+        columns = ("at", "recipient", "purpose", "type", "fields")
+        table(f"Disclosures of {record_id}", columns, [[_plain(row[column]) for column in columns] for row in found])
+        for problem in missing:
+            typer.echo(f"PROBLEM {problem.rule}: {problem.row}: {problem.found}")
+    if missing:
+        raise typer.Exit(1)
 
 
 def _plain(value: Any) -> Any:

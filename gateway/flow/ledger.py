@@ -58,10 +58,7 @@ def recount_tenant(connection: Connection, tenant: str) -> Ledger:
     _journal(connection, tenant, problems)
     _records(connection, tenant, problems)
     _kept(connection, tenant, problems)
-    routes = [
-        ledger_routes.count(connection, tenant, route, lambda *p: problems.append(Problem(*p)))
-        for route in recount.route_names(connection, tenant)
-    ]
+    routes = _routes(connection, tenant, problems)
     return Ledger(
         tenant=tenant,
         accepted=sum(counts.values()),
@@ -74,6 +71,20 @@ def recount_tenant(connection: Connection, tenant: str) -> Ledger:
         routes=routes,
         problems=problems,
     )
+
+
+def recount_deliveries(connection: Connection, tenant: str) -> list[Problem]:
+    """What does not add up between the journal and what routes made of it: a missing or surplus delivery."""
+    problems: list[Problem] = []
+    _routes(connection, tenant, problems)
+    return problems
+
+
+def _routes(connection: Connection, tenant: str, problems: list[Problem]) -> list[ledger_routes.RouteCount]:
+    return [
+        ledger_routes.count(connection, tenant, route, lambda *found: problems.append(Problem(*found)))
+        for route in recount.route_names(connection, tenant)
+    ]
 
 
 def _messages(connection: Connection, tenant: str, problems: list[Problem]) -> Counter[tuple[str, str]]:
