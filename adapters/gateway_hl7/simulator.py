@@ -7,6 +7,7 @@ lost connection the same message again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -184,8 +185,11 @@ class _Sender:
     async def hang_up(self) -> None:
         """Close the connection, whatever state it is in."""
         if self._streams is not None:
-            self._streams[1].close()
+            writer = self._streams[1]
             self._streams = None
+            writer.close()
+            with contextlib.suppress(OSError):  # however it ended, it has ended
+                await writer.wait_closed()
         self._decoder = Decoder(_ANSWER_LIMIT)
         self._answers.clear()
 

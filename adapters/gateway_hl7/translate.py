@@ -39,6 +39,10 @@ def normalizer(config: Hl7Config, mapping: Mapping) -> Callable[[bytes, bytes], 
             is_answer = kind == "ACK" or kind.startswith("ACK^")
             return Normalized(suppressed="acknowledgement" if is_answer else "unsupported-event")
         patches = tuple(_merges(mapping, message)) if kind == MERGE else mapping.patches(kind, message)
+        if not patches:
+            raise InvalidContent(
+                "missing-id", "The message names nobody.", where="PID-3", fix="Ask the sender to fill it."
+            )
         return Normalized(patches=patches, residue=residues[kind](message))
 
     return normalize
