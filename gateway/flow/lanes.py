@@ -9,7 +9,7 @@ from gateway.store.schema import LANES
 
 def intake_lane(source: str, order_key: str | None) -> int:
     """Lane of a message: by what it must be normalized after. Without a key, the source's own serial queue."""
-    return zlib.crc32(f"{source}\0{order_key or ''}".encode()) % LANES
+    return zlib.crc32(f"{source}\0{order_key or ''}".encode(errors="surrogatepass")) % LANES
 
 
 def journal_lane(source: str, patient: bytes | None) -> int:

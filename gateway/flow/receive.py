@@ -8,6 +8,7 @@ synced are the receipts given out, and the messages, still in memory, offered to
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -16,7 +17,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from gateway.audit import AuditLog
-from gateway.errors import Backpressure, LimitExceeded, StoreUnavailable
+from gateway.errors import Backpressure, GatewayError, LimitExceeded, StoreUnavailable
 from gateway.flow.clock import micros
 from gateway.flow.evidence import EvidenceRoom, outcome_row
 from gateway.flow.handoff import Arrived, Handoff
@@ -32,12 +33,15 @@ Done = Callable[[Receipt | Exception], None]
 IN_FLIGHT = 2
 """Units of one source on their way to the writer at a time: one being committed, one being gathered behind it."""
 MOST_PER_UNIT = 512
+DIGITS = 32
+"""Of a hash that stands for the end of a word too long for its column."""
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):
     """A message with all that can be made of it before its transaction."""
 
     item: Item
+    control_id: str
     message_id: int
     digest: bytes
     lane: int
@@ -103,9 +107,10 @@ class Receiver:
                 messages.set_cursor(connection, self._source.tenant, self._source.name, stream, cursor, micros())
             return receipts
 
-        receipts = await self._store.write(unit)
-        self._offer(prepared, receipts)
-        return receipts
+        future = self._store.submit(unit)
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda ended: loop.call_soon_threadsafe(self._offer_stored, ended, prepared))
+        return await asyncio.wrap_future(future)
 
     async def cursor(self, stream: str) -> str | None:
         """The cursor that was committed last for this stream."""
@@ -115,7 +120,11 @@ class Receiver:
         self, frame: bytes, answer: str, reason: str, where: str, done: Callable[[Exception | None], None]
     ) -> None:
         """Keep the evidence of bytes answered with AE or AR; it is never released."""
-        evidence = self._evidence.seal(frame[: self._most_bytes], answer, reason, where)
+        try:
+            evidence = self._evidence.seal(frame[: self._most_bytes], answer, reason, where)
+        except GatewayError as error:
+            done(error)
+            return
         loop = asyncio.get_running_loop()
         future = self._store.submit(lambda connection: self._evidence.keep(connection, [evidence], "refused"))
         future.add_done_callback(lambda ended: loop.call_soon_threadsafe(done, _told(ended)))
@@ -140,8 +149,14 @@ class Receiver:
         self._scheduled = False
         gathered = self._gathered[:MOST_PER_UNIT]
         del self._gathered[:MOST_PER_UNIT]
-        contexts = self._seal_contexts([item for item, _ in gathered])
-        prepared = [self._prepare(item, contexts) for item, _ in gathered]
+        try:
+            contexts = self._seal_contexts([item for item, _ in gathered])
+            prepared = [self._prepare(item, contexts) for item, _ in gathered]
+        except Exception as error:  # noqa: BLE001 - whatever it was, the senders must hear of it
+            for _, done in gathered:
+                done(error)
+            self._schedule()
+            return
 
         def unit(connection: Connection) -> list[Receipt]:
             messages.add_contexts(connection, [row for _, row in contexts.values()])
@@ -169,6 +184,11 @@ class Receiver:
                 if failure is not None:
                     done(failure)
         self._schedule()
+
+    def _offer_stored(self, ended: Future[list[Receipt]], prepared: Sequence[Prepared]) -> None:
+        """In the order of commits, even when nobody waits for the receipts any more."""
+        if not ended.cancelled() and ended.exception() is None:
+            self._offer(prepared, ended.result())
 
     def _offer(self, prepared: Sequence[Prepared], receipts: Sequence[Receipt]) -> None:
         name = self._source.name
@@ -218,6 +238,7 @@ class Receiver:
         context = contexts.get(item.context)
         return Prepared(
             item,
+            stored_word(item.control_id, 200),
             message_id,
             self._vault.digest(tenant, item.body),
             intake_lane(self._source.name, item.order_key),
@@ -234,12 +255,12 @@ class Receiver:
             return []
         tenant, source = self._source.tenant, self._source.name
         known: dict[str, dict[bytes, int]] = {}
-        found = messages.same_control(connection, tenant, source, {p.item.control_id for p in prepared})
+        found = messages.same_control(connection, tenant, source, {p.control_id for p in prepared})
         for row in found:
             known.setdefault(row.control_id, {}).setdefault(bytes(row.digest), row.repeat_of or row.message_id)
         receipts, rows, waiting, repeats = [], [], [], []
         for p in prepared:
-            same = known.setdefault(p.item.control_id, {})
+            same = known.setdefault(p.control_id, {})
             first = same.get(p.digest)
             receipt = Receipt(p.message_id if first is None else first, first is not None, first is None and bool(same))
             receipts.append(receipt)
@@ -273,7 +294,7 @@ class Receiver:
     def _row(self, p: Prepared, receipt: Receipt) -> dict[str, Any]:
         return {
             "tenant": self._source.tenant, "message_id": p.message_id, "source": self._source.name,
-            "kind": p.item.kind[:64], "control_id": p.item.control_id[:200], "digest": p.digest,
+            "kind": stored_word(p.item.kind, 64), "control_id": p.control_id, "digest": p.digest,
             "received_at": p.received_at, "lane": p.lane, "context_id": p.context_id,
             "repeat_of": receipt.message_id if receipt.repeat else None, "conflict": receipt.conflict,
             "answer": "AA", "place": "", "reason": "", "box": None if receipt.repeat else p.box,
@@ -286,3 +307,12 @@ def _told(ended: Future[Any]) -> Exception | None:
     if error is None or isinstance(error, Exception):
         return error
     return StoreUnavailable("The writer ended", fix="Start the gateway again.")
+
+
+def stored_word(word: str, most: int) -> str:
+    """A source's word as a column can hold it: the same for the same word, and different for different ones."""
+    if not word.isprintable():
+        word = "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in word)
+    if len(word) <= most:
+        return word
+    return word[: most - DIGITS] + hashlib.sha256(word.encode()).hexdigest()[:DIGITS]
