@@ -28,7 +28,10 @@ class Commands(TyperGroup):
         return typer.main.get_command(offered[0]) if offered else None
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Many systems in, one ledger, every delivery accounted for. `gateway demo` shows all of it with made-up data.",
+)  # fmt: skip
 operating.register(app)
 importing.register(app)
 looking.register(app)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.bootstrap import Gateway, open_gateway, take_lock
@@ -130,7 +131,7 @@ def _source_for(gateway: Gateway, path: Path, named: str) -> Source:
 
 def _progress(files: Sequence[Path], *, quiet: bool) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    return Progress(*columns, disable=quiet or not files)
+    return Progress(*columns, console=Console(stderr=True), disable=quiet or not files)
 
 
 # --- dry run ---------------------------------------------------------------------------------------------------------

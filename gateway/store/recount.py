@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, LargeBinary, cast, func, select
 
 from gateway.store.deliveries import all_routes as route_names
 from gateway.store.rows import Found
@@ -54,7 +54,7 @@ def orphan_outcomes(connection: Connection, tenant: str) -> set[int]:
 
 def audit_bodies(connection: Connection, tenant: str) -> Iterator[bytes]:
     """Every row of the audit log, in no particular order."""
-    query = select(audit_rows.c.body).where(audit_rows.c.tenant == tenant)
+    query = select(cast(audit_rows.c.body, LargeBinary)).where(audit_rows.c.tenant == tenant)
     for body in connection.execute(query).scalars():
         yield bytes(body)
 

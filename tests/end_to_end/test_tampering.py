@@ -33,7 +33,7 @@ FORGED = {
     " WHERE CAST(body AS TEXT) LIKE '%access%'",
     "removed": "DELETE FROM audit_rows WHERE seq = (SELECT max(seq) FROM audit_rows)",
     "leaf": "UPDATE audit_leaves SET hash = zeroblob(32) WHERE leaf = 3",
-    "head": "DELETE FROM checkpoints WHERE size = (SELECT max(size) FROM checkpoints)",
+    "head": "DELETE FROM checkpoints WHERE size = (SELECT min(size) FROM checkpoints)",
 }
 
 
