@@ -1,0 +1,63 @@
+"""``python -m benchmarks [--only hl7,835,...] [--json] [--quick]``: measure, print, write results.json and RESULTS.md.
+
+``BENCH_SCALE`` scales every amount of work; ``--quick`` is a tenth. What was asked for, and the page that is written,
+name the scale when it is not 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
+
+from benchmarks import end_to_end_part, hl7_part, idle_part, machine, mllp_part, report, vault_part, x12_part
+from benchmarks.house import HERE
+
+PARTS: dict[str, Callable[[float], report.Section]] = {
+    "hl7": hl7_part.measure,
+    "835": x12_part.measure,
+    "million": x12_part.measure_million,
+    "vault": vault_part.measure,
+    "idle": idle_part.measure,
+    "mllp": mllp_part.measure,
+    "e2e": end_to_end_part.measure,
+}
+
+
+def main() -> None:
+    """Run the parts in turn; exit code 1 when a figure that was asked for was not reached."""
+    options = _options()
+    names = options.only.split(",") if options.only else list(PARTS)
+    if unknown := set(names) - set(PARTS):
+        sys.exit(f"There is no part {', '.join(sorted(unknown))}; known are: {', '.join(PARTS)}.")
+    scale = 0.1 if options.quick else float(os.environ.get("BENCH_SCALE", "1"))
+    facts = machine.facts()
+    if scale != 1:
+        facts["scale"] = scale
+    sections = []
+    for number, name in enumerate(names, 1):
+        print(f"[{number}/{len(names)}] {name} ...", file=sys.stderr, flush=True)
+        begin = time.perf_counter()
+        with redirect_stdout(sys.stderr) if options.json else nullcontext():
+            sections.append(PARTS[name](scale))
+        print(f"      {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
+    results = report.Results(facts, sections)
+    print(report.as_json(results) if options.json else report.as_markdown(results))
+    if len(names) == len(PARTS):
+        report.write(results, HERE)
+    sys.exit(not all(one.reached for section in sections for one in section.asked))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="The gateway measured beside its peers.")
+    parser.add_argument("--only", help=f"some of: {','.join(PARTS)}")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work, to see that everything runs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""A gateway to measure: a folder with settings and keys, opened here or served by a process of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from gateway import bootstrap, logs
+from gateway.settings import load
+
+TENANT, HOSPITAL, PAYER = "clinic", "hospital", "payer"
+HERE = Path(__file__).parent
+WORK = HERE.parent / ".bench"
+"""Beside the sources, because a folder for temporary files may be in memory, where nothing is ever synced."""
+_SETTINGS = """
+[keys.config]
+path = "keys/root.key"
+[[tenants]]
+name = "clinic"
+[[sources]]
+name = "hospital"
+tenant = "clinic"
+adapter = "hl7"
+zone = "America/Chicago"
+[sources.config]
+port = {port}
+[[sources]]
+name = "payer"
+tenant = "clinic"
+adapter = "x12"
+zone = "America/Chicago"
+[[routes]]
+name = "desk"
+tenant = "clinic"
+sink = "files"
+view = "schedule"
+purpose = "operations"
+recipient = "front desk"
+[routes.config]
+folder = "out"
+[views.schedule]
+Appointment = ["start", "end", "zone", "status", "patient"]
+Patient = ["name", "contacts"]
+[log]
+level = "warning"
+"""
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder on the disk that is measured, gone afterwards."""
+    WORK.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=WORK))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[bootstrap.Gateway]:
+    """A fresh gateway in this process."""
+    config = _write(folder, 0)
+    settings = load(config)
+    logs.configure(settings.log.level)
+    gateway = bootstrap.open_gateway(settings, folder, config.read_text("utf-8"), create=True)
+    try:
+        yield gateway
+    finally:
+        gateway.close()
+
+
+class Served:
+    """A running ``gateway serve``."""
+
+    def __init__(self, folder: Path, port: int, process: subprocess.Popen[str], ready_seconds: float) -> None:
+        self.folder = folder
+        self.port = port
+        self.ready_seconds = ready_seconds
+        self._process = process
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory in MB (10^6 bytes)."""
+        return float(psutil.Process(self._process.pid).memory_info().rss) / 1e6
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of all its threads since it began."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def unsettled(self) -> int:
+        """Messages stored and not yet normalized, as the health file says; it is at most two seconds old."""
+        return int(json.loads((self.folder / "data" / "health.json").read_text("utf-8"))["unsettled_messages"])
+
+    def ledger(self) -> dict[str, Any]:
+        """The recount of everything, by ``gateway verify ledger``."""
+        done = subprocess.run(
+            [*_gateway("verify", "ledger", "--json")], cwd=self.folder, capture_output=True, text=True, check=False
+        )
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+@contextmanager
+def served(folder: Path, roles: Sequence[str] = ()) -> Iterator[Served]:
+    """``gateway serve`` in a process of its own, ready and listening; stopped at the end."""
+    port = free_port()
+    _write(folder, port)
+    subprocess.run(_gateway("init"), cwd=folder, check=True, capture_output=True)
+    begin = time.perf_counter()
+    with (folder / "serve.log").open("w+", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            _gateway("serve", *(word for role in roles for word in ("--role", role))), cwd=folder, stderr=log, text=True
+        )
+        try:
+            _wait_until_ready(process, folder / "serve.log", port)
+            yield Served(folder, port, process, time.perf_counter() - begin)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def _wait_until_ready(process: subprocess.Popen[str], log: Path, port: int) -> None:
+    while process.poll() is None:
+        if "ready" in log.read_text("utf-8").split():
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+        time.sleep(0.01)
+    raise RuntimeError(f"gateway serve ended: {log.read_text('utf-8')[-2000:]}")
+
+
+def _gateway(*words: str) -> list[str]:
+    return [sys.executable, "-m", "gateway", *words]
+
+
+def _write(folder: Path, port: int) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "gateway.toml"
+    config.write_text(_SETTINGS.format(port=port), encoding="utf-8")
+    return config

@@ -1,0 +1,139 @@
+"""835 bytes to balanced canonical claims, on one core, beside libraries that parse or read contexts."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from benchmarks import corpus, house, peers
+from benchmarks.report import Asked, Section
+from benchmarks.timing import per_second, ratio
+from gateway.bootstrap import Gateway
+from gateway.flow.link import link
+from gateway.flow.merge import fold_message
+from gateway.model.exchange import Finding
+
+CHUNK = 64 * 1024
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """A file in pieces of 64 KiB."""
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK):
+            yield piece
+
+
+def canonical(gateway: Gateway, pieces: Iterable[bytes]) -> int:
+    """Cut, normalize, link, fold and balance every claim, keeping none; how many claims that was."""
+    source, vault, tenant = gateway.sources[house.TENANT, house.PAYER], gateway.vault, house.TENANT
+    claims = remittances = 0
+    for item in source.adapter.cut(pieces, source.config):
+        if isinstance(item, Finding):
+            raise RuntimeError(f"not read: {item.reason}")  # noqa: TRY004 - a broken run, whatever was found
+        patches = [
+            link(patch, lambda kind, native: vault.record_id(tenant, house.PAYER, kind, native))
+            for patch in source.normalize(item.body, item.context).patches
+        ]
+        folded, _ = fold_message(patches, {}, lambda data: vault.digest(tenant, data))
+        for change in folded.changes:
+            fields = change.current.fields or {}
+            if change.current.type == "ClaimPayment":
+                claims += 1
+            elif change.current.type == "Remittance":
+                remittances += 1
+                if fields.get("balanced") is not True:
+                    raise RuntimeError("the remittance does not balance")
+    if remittances != 1:
+        raise RuntimeError("the remittance is missing")
+    return claims
+
+
+def context_reader(text: str) -> float:
+    """Claims a second of pyx12's context reader, its maps already loaded."""
+    from pyx12.error_handler import errh_null
+    from pyx12.params import params
+    from pyx12.x12context import X12ContextReader
+
+    reader = X12ContextReader(params(), errh_null(), io.StringIO(text))
+    begin, claims = 0.0, 0
+    for node in reader.iter_segments("2100"):
+        begin = begin or time.process_time()
+        claims += node.id == "2100"
+    return (claims - 1) / (time.process_time() - begin)
+
+
+def measure(scale: float) -> Section:
+    """Everyone on the same file; pyx12 on the beginning of it, made whole."""
+    with house.scratch() as folder, house.opened(folder) as gateway:
+        path, count = folder / "claims.835", int(10_000 * scale)
+        corpus.write_remittance(path, count)
+        size = path.stat().st_size
+        if canonical(gateway, chunks(path)) != count:
+            raise RuntimeError("a claim is missing")
+        ours = per_second(lambda: canonical(gateway, chunks(path)), 5)
+        small = b"".join(corpus.remittance(int(500 * scale))).decode()
+        pyx12 = sorted(context_reader(small) for _ in range(3))[1]
+        rates = {name: peers.claims_per_second(name, path) for name in peers.REMITTANCE}
+    over = {"pyx12 context reader": pyx12, **rates}
+    parser = ratio(ours, rates["edi-835-parser"])
+    context = ratio(ours, pyx12)
+    return Section(
+        "835",
+        "835 to balanced canonical claims, one core, streamed",
+        [
+            {"who": "emr-gateway: cut, map, link, fold, balance", "claims/s": ours, "MB/s": ours * size / count / 1e6},
+            *(
+                {
+                    "who": name,
+                    "claims/s": rate,
+                    "MB/s": rate * size / count / 1e6,
+                    "ours is faster by": f"{ratio(ours, rate):g}x",
+                }
+                for name, rate in over.items()
+            ),
+        ],
+        [
+            Asked("835 to balanced canonical, over pyx12's context reader", "45x", f"{context:.1f}x", context >= 45),
+            Asked("835 to balanced canonical, over edi-835-parser", "1.7x", f"{parser:.2f}x", parser >= 1.7),
+            Asked("835 to balanced canonical", "about 12,000 claims/s", f"{ours:,.0f} claims/s", ours >= 12_000),
+        ],
+        [
+            (
+                f"{count:,} claims of three or four lines, {size / count:,.0f} bytes each."
+                " edi-835-parser and x12-edi-tools take the first reason of each CAS segment and drop the others;"
+                " neither balances anything."
+            )
+        ],
+    )
+
+
+def measure_million(scale: float) -> Section:
+    """The streaming path over a file of a million claims, in a process of its own."""
+    count = int(1_000_000 * scale)
+    with house.scratch() as folder:
+        path = folder / "million.835"
+        corpus.write_remittance(path, count)
+        size = path.stat().st_size
+        done = subprocess.run(
+            peers.program("benchmarks.million", path, folder / "house"), capture_output=True, text=True, check=True
+        )
+    found = json.loads(done.stdout)
+    if found["claims"] != count:
+        raise RuntimeError("a claim is missing")
+    memory = found["resident_mb"]
+    return Section(
+        "million",
+        f"835 of {count:,} claims",
+        [
+            {
+                "claims": count, "file MB": size / 1e6, "seconds": found["seconds"],
+                "claims/s": count / found["seconds"], "resident MB before": found["resident_before_mb"],
+                "resident MB at most": memory,
+            }
+        ],
+        [Asked(f"835 of {count:,} claims: resident memory", "under 200 MB", f"{memory:.0f} MB", memory < 200)],
+    )  # fmt: skip
