@@ -26,6 +26,8 @@ class Arrived(msgspec.Struct, frozen=True, gc=False):
     wrapped: bytes
     received_at: int
     attempt: int = 0
+    damaged: bool = False
+    """True when its stored bytes could not be opened; then there is no body."""
 
 
 class Handoff:

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from gateway import model
+from gateway.errors import InvalidContent
 from gateway.flow.link import LinkedPatch
 from gateway.model.exchange import ChangeKind
 
@@ -37,6 +38,7 @@ class Current(msgspec.Struct, frozen=True):
     removed: bool
     native_id: str
     fields: dict[str, Any] | None
+    """None when what is stored could not be opened: nothing may be folded onto it."""
 
 
 class NewVersion(msgspec.Struct, frozen=True):
@@ -87,6 +89,11 @@ def fold_message(
     stale = unchanged = 0
     for patch in patches:
         current = moved.get(patch.record_id) or currents.get(patch.record_id)
+        if current is not None and current.fields is None:
+            raise InvalidContent(
+                "record-damaged", "The stored record cannot be opened", where=patch.type,
+                fix="Restore the damaged rows from a verified backup, then release.",
+            )  # fmt: skip
         if current is not None and patch.source_version and patch.source_version < current.source_version:
             stale += 1
             continue

@@ -12,7 +12,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import msgspec
 import structlog
@@ -23,14 +22,14 @@ from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.link import LinkedPatch, link
 from gateway.flow.merge import Current, Folded, fold_message, open_stored
 from gateway.flow.normalize_write import BatchWriter, Conflict, Settled
-from gateway.flow.places import change_place, change_row, context_place, message_place
+from gateway.flow.places import change_place, change_row
 from gateway.flow.source import Source
+from gateway.flow.taking import Taker, opened
 from gateway.model.patch import Normalized
 from gateway.store import journal, messages
 from gateway.store.opening import Store
 from gateway.vault import Sealed, Vault
 
-BATCH = 256
 IDLE_SECONDS = 0.5
 PAUSE_SECONDS = 0.5
 
@@ -43,6 +42,9 @@ class Rejection(msgspec.Struct, frozen=True):
     reason: str
     place: str
     fix: str
+
+
+DAMAGED = Rejection("damaged", "store", "Restore the damaged rows from a verified backup, then release.")
 
 
 class Normalizer:
@@ -66,7 +68,7 @@ class Normalizer:
         self._changed = changed
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="normalizer", daemon=True)
-        self._read_while_live: dict[str, set[int]] = {}
+        self._taker = Taker(store, vault, audit, handoff)
 
     def start(self) -> None:
         """Begin with what waits in the store."""
@@ -89,9 +91,16 @@ class Normalizer:
                     self._look()
             except (StoreUnavailable, KeysUnavailable) as error:
                 log.warning("normalize-waits", error=error.code)
-                for tenant in self._tenants:
-                    self._handoff.fall_behind(tenant)
-                self._stopping.wait(PAUSE_SECONDS)
+                self._start_over()
+            except Exception as error:  # noqa: BLE001 - a defect here must be heard of, and must not end all normalizing
+                log.error("normalize-failed", error=type(error).__name__)  # noqa: TRY400 - a traceback may hold values
+                self._start_over()
+
+    def _start_over(self) -> None:
+        """Let go of what is in memory and go back to the store, after a pause."""
+        for tenant in self._tenants:
+            self._handoff.fall_behind(tenant)
+        self._stopping.wait(PAUSE_SECONDS)
 
     def _look(self) -> None:
         """After a quiet while, look whether another process (an import, a release) left something in the store."""
@@ -101,7 +110,7 @@ class Normalizer:
 
     def step(self, tenant: str) -> bool:
         """Settle one batch; False when nothing waits."""
-        batch = self._take(tenant)
+        batch = self._taker.take(tenant)
         if not batch:
             return False
         left: Sequence[Arrived] = batch
@@ -115,74 +124,6 @@ class Normalizer:
         self._handoff.settled(tenant, len(batch))
         self._changed(tenant)
         return True
-
-    # --- taking -------------------------------------------------------------------------------------------------
-
-    def _take(self, tenant: str) -> Sequence[Arrived]:
-        if self._handoff.is_live(tenant):
-            seen = self._read_while_live.get(tenant)
-            taken = self._handoff.take(tenant, BATCH)
-            if seen:
-                taken = [message for message in taken if message.message_id not in seen]
-            if not taken:
-                self._read_while_live.pop(tenant, None)
-            return taken
-        if not self._read_while_live.get(tenant):
-            stored = self._store.read_sync(lambda connection: messages.pending(connection, tenant, BATCH))
-            if len(stored) == BATCH:
-                return self._open(tenant, stored)
-        self._handoff.go_live(tenant)
-        rest = self._store.read_sync(lambda connection: messages.pending(connection, tenant, 4 * BATCH))
-        if len(rest) == 4 * BATCH:
-            self._handoff.fall_behind(tenant)
-            return self._open(tenant, rest)
-        self._read_while_live[tenant] = {row.message_id for row in rest}
-        return self._open(tenant, rest)
-
-    def _open(self, tenant: str, stored: Sequence[Any]) -> list[Arrived]:
-        if not stored:
-            return []
-        ids = [row.message_id for row in stored]
-        wanted = {row.context_id for row in stored if row.context_id is not None}
-        entry = self._audit.entry(
-            tenant,
-            action="access",
-            actor="gateway:normalize",
-            purpose="normalize",
-            messages=ids,
-            contexts=sorted(wanted),
-        )
-        self._store.write_sync(lambda connection: self._audit.append(connection, entry))
-        contexts = self._store.read_sync(lambda connection: messages.contexts_of(connection, tenant, wanted))
-        attempts = self._store.read_sync(lambda connection: messages.attempts_of(connection, tenant, ids))
-        with self._audit.grant(entry) as grant:
-            opened = {
-                context_id: self._vault.open(
-                    grant, context_place(tenant, context_id), Sealed(c.key_id, c.wrapped, c.box)
-                )
-                for context_id, c in contexts.items()
-            }
-            arrived = []
-            for row in stored:
-                body = self._vault.open(
-                    grant, message_place(tenant, row.message_id), Sealed(row.key_id, row.wrapped, row.box)
-                )
-                context = opened.get(row.context_id, b"")
-                arrived.append(
-                    Arrived(
-                        row.message_id,
-                        row.source,
-                        row.kind,
-                        row.inbox_lane,
-                        body,
-                        context,
-                        row.key_id,
-                        row.wrapped,
-                        row.received_at,
-                        attempts.get(row.message_id, 0),
-                    )
-                )
-        return arrived
 
     # --- settling -----------------------------------------------------------------------------------------------
 
@@ -207,6 +148,8 @@ class Normalizer:
         self._store.write_sync(writer.unit(settled, expected, touched, residue))
 
     def _normalize(self, tenant: str, message: Arrived) -> Normalized | Rejection:
+        if message.damaged:
+            return DAMAGED
         source = self._sources.get((tenant, message.source))
         if source is None:
             return Rejection("unknown-source", message.source, "Add the source to gateway.toml, then release.")
@@ -246,19 +189,21 @@ class Normalizer:
         currents = {}
         with self._audit.grant(entry) as grant:
             for record_id, head in heads.items():
-                change = found[head.lane, head.position]
-                place = change_place(tenant, record_id, change.version)
-                body = self._vault.open(grant, place, Sealed(change.key_id, change.wrapped, change.box))
-                native_id, fields = open_stored(body)
+                change = found.get((head.lane, head.position))
+                body = None
+                if change is not None:
+                    place = change_place(tenant, record_id, change.version)
+                    body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
+                native_id, fields = ("", None) if body is None else open_stored(body)
                 currents[record_id] = Current(
-                    head.type,
-                    head.version,
-                    bytes(head.content),
-                    head.source_version,
-                    head.patient,
-                    head.removed,
-                    native_id,
-                    fields,
+                    type=head.type,
+                    version=head.version,
+                    content=bytes(head.content),
+                    source_version=head.source_version,
+                    patient=head.patient,
+                    removed=head.removed,
+                    native_id=native_id,
+                    fields=fields,
                 )
         return currents
 
