@@ -17,6 +17,8 @@ AckCode = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
 
 _LEADING = b" \t\r\n\x0b"
 _USUAL = rb"MSH|^~\&|"
+_MOST_IDENTIFIERS = 100
+"""Repetitions of PID-3 that are looked at before a message is stored: nobody has so many numbers."""
 # HL7 table 0357, by the reason of the error; 207 (application internal error) for every other.
 _CONDITIONS = {
     "no-header": "100",
@@ -213,11 +215,11 @@ def _order_key(
     fields = _segment(message, b"PID" + separator).split(separator, 4)
     if len(fields) < 4 or not fields[3]:
         return None
-    identifiers = fields[3].split(repetition)
-    parts = chosen = identifiers[0].split(component)
+    identifiers = fields[3].split(repetition, _MOST_IDENTIFIERS)
+    parts = chosen = identifiers[0].split(component, 5)
     if len(identifiers) > 1 and (len(parts) < 5 or parts[4] != b"MR"):
         for identifier in identifiers:
-            parts = identifier.split(component)
+            parts = identifier.split(component, 5)
             if len(parts) > 4 and parts[4] == b"MR":
                 chosen = parts
                 break

@@ -83,22 +83,21 @@ def assert_linear(
     smallest: int = 256 * 1024,
     largest: int = LARGEST,
 ) -> None:
-    """Assert that the CPU time of ``work`` grows at most :data:`RATIO` times whenever its input doubles.
+    """Assert that the CPU time of ``work`` grows at most :data:`RATIO` times for each doubling of its input.
 
-    ``shape(n)`` makes an input of about ``n`` bytes. Both sizes are measured in turns and count with their best time,
-    and a pair that looks worse is measured again, since other processes share the machine's caches.
+    ``shape(n)`` makes an input of about ``n`` bytes. The smallest and the largest input are measured in turns and count
+    with their best time; the growth is spread evenly over the doublings between them, since a single step may just
+    leave a cache. What looks worse is measured again, since other processes share the machine.
     """
-    size = smallest
-    while size * 2 <= largest:
-        small, large = shape(size), shape(size * 2)
-        low = high = float("inf")
-        for turn in range(12):
-            low, high = min(low, _seconds(work, small)), min(high, _seconds(work, large))
-            if turn >= 2 and high <= RATIO * max(low, FLOOR):
-                break
-        ratio = high / max(low, FLOOR)
-        assert ratio <= RATIO, f"{size} to {size * 2} bytes took {ratio:.2f} times as long"
-        size *= 2
+    doublings = (largest // smallest).bit_length() - 1
+    small, large = shape(smallest), shape(largest)
+    low = high = float("inf")
+    for _ in range(8):
+        low, high = min(low, _seconds(work, small), _seconds(work, small)), min(high, _seconds(work, large))
+        ratio = (high / max(low, FLOOR)) ** (1 / doublings)
+        if ratio <= RATIO:
+            return
+    raise AssertionError(f"each doubling from {smallest} to {largest} bytes took {ratio:.2f} times as long")
 
 
 def _seconds(work: Callable[[bytes], object], data: bytes) -> float:
