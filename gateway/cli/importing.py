@@ -20,6 +20,7 @@ from gateway.flow.source import Source
 from gateway.hookspecs import Adapter
 from gateway.model.exchange import Finding, Item
 from gateway.registry import Registry
+from gateway.settings import Source as SourceSettings
 
 CHUNK = 64 * 1024
 HEAD = 4096
@@ -40,7 +41,7 @@ def import_(
     files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files to bring in.")],
     source: SourceOption = "",
     dry_run: Annotated[bool, typer.Option(help="Store nothing; needs no init; one line per message.")] = False,
-    zone: Annotated[str, typer.Option(help="Time zone for a dry run without settings.")] = "UTC",
+    zone: Annotated[str, typer.Option(help="Time zone of a dry run; the source's own, or UTC, if not given.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json_: JsonOption = False,
 ) -> None:
@@ -161,17 +162,21 @@ def _sentence(line: dict[str, Any]) -> str:
 
 
 def _previewer(path: Path, named: str, zone: str, config: Path) -> Preview:
+    """The configured source that the file belongs to, or else the adapter that knows it, with its own defaults."""
     if config.exists():
         settings, _ = read(config)
-        for source in settings.sources:
-            if named == source.name:
-                registry = Registry.load([source.adapter])
-                return preview_source(
-                    registry.adapters[source.adapter], source.config, source.overlay, source.zone, named
-                )
-    registry = Registry.load(None)
-    adapter = _adapter_for(registry, path, named)
-    return preview_source(adapter, {}, None, zone, adapter.info.name)
+        registry = Registry.load(settings.plugin_names())
+        found = [one for one in settings.sources if _is_of(one, registry.adapters[one.adapter], path, named)]
+        if len(found) == 1:
+            (one,) = found
+            adapter = registry.adapters[one.adapter]
+            return preview_source(adapter, one.config, one.overlay, zone or one.zone, one.name)
+    adapter = _adapter_for(Registry.load(None), path, named)
+    return preview_source(adapter, {}, None, zone or "UTC", adapter.info.name)
+
+
+def _is_of(source: SourceSettings, adapter: Adapter, path: Path, named: str) -> bool:
+    return named in (source.name, source.adapter) if named else adapter.recognize(_head(path))
 
 
 def _adapter_for(registry: Registry, path: Path, named: str) -> Adapter:

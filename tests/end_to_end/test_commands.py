@@ -62,7 +62,7 @@ def initialised(folder: Path, gateway: Run) -> int:
         port = int(probe.getsockname()[1])
     path = folder / "gateway.toml"
     text = path.read_text("utf-8")
-    text = text.replace('adapter = "hl7"\nzone = "America/Chicago"\n', f'\\g<0>\n[sources.config]\nport = {port}\n')
+    text = text.replace('adapter = "hl7"\nzone = "America/Chicago"\n', f"\\g<0>\n[sources.config]\nport = {port}\n")
     text = text.replace("\\g<0>", 'adapter = "hl7"\nzone = "America/Chicago"\n')
     path.write_text(text, encoding="utf-8")
     return port
@@ -128,8 +128,11 @@ def test_looking_at_a_day(copied: Path, gateway: Run) -> None:
     messages = gateway("messages", "--limit", "1000", "--json").json["messages"]
     assert {message["outcome"] for message in messages} >= {"normalized", "suppressed", "quarantined"}
     assert all("fields" not in row for row in gateway("records", "--json").json)
-    (record, *_) = [row for row in gateway("records", "Appointment", "--limit", "500", "--show", "--json").json
-                    if row["source"] == "hospital"]
+    (record, *_) = [
+        row
+        for row in gateway("records", "Appointment", "--limit", "500", "--show", "--json").json
+        if row["source"] == "hospital"
+    ]
     explained = gateway("explain", record["id"], "status", "--json").json
     assert explained["value"] == record["fields"]["status"]
     assert explained["same_code"] is True

@@ -125,7 +125,7 @@ def _listening(pid: int) -> set[str]:
     sockets = set()
     for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
         try:
-            sockets.add(os.readlink(descriptor))
+            sockets.add(str(descriptor.readlink()))
         except OSError:
             continue  # closed between the look at the folder and the look at the link
     found = set()
