@@ -14,8 +14,9 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from gateway.wire.x12 import ISA_LENGTH, Delimiters, text_of
+from gateway.wire.x12 import text_of
 from gateway.wire.x12_835 import Elements, element
+from gateway.wire.x12_header import ISA_LENGTH, Delimiters
 from gateway.wire.x12_loop import QUALIFIED, Loop, name_of
 
 _SHARED = frozenset({"ISA", "GS", "ST", "BPR", "TRN", "N1[PR]", "N1[PE]", "ORDINAL", "TOTALS"})
@@ -80,16 +81,18 @@ def read_claim(body: bytes, context: bytes) -> Claim:
     """Read a claim message."""
     header = read_header(context)
     found = dict(header.shared)
+    line: list[Elements] = []
     lines: list[list[Elements]] = []
     unread: list[str] = []
     for elements in _split(body, header.element, header.segment):
         id = elements[0]
-        if id == "DTM" and read_date(element(elements, 2)) is None:
-            unread.append(f"{name_of(elements)}-02")
-        elif id == "SVC":
-            lines.append([elements])
+        if id == "SVC":
+            line = [elements]
+            lines.append(line)
         elif lines:
-            lines[-1].append(elements)
+            line.append(elements)
+        elif id == "DTM" and read_date(element(elements, 2)) is None:
+            unread.append(f"{name_of(elements)}-02")
         else:
             name = f"{id}[{elements[1]}]" if id in QUALIFIED and len(elements) > 1 else id
             if name in found:

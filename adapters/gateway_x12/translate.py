@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gateway.model.patch import Normalized
@@ -22,14 +23,13 @@ if TYPE_CHECKING:
     from gateway.mapping import Mapping
 
 _LINE_FIELDS = {
-    "DTM[472]": "starts_on",
-    "DTM[150]": "starts_on",
-    "DTM[151]": "ends_on",
-    "REF[6R]": "line_control_number",
-    "AMT[B6]": "allowed",
-    "LQ[HE]": "remarks",
+    "DTM": {"472": "starts_on", "150": "starts_on", "151": "ends_on"},
+    "REF": {"6R": "line_control_number"},
+    "AMT": {"B6": "allowed"},
+    "LQ": {"HE": "remarks"},
 }
-"""What is read of a service line beside SVC and CAS; everything else there is residue."""
+"""What is read of a service line beside SVC and CAS, by id and qualifier; everything else there is residue."""
+_NOTHING: dict[str, str] = {}
 _OURS = {
     CLAIM: frozenset({"CAS", "KEY", "ORDINAL", "ISA", "GS", "ST", "BPR", "TRN", "N1[PR]", "N1[PE]"}),
     REMITTANCE: frozenset({"PLB", "KEY", "TOTALS", "ISA", "GS", "ST", "SE", "BPR", "TRN"}),
@@ -48,11 +48,11 @@ def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
             kind, type, read, add = REMITTANCE, "Remittance", read_remittance(body, context), _remittance
         patches = mapping.patches(kind, read.loop)
         left = read.loop.segments.keys() - known[kind]
+        left.update(read.unread)
         for patch in patches:
             if patch.type == type:
                 patch.fields.update(add(read, left))
-        residue = (*sorted(left), *read.unread) if left or read.unread else ()
-        return Normalized(patches=patches, residue=residue)
+        return Normalized(patches=patches, residue=tuple(sorted(left)) if left else ())
 
     return normalize
 
@@ -88,10 +88,6 @@ def _claim(read: Claim, left: set[str]) -> dict[str, Any]:
 
 def _adjust(cas: Elements, into: list[dict[str, Any]]) -> Decimal:
     """Append the adjustments of one CAS segment; return their sum."""
-    if len(cas) == 4:  # by far the most: one triplet without a quantity
-        money = amount(cas, 3)
-        into.append({"group": cas[1], "reason": cas[2], "amount": money})
-        return money
     total = ZERO
     for one in triplets(cas):
         money = amount(one, 3)
@@ -106,53 +102,65 @@ def _line(segments: list[Elements], component: str, left: set[str]) -> tuple[dic
     """One service line, and the sum of its adjustments."""
     svc = segments[0]
     charge, paid = amount(svc, 2), amount(svc, 3)
-    line: dict[str, Any] = {"charge": charge, "paid": paid}
-    _describe(svc, component, line)
+    line = {**_procedure(svc[1], component), "charge": charge, "paid": paid}
+    if len(svc) > 5:
+        _units(svc, component, line)
     adjustments: list[dict[str, Any]] = []
     remarks: list[str] = []
     adjusted = ZERO
     for elements in segments[1:]:
         if elements[0] == "CAS":
-            adjusted += _adjust(elements, adjustments)
+            if len(elements) == 4:  # by far the most: one triplet without a quantity
+                money = amount(elements, 3)
+                adjusted += money
+                adjustments.append({"group": elements[1], "reason": elements[2], "amount": money})
+            else:
+                adjusted += _adjust(elements, adjustments)
             continue
-        field = _LINE_FIELDS.get(name_of(elements))
+        field = _LINE_FIELDS.get(elements[0], _NOTHING).get(elements[1]) if len(elements) > 2 else None
         if field is None:
             left.add(name_of(elements))
         elif field == "allowed":
             line[field] = amount(elements, 2)
         elif field == "remarks":
-            remarks.append(element(elements, 2))
-        elif elements[0] == "DTM":
-            line[field] = read_date(elements[2])
+            remarks.append(elements[2])
+        elif elements[0] != "DTM":
+            line[field] = elements[2]
+        elif (day := read_date(elements[2])) is not None:
+            line[field] = day
         else:
-            line[field] = element(elements, 2)
+            left.add(f"{name_of(elements)}-02")
     if adjustments:
         line["adjustments"] = adjustments
     if remarks:
         line["remarks"] = remarks
-    difference = imbalance(charge, (adjusted,), paid)
-    if difference:
-        line["difference"] = difference
+    if charge - adjusted != paid:
+        line["difference"] = imbalance(charge, (adjusted,), paid)
     return line, adjusted
 
 
-def _describe(svc: Elements, component: str, line: dict[str, Any]) -> None:
-    """What was done: the procedure paid, and the procedure and units billed where the payer changed them."""
-    qualifier, code, *modifiers = (svc[1] + component).split(component)
-    line["procedure_code"] = code
+@lru_cache(maxsize=4096)
+def _procedure(composite: str, component: str) -> dict[str, Any]:
+    """The procedure paid; the same few come again and again. Whoever gets it makes a copy."""
+    qualifier, code, *modifiers = (composite + component).split(component)
+    made: dict[str, Any] = {"procedure_code": code}
     if qualifier:
-        line["qualifier"] = qualifier
+        made["qualifier"] = qualifier
     if modifiers := [one for one in modifiers[:4] if one]:
-        line["modifiers"] = modifiers
-    if len(svc) > 5:
-        if svc[5]:
-            line["units"] = quantity(svc, 5)
-        if len(svc) > 6:
-            submitted = svc[6].split(component)
-            if len(submitted) > 1 and submitted[1]:
-                line["submitted_code"] = submitted[1]
-            if element(svc, 7):
-                line["submitted_units"] = quantity(svc, 7)
+        made["modifiers"] = tuple(modifiers)
+    return made
+
+
+def _units(svc: Elements, component: str, line: dict[str, Any]) -> None:
+    """The units paid, and the procedure and units billed where the payer changed them."""
+    if svc[5]:
+        line["units"] = quantity(svc, 5)
+    if len(svc) > 6:
+        submitted = svc[6].split(component)
+        if element(submitted, 1):
+            line["submitted_code"] = submitted[1]
+        if element(svc, 7):
+            line["submitted_units"] = quantity(svc, 7)
 
 
 def _remittance(read: Claim, left: set[str]) -> dict[str, Any]:

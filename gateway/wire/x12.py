@@ -12,73 +12,25 @@ header.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
 from gateway.errors import MalformedEnvelope
 from gateway.model.exchange import Finding
+from gateway.wire.x12_header import HEADER, ISA_LENGTH, Delimiters
 
-ISA_LENGTH = 106
-"""Characters of an interchange header, terminator included."""
 MAX_SEGMENT = 64 * 1024
 """Bytes one segment may have; the longest segments of the 835 have a few hundred."""
 MAX_EVIDENCE = 4096
 """Bytes of unreadable text that a finding keeps."""
 
-_ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
 _BLANK_RUN = re.compile(rb"[ \t\r\n]*")
-_HEADER = re.compile(rb"ISA(.)" + rb"\1".join(rb"(?:(?!\1).){%d}" % width for width in _ISA_WIDTHS), re.DOTALL)
 _AFTER_ISA = re.compile(rb"[^A-Za-z0-9 \t\r\n]|\Z")
 """What makes a header of these letters, however broken, and not a word."""
 _EDGES = re.compile(rb"I[SE]A")
-
-
-class Delimiters(Struct, frozen=True, kw_only=True):
-    """The four delimiters of one interchange, one byte each."""
-
-    element: bytes
-    component: bytes
-    segment: bytes
-    repetition: bytes | None
-    """None where ISA11 holds a letter or digit: versions before 00402 had no repetition separator."""
-
-    @classmethod
-    def read(cls, isa: bytes) -> Delimiters:
-        """Read the delimiters from the first 106 bytes of an interchange.
-
-        Raises ``MalformedEnvelope`` when the fixed form is broken or a delimiter could also be data.
-        """
-        if len(isa) < ISA_LENGTH or not isa.startswith(b"ISA"):
-            raise MalformedEnvelope("truncated-header", "the header has fewer than 106 characters", where="ISA")
-        element, component, segment = isa[3:4], isa[104:105], isa[105:106]
-        place = 3
-        for number, width in enumerate(_ISA_WIDTHS, 1):
-            end = place + 1 + width
-            if isa[place : place + 1] != element or element in isa[place + 1 : end]:
-                raise MalformedEnvelope(
-                    "malformed-header",
-                    "the header does not have 16 elements of fixed width",
-                    where=f"ISA{number:02d}",
-                    fix="ask the sender for headers padded to 106 characters",
-                )
-            place = end
-        repetition = None if isa[82:83].isalnum() else isa[82:83]
-        _refuse_hostile(element, component, segment, repetition)
-        return cls(element=element, component=component, segment=segment, repetition=repetition)
-
-
-def _refuse_hostile(element: bytes, component: bytes, segment: bytes, repetition: bytes | None) -> None:
-    named = {"element separator": element, "component separator": component, "segment terminator": segment}
-    if repetition is not None:
-        named["repetition separator"] = repetition
-    for name, mark in named.items():
-        line_break = mark in b"\r\n" and name != "segment terminator"
-        if mark.isalnum() or mark in b" \t\0-+." or mark[0] >= 0x7F or line_break:
-            raise MalformedEnvelope("hostile-delimiter", f"the {name} could also be data", where="ISA")
-    if len(set(named.values())) < len(named):
-        raise MalformedEnvelope("hostile-delimiter", "two delimiters are the same character", where="ISA")
 
 
 class Segment(Struct, frozen=True, gc=False):
@@ -112,15 +64,45 @@ def text_of(data: bytes) -> str:
         return data.decode("latin-1")
 
 
+class Run(Struct, frozen=True, gc=False):
+    """Consecutive segments between two that stand apart, or as many of them as one chunk completed."""
+
+    pieces: list[bytes]
+    """Each with the line breaks and blanks before it, without its terminator."""
+    number: int
+    """Of the first segment."""
+    offset: int
+    """Where the first piece begins in the file."""
+    delimiters: Delimiters
+
+    @property
+    def where(self) -> str:
+        """The place of the first segment in words, for findings."""
+        blanks = len(self.pieces[0]) - len(self.pieces[0].lstrip(_BLANKS))
+        return f"segment {self.number}, byte {self.offset + blanks}"
+
+
+Event = Segment | Run | Finding
+
+
+@lru_cache(maxsize=64)
+def _apart(ids: frozenset[bytes], element: bytes, terminator: bytes) -> re.Pattern[bytes]:
+    """Finds a terminator with one of the ids behind it; group 1 is the id."""
+    mark, end = re.escape(element), re.escape(terminator)
+    return re.compile(end + rb"[ \t\r\n]*(" + b"|".join(sorted(ids)) + rb")(?=" + mark + b"|" + end + rb"|\Z)")
+
+
 class SegmentReader:
     """Turns chunks of a file into segments. Feed chunks of any size, then close.
 
-    What is said does not depend on the chunks. Holds at most one unfinished segment of ``max_segment`` bytes beside the
-    chunk, and looks at each byte a fixed number of times.
+    With ids in ``apart`` only these segments come one by one; what lies between comes in runs, several times faster.
+    What is said does not depend on the chunks, but for how runs are divided. Holds at most one unfinished segment of
+    ``max_segment`` bytes beside the chunk, and looks at each byte a fixed number of times.
     """
 
-    def __init__(self, max_segment: int = MAX_SEGMENT) -> None:
+    def __init__(self, max_segment: int = MAX_SEGMENT, apart: frozenset[bytes] = frozenset()) -> None:
         self._max = max_segment
+        self._apart = apart
         self._delimiters: Delimiters | None = None  # None: looking for a header
         self._held = bytearray()  # an unfinished segment, or the beginning of a header
         self._blank = 0  # how many blanks the held bytes begin with
@@ -128,9 +110,9 @@ class SegmentReader:
         self._number = 0
         self._skipping = False  # inside a segment that was too long
         self._stray = _Stray()
-        self._out: list[Segment | Finding] = []
+        self._out: list[Event] = []
 
-    def feed(self, data: bytes) -> list[Segment | Finding]:
+    def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes; return what they completed."""
         before = len(self._held) - self._blank
         if not before:
@@ -141,7 +123,7 @@ class SegmentReader:
         self._bound()
         return self._taken()
 
-    def close(self) -> list[Segment | Finding]:
+    def close(self) -> list[Event]:
         """The file has ended: return what was waiting for more, and a finding for what was cut off."""
         self._read(final=True)
         rest = bytes(self._held)
@@ -159,7 +141,7 @@ class SegmentReader:
         self._hold(b"", self._offset + len(rest))
         return self._taken()
 
-    def _taken(self) -> list[Segment | Finding]:
+    def _taken(self) -> list[Event]:
         out, self._out = self._out, []
         return out
 
@@ -219,7 +201,7 @@ class SegmentReader:
         if data.startswith(b"ISA", start) and not self._skipping:
             if len(data) - start < ISA_LENGTH and not final:
                 return place
-            if _HEADER.match(data, start) and self._open(data, start) is None:
+            if HEADER.match(data, start) and self._open(data, start) is None:
                 return start + ISA_LENGTH
         end = data.find(terminator, place)
         if end < 0:
@@ -232,22 +214,60 @@ class SegmentReader:
 
     def _give(self, block: bytes, place: int, delimiters: Delimiters) -> None:
         """Hand out every segment of a block that begins at ``place`` of the held bytes and ends before a terminator."""
-        number, offset, out = self._number, self._offset + place, self._out
+        offset = self._offset + place
+        if self._skipping:
+            self._skipping = False
+            dropped, more, block = block.partition(delimiters.segment)
+            if not more:
+                return
+            offset += len(dropped) + 1
+        if not self._apart:
+            self._each(block, offset, delimiters)
+            return
+        terminator = delimiters.segment
+        block = terminator + block
+        done = 1
+        for found in _apart(self._apart, delimiters.element, terminator).finditer(block):
+            begin, end = found.start() + 1, block.find(terminator, found.start(1))
+            if begin > done:
+                self._run(block[done : begin - 1], offset + done - 1, delimiters)
+            end = end if end > 0 else len(block)
+            self._each(block[begin:end], offset + begin - 1, delimiters)
+            done = end + 1
+        if done <= len(block):
+            self._run(block[done:], offset + done - 1, delimiters)
+
+    def _each(self, block: bytes, offset: int, delimiters: Delimiters) -> None:
+        number, out = self._number, self._out
         for piece in block.split(delimiters.segment):
             size = len(piece)
-            if self._skipping:
-                self._skipping = False
-            elif size > self._max:
+            text = piece.lstrip(_BLANKS)
+            if size > self._max:
                 self._number = number
                 self._refuse_long(piece, offset)
                 number = self._number
-            else:
-                text = piece.lstrip(_BLANKS)
-                if text:
-                    number += 1
-                    out.append(Segment(text, piece, number, offset + size - len(text), delimiters))
+            elif text:
+                number += 1
+                out.append(Segment(text, piece, number, offset + size - len(text), delimiters))
             offset += size + 1
         self._number = number
+
+    def _run(self, block: bytes, offset: int, delimiters: Delimiters) -> None:
+        pieces = block.split(delimiters.segment)
+        if len(block) > self._max and len(pieces) > 1:
+            for piece in pieces:
+                self._run(piece, offset, delimiters)
+                offset += len(piece) + 1
+        elif len(block) > self._max:
+            self._refuse_long(block, offset)
+        else:
+            if sum(map(bool, map(bytes.strip, pieces))) < len(pieces):  # terminators in a row: nothing between them
+                blank = next((at for at, piece in enumerate(pieces) if piece.strip()), len(pieces))
+                offset += sum(map(len, pieces[:blank])) + blank
+                pieces = [piece for piece in pieces if piece.strip()]
+            if pieces:
+                self._out.append(Run(pieces, self._number + 1, offset, delimiters))
+                self._number += len(pieces)
 
     def _open(self, data: bytes, start: int) -> MalformedEnvelope | None:
         """Begin an interchange with the header at ``start``, or say why it is none."""
@@ -271,7 +291,7 @@ class SegmentReader:
             start = max(place, len(data) - kept)
         elif len(data) - start >= ISA_LENGTH or final:
             self._stray.add(data[place:start], self._offset + place)
-            if _HEADER.match(data, start) or (not self._stray.blamed and _AFTER_ISA.match(data, start + 3)):
+            if HEADER.match(data, start) or (not self._stray.blamed and _AFTER_ISA.match(data, start + 3)):
                 error = self._open(data, start)
                 if error is None:
                     self._end_stray()

@@ -10,9 +10,8 @@ A difference is always "as sent less as computed". Nothing here refuses a claim 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from functools import lru_cache
 
 from msgspec import Struct
 
@@ -23,7 +22,31 @@ Elements = list[str]
 """A segment's id and its elements."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})", re.ASCII)
-_cached_money = lru_cache(maxsize=16384)(money)  # fee schedules repeat: most amounts of a file were seen before
+
+
+class _Seen(dict[str, Decimal]):
+    """Numbers that were read before: fee schedules repeat, so that most amounts of a file are among them."""
+
+    def __init__(self, read: Callable[[str], Decimal], most: int) -> None:
+        super().__init__()
+        self._read = read
+        self._most = most
+
+    def __missing__(self, text: str) -> Decimal:
+        value = self._read(text)
+        if len(self) < self._most:
+            self[text] = value
+        return value
+
+
+def _number(text: str) -> Decimal:
+    if _NUMBER.fullmatch(text) is None:
+        raise ValueError("not a number")
+    return Decimal(text)
+
+
+_AMOUNTS = _Seen(money, 16384)
+_NUMBERS = _Seen(_number, 1024)
 
 
 def element(elements: Elements, number: int) -> str:
@@ -34,7 +57,7 @@ def element(elements: Elements, number: int) -> str:
 def amount(elements: Elements, number: int) -> Decimal:
     """A monetary element as dollars with two places. Raises ``InvalidContent`` when it is empty or not an amount."""
     try:
-        return _cached_money(elements[number])
+        return _AMOUNTS[elements[number]]
     except (ValueError, IndexError):
         raise InvalidContent(
             "invalid-amount", "not an amount with at most two decimal places", where=f"{elements[0]}-{number:02d}"
@@ -44,16 +67,9 @@ def amount(elements: Elements, number: int) -> Decimal:
 def quantity(elements: Elements, number: int) -> Decimal:
     """A count of units, with as many places as were sent. Raises ``InvalidContent`` when it is no number."""
     try:
-        return _cached_number(elements[number])
+        return _NUMBERS[elements[number]]
     except (ValueError, IndexError):
         raise InvalidContent("invalid-quantity", "not a number", where=f"{elements[0]}-{number:02d}") from None
-
-
-@lru_cache(maxsize=1024)
-def _cached_number(text: str) -> Decimal:
-    if _NUMBER.fullmatch(text) is None:
-        raise ValueError("not a number")
-    return Decimal(text)
 
 
 def triplets(cas: Elements) -> Iterator[Elements]:
@@ -73,8 +89,6 @@ def pairs(plb: Elements) -> Iterator[Elements]:
 
 def adjusted(cas: Elements) -> Decimal:
     """The sum of the adjustments of one CAS segment."""
-    if 4 <= len(cas) <= 5:  # one triplet, the usual case
-        return amount(cas, 3)
     return sum((amount(one, 3) for one in triplets(cas)), ZERO)
 
 
@@ -105,7 +119,7 @@ def claim_balance(segments: Iterable[Elements]) -> ClaimBalance:
     for elements in segments:
         id = elements[0]
         if id == "CAS":
-            total = adjusted(elements)
+            total = amount(elements, 3) if len(elements) == 4 else adjusted(elements)
             adjustments += total
             line += total
         elif id == "SVC":

@@ -8,13 +8,14 @@ context holds ISA, GS and what the claims added up to, as a segment of our own (
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from gateway.errors import InvalidContent
 from gateway.model.exchange import Finding, Item
-from gateway.wire.x12 import MAX_EVIDENCE, Segment, SegmentReader, text_of
+from gateway.wire.x12 import MAX_EVIDENCE, Event, Run, Segment, SegmentReader, text_of
 from gateway.wire.x12_835 import ClaimBalance, Totals, claim_balance, element
 from gateway.wire.x12_envelope import Envelope
 
@@ -24,8 +25,7 @@ MAX_HEADER = 256 * 1024
 """Bytes of a transaction's header or of its summaries; a few KiB are usual."""
 
 _ENVELOPE = frozenset({b"ISA", b"GS", b"ST", b"SE", b"GE", b"IEA"})
-_ENDS_CLAIM = _ENVELOPE | {b"CLP", b"LX", b"TS2", b"TS3", b"PLB"}
-_TELLING = frozenset({b"CAS", b"SVC", b"NM1"})
+_APART = _ENVELOPE | {b"CLP", b"LX", b"TS2", b"TS3", b"PLB"}
 _BLANKS = b" \t\r\n"
 
 
@@ -34,16 +34,12 @@ def cut(chunks: Iterable[bytes], max_claim: int) -> Iterator[Item | Finding]:
 
     A claim of more than ``max_claim`` bytes becomes a finding; its payment still counts in the totals.
     """
-    reader, cutter = SegmentReader(), _Cutter(max_claim)
+    reader, cutter = SegmentReader(apart=_APART), _Cutter(max_claim)
     for chunk in chunks:
         for event in reader.feed(chunk):
-            claim = cutter.claim
-            if claim is not None and type(event) is Segment and claim.add(event):
-                continue
             yield from cutter.take(event)
     for event in reader.close():
-        if cutter.claim is None or type(event) is not Segment or not cutter.claim.add(event):
-            yield from cutter.take(event)
+        yield from cutter.take(event)
     yield from cutter.close()
 
 
@@ -54,39 +50,38 @@ class _Claim:
         self.first = clp
         self.transaction = transaction
         self.ordinal = transaction.totals.claims + 1
-        self.limit = clp.offset + most
-        self.watched = _watched(clp.delimiters.element)
         self.pieces = [clp.piece]
-        self.telling = [clp.text]
-        """The segments with amounts and ids."""
-        self.damaged = self.too_long = False
+        self.damaged = False
+        self._left = most - len(clp.text) - 1
         self.key = self.order_key = ""
 
-    def add(self, segment: Segment) -> bool:
-        """Take one more segment if it belongs to the loop; those that begin beyond the limit are not kept."""
-        text = segment.text
-        telling = self.watched.get(text[:3])
-        if telling is False and text.partition(segment.delimiters.element)[0] in _ENDS_CLAIM:
-            return False
-        if segment.offset < self.limit:
-            self.pieces.append(segment.piece)
-            if telling:
-                self.telling.append(text)
-        else:
-            self.too_long = True
-        return True
+    @property
+    def too_long(self) -> bool:
+        """Whether there were more bytes than allowed."""
+        return self._left < 0
 
-    def read(self) -> ClaimBalance | None:
+    def add(self, run: Run) -> None:
+        """Take more segments of the loop, up to the limit."""
+        self._left -= sum(map(len, run.pieces)) + len(run.pieces)
+        if not self.too_long:
+            self.pieces += run.pieces
+
+    def read(self, body: bytes) -> ClaimBalance | None:
         """Take from the loop what cutting needs: the ids that tell it from others, and its balance.
 
         None when an amount is none: normalizing says where; here the claim only counts as unread.
         """
-        separator = self.first.delimiters.element.decode()
-        segments = [text_of(text).split(separator) for text in self.telling]
-        for segment in segments:
-            if segment[0] == "NM1" and element(segment, 1) == "QC":
-                self.order_key = element(segment, 9)
-        clp = segments[0]
+        marks = self.first.delimiters
+        separator = marks.element.decode()
+        clp = text_of(self.first.text).split(separator)
+        segments = [clp]
+        telling = _telling(separator, marks.segment.decode())
+        for text in telling.findall("" if self.too_long else text_of(body)):
+            elements = text.split(separator)
+            if elements[0] == "NM1":
+                self.order_key = element(elements, 9)
+            else:
+                segments.append(elements)
         self.key = "\0".join((element(clp, 1), element(clp, 2), element(clp, 7)))
         self.order_key = self.order_key or element(clp, 1)
         try:
@@ -96,9 +91,10 @@ class _Claim:
 
 
 @lru_cache(maxsize=64)
-def _watched(separator: bytes) -> dict[bytes, bool]:
-    """The first three bytes of segments: False where they may end a claim loop, True where cutting reads them."""
-    return {(id + separator)[:3]: id in _TELLING for id in _ENDS_CLAIM | _TELLING}
+def _telling(separator: str, terminator: str) -> re.Pattern[str]:
+    """Finds the segments behind the first that cutting reads: SVC, CAS and the patient's NM1."""
+    mark, end = re.escape(separator), re.escape(terminator)
+    return re.compile(rf"{end}[ \t\r\n]*((?:SVC{mark}|CAS{mark}|NM1{mark}QC{mark})[^{end}]*)")
 
 
 class _Transaction:
@@ -121,15 +117,17 @@ class _Transaction:
             self.context = self.envelope + _joined(self.header, self.st)
         return self.context
 
-    def keep(self, segment: Segment, *, header: bool) -> Finding | None:
-        """Hold a segment for the remittance; a finding when the first one is too much."""
+    def keep(self, pieces: list[bytes], *, header: bool) -> Finding | None:
+        """Hold segments for the remittance, up to the limit; a finding when the first one is too much."""
         room = self.kept <= MAX_HEADER
-        self.kept += len(segment.piece) + 1
-        if self.kept <= MAX_HEADER:
-            (self.header if header else self.summary).append(segment.piece)
+        for piece in pieces:
+            self.kept += len(piece) + 1
+            if self.kept <= MAX_HEADER:
+                (self.header if header else self.summary).append(piece)
+        if not room or self.kept <= MAX_HEADER:
             return None
-        what = f"the transaction has more than {MAX_HEADER} bytes outside its claims"
-        return Finding(reason="limit-exceeded", what=what, where=segment.where) if room else None
+        what = f"a transaction has more than {MAX_HEADER} bytes outside its claims"
+        return Finding(reason="limit-exceeded", what=what, where=f"transaction of {self.st.where}")
 
 
 class _Cutter:
@@ -144,22 +142,30 @@ class _Cutter:
         self._twins = _Twins()
         self._stray = False  # inside a run of segments that belong to no transaction
 
-    def take(self, event: Segment | Finding) -> Iterator[Item | Finding]:
-        """Follow one segment; what it completes comes out."""
+    def take(self, event: Event) -> Iterator[Item | Finding]:
+        """Follow a segment or a run of them; what they complete comes out."""
+        claim = self.claim
         if isinstance(event, Finding):
-            if self.claim is not None:
-                self.claim.damaged = True  # a segment of it is missing
+            if claim is not None:
+                claim.damaged = True  # a segment of it is missing
             yield event
-            return
-        id = event.text.partition(event.delimiters.element)[0]
-        if self.claim is not None:
-            yield from self._end_claim(self.claim, cut_off=id == b"ISA")
-        if id in _ENVELOPE:
-            yield from self._take_envelope(id, event)
-        elif self._transaction is None:
-            yield from self._outside(event)
-        elif self._transaction.supported:
-            yield from self._inside(id, event, self._transaction)
+        elif isinstance(event, Run):
+            if claim is not None:
+                claim.add(event)
+            elif self._transaction is None:
+                yield from self._outside(event.pieces[0], event.where)
+            elif self._transaction.supported:
+                yield from self._keep(event.pieces, self._transaction)
+        else:
+            id = event.text.partition(event.delimiters.element)[0]
+            if claim is not None:
+                yield from self._end_claim(claim, cut_off=id == b"ISA")
+            if id in _ENVELOPE:
+                yield from self._take_envelope(id, event)
+            elif self._transaction is None:
+                yield from self._outside(event.text, event.where)
+            elif self._transaction.supported:
+                yield from self._inside(id, event, self._transaction)
 
     def close(self) -> Iterator[Item | Finding]:
         """The file has ended."""
@@ -175,15 +181,18 @@ class _Cutter:
         elif id == b"LX":
             transaction.claim_context()  # a counter only: nothing to keep
         else:
-            header = transaction.context is None and id != b"PLB"
-            finding = transaction.keep(segment, header=header)
-            if finding is not None:
-                yield finding
+            yield from self._keep([segment.piece], transaction, header=id != b"PLB")
 
-    def _outside(self, segment: Segment) -> Iterator[Finding]:
+    @staticmethod
+    def _keep(pieces: list[bytes], transaction: _Transaction, *, header: bool = True) -> Iterator[Finding]:
+        finding = transaction.keep(pieces, header=header and transaction.context is None)
+        if finding is not None:
+            yield finding
+
+    def _outside(self, piece: bytes, where: str) -> Iterator[Finding]:
         if not self._stray:
             what = "segments outside any transaction"
-            yield Finding(reason="stray-segments", what=what, where=segment.where, body=segment.text[:MAX_EVIDENCE])
+            yield Finding(reason="stray-segments", what=what, where=where, body=piece[:MAX_EVIDENCE])
         self._stray = True
 
     def _take_envelope(self, id: bytes, segment: Segment) -> Iterator[Item | Finding]:
@@ -208,14 +217,14 @@ class _Cutter:
     def _end_claim(self, claim: _Claim, *, cut_off: bool) -> Iterator[Item | Finding]:
         self.claim, transaction = None, claim.transaction
         body = _joined(claim.pieces, claim.first)
-        transaction.totals.add(claim.read())
+        transaction.totals.add(claim.read(body))
         twin = self._twins.seen(claim.key, transaction.control)
         if cut_off or claim.damaged:
             what = "the file ends inside this claim" if cut_off else "a segment of this claim could not be read"
             yield Finding(reason="truncated", what=what, where=claim.first.where, body=body)
         elif claim.too_long:
             what = f"a claim is longer than {self._max_claim} bytes"
-            yield Finding(reason="limit-exceeded", what=what, where=claim.first.where, body=body[:MAX_EVIDENCE])
+            yield Finding(reason="limit-exceeded", what=what, where=claim.first.where, body=claim.first.text)
         else:
             context = transaction.claim_context()
             if twin:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import MalformedEnvelope
 from gateway.model.exchange import Finding
-from gateway.wire.x12 import ISA_LENGTH, Delimiters, Segment, SegmentReader
+from gateway.wire.x12 import Run, Segment, SegmentReader
+from gateway.wire.x12_header import ISA_LENGTH, Delimiters
 from tests.unit.wire.feeding import LARGEST, assert_linear, pieces, same_in_any_pieces, truncated, with_trailing
 
 ISA = b"ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *260714*0930*^*00501*000000101*0*T*:~"
@@ -198,6 +199,47 @@ def test_anything_reads_the_same_in_any_pieces(data):
     found = same_in_any_pieces(parse, data, sizes=(1, 2, 5, 107))
     assert found.error is None
     assert all(data.startswith(one.text, one.offset) for one in found.events if isinstance(one, Segment))
+
+
+def flat(data: bytes, size: int) -> list[tuple[bytes, int] | Finding]:
+    """What a reader with segments apart says, its runs taken to pieces."""
+    reader, out = SegmentReader(LIMIT, apart=frozenset({b"GS", b"CLP", b"IEA"})), []
+    for event in [one for chunk in pieces(data, size) for one in reader.feed(chunk)] + reader.close():
+        if isinstance(event, Run):
+            out += [(piece.lstrip(), event.number + at) for at, piece in enumerate(event.pieces)]
+        else:
+            out.append((event.text, event.number) if isinstance(event, Segment) else event)
+    return out
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                ISA,
+                b"IEA*1*1~",
+                b"~",
+                b"\n",
+                b"GS*HP~",
+                b"CLP*1~",
+                b"CLP~",
+                b"CLPX*1~",
+                b"NTE*GS*1~",
+                b"NTE*" + b"x" * LIMIT,
+                b"\nCAS*1~",
+                b"SVC*1*2~",
+                b" ",
+                isa(terminator=b"\n"),
+            ]
+        ),
+        max_size=14,
+    ).map(lambda parts: ISA + b"".join(parts)),
+    st.sampled_from([1, 5, 64, 4096]),
+)
+def test_segments_apart_change_nothing_but_the_packing(data, size):
+    """Runs hold exactly the segments, numbers and findings of a reading one by one, however the bytes arrived."""
+    plain = same_in_any_pieces(parse, data, sizes=(1,)).events
+    assert flat(data, size) == [(one.text, one.number) if isinstance(one, Segment) else one for one in plain]
 
 
 @given(st.binary(max_size=400))
