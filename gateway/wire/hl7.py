@@ -20,12 +20,16 @@ from gateway.wire import hl7_charset
 
 MAX_SEGMENTS = 100_000
 """More segments than this are refused: a message of line ends must not fill the memory."""
+MAX_COMPONENTS = 100
+"""Components of a field that paths may name; the longest datatype has not a third of them."""
 ABSENT = "\udc00"
 """Stands for a delimiter the message does not use; strict decoding never yields it."""
 LEADING = "\ufeff \t\r\n\x0b"
 """What may stand before MSH: a byte order mark, white space, the start of an MLLP frame."""
 HEADERS = frozenset({"MSH", "FHS", "BHS"})
 """Segments whose first field is the delimiter itself."""
+NULLED = ['""']
+"""The components of a field that the sender deletes; recognised by identity."""
 _NOTHING: list[str] = []
 
 
@@ -71,7 +75,7 @@ class Message:
         MalformedEnvelope: ``no-header`` or ``delimiters``.
     """
 
-    __slots__ = ("_first", "_segments", "begin", "data", "decoded", "delimiters", "place", "text", "value")
+    __slots__ = ("_first", "_segments", "begin", "data", "decoded", "delimiters", "escape", "parts", "text")
 
     def __init__(self, data: bytes, default_charset: str | None = None) -> None:
         self.data = data
@@ -88,10 +92,9 @@ class Message:
         self.delimiters = (
             STANDARD if text.startswith("|^~\\&|", 3) else delimiters(field, _encoding_characters(text, field))
         )
-        self.place: tuple[str, int] | None = None
-        """Of a record made by a ``[*]`` path: the segment and field it stands for; field 0 is the whole segment."""
-        self.value = ""
-        """Of a record made by ``SEG-n[*]``: the text of its repetition."""
+        self.escape = self.delimiters.escape
+        self.parts: dict[str, list[str]] = {}
+        """What paths have taken apart already: by place, what :meth:`components` made of its text."""
         self._segments: dict[str, list[str]] | None = None
         self._first: dict[str, list[str]] = {}
 
@@ -130,20 +133,27 @@ class Message:
             fields.insert(1, separator)
         return fields
 
+    def components(self, value: str) -> list[str]:
+        """The components of one repetition's text; index n is component n, and 0 the whole. NULLED for ``""``."""
+        if not value:
+            return _NOTHING
+        return NULLED if value == '""' else [value, *value.split(self.delimiters.component, MAX_COMPONENTS)]
+
     def at_segment(self, name: str, text: str) -> Message:
         """The same message as seen from one of several segments called ``name``, which stands for the first."""
-        return self._view((name, 0), "", {**self._first, name: self.split(text)})
+        return self._view({**self._first, name: self.split(text)}, {})
 
-    def at_repetition(self, name: str, field: int, value: str) -> Message:
-        """The same message as seen from one repetition of a field, which stands for that field."""
-        return self._view((name, field), value, self._first)
+    def at_repetition(self, place: str, value: str) -> Message:
+        """The same message as seen from one repetition of ``place``, which stands for that field and for ``.``."""
+        parts = self.components(value)
+        return self._view(self._first, {place: parts, ".": parts})
 
-    def _view(self, place: tuple[str, int], value: str, first: dict[str, list[str]]) -> Message:
+    def _view(self, first: dict[str, list[str]], parts: dict[str, list[str]]) -> Message:
         view: Message = Message.__new__(Message)
         view.data, view.decoded, view.text, view.begin = self.data, self.decoded, self.text, self.begin
-        view.delimiters = self.delimiters
-        view.place, view.value = place, value
+        view.delimiters, view.escape = self.delimiters, self.escape
         view._segments, view._first = self._segments, first
+        view.parts = parts
         return view
 
     def unescape(self, value: str) -> str:

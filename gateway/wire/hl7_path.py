@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from gateway.errors import InvalidConfiguration, LimitExceeded
 from gateway.model.null import NULL, Null
-from gateway.wire.hl7 import HEADERS, Message
+from gateway.wire.hl7 import HEADERS, MAX_COMPONENTS, NULLED, Message
 
 Value = str | Null | list[Message] | None
 Reader = Callable[[Message], Value]
@@ -74,6 +74,8 @@ def parse_path(text: str) -> Path:
     repetition, conditions = _selector(found["select"], text)
     nth = 1 if every == "segment" else int(found["nth"] or 1)
     field, component = int(found["field"] or 0), int(found["component"] or 0)
+    if component > MAX_COMPONENTS or any(number > MAX_COMPONENTS for number, _ in conditions):
+        raise _not_a_path(text)
     unnumbered = nth == 0 or repetition == 0 or "0" in (found["field"], found["component"], found["sub"])
     if unnumbered or (not every and not field) or (every and (field if every == "segment" else component)):
         raise _not_a_path(text)
@@ -111,47 +113,77 @@ def compile_path(text: str) -> Reader:
         return _every_segment(path)
     if path.every == "repetition":
         return _every_repetition(path)
-    if not path.segment:
-        return _relative(path)
     if path.segment in HEADERS and path.field <= 2:
         return _delimiter_field(path)
-    if path.nth == 1 and path.repetition == 1 and not path.conditions:
-        return _first(path)
-    return _selected(path)
+    place = _place(path)
+    return _subcomponent(place, path) if path.sub else _component(place, path)
 
 
-def _first(path: Path) -> Reader:
-    """The common case: first segment, first repetition."""
-    segment, number, component, sub = path.segment, path.field, path.component, path.sub
-    place = (segment, number)
+def _place(path: Path) -> str:
+    """The repetition that a path reads in, as text; what two paths have in common is taken apart once."""
+    if not path.segment:
+        return "."
+    segment = path.segment if path.nth == 1 else f"{path.segment}[{path.nth}]"
+    if path.conditions:
+        return f"{segment}-{path.field}[{path.conditions}]"
+    return f"{segment}-{path.field}" if path.repetition == 1 else f"{segment}-{path.field}[{path.repetition}]"
+
+
+def _component(place: str, path: Path) -> Reader:
+    """The common case, on the way of every message: no call that can be spared."""
+    component, locate = path.component, _locate(path)
 
     def read(message: Message) -> Value:
-        if message.place is not None and message.place == place:
-            return part(message, message.value, component, sub)
-        fields = message.fields(segment)
-        if len(fields) <= number:
-            return None
-        value = fields[number]
+        parts = message.parts.get(place)
+        if parts is None:
+            parts = message.parts[place] = message.components(locate(message))
+        if len(parts) <= component:
+            return NULL if parts is NULLED else None
+        value = parts[component]
         if not value:
             return None
-        repetition = message.delimiters.repetition
-        if repetition in value:
-            value = value.split(repetition, 1)[0]
-        return part(message, value, component, sub)
+        if value == '""':
+            return NULL
+        if message.escape in value:
+            return message.unescape(value) or None
+        return value
 
     return read
 
 
-def _selected(path: Path) -> Reader:
+def _subcomponent(place: str, path: Path) -> Reader:
+    component, sub = path.component, path.sub
+    read_component = _component(place, path)
+
     def read(message: Message) -> Value:
-        fields = _nth_fields(message, path.segment, path.nth)
-        if len(fields) <= path.field:
+        value = read_component(message)
+        if not isinstance(value, str):
+            return value
+        # Escapes are read last: what they stand for must not be taken for a separator.
+        subs = message.parts[place][component].split(message.delimiters.subcomponent, sub)
+        if len(subs) < sub:
             return None
-        repetitions = fields[path.field].split(message.delimiters.repetition)
-        index = select(message, repetitions, path)
-        return None if index is None else part(message, repetitions[index], path.component, path.sub)
+        return NULL if subs[sub - 1] == '""' else message.unescape(subs[sub - 1]) or None
 
     return read
+
+
+def _locate(path: Path) -> Callable[[Message], str]:
+    """A function that finds the text of the repetition a path reads in; empty when there is none."""
+    segment, nth, number = path.segment, path.nth, path.field
+    if not segment:
+        return lambda _: ""  # a relative path outside of a repetition
+
+    def locate(message: Message) -> str:
+        fields = _nth_fields(message, segment, nth)
+        value = fields[number] if len(fields) > number else ""
+        if message.delimiters.repetition in value or path.conditions or path.repetition > 1:
+            repetitions = value.split(message.delimiters.repetition)
+            index = select(message, repetitions, path)
+            return "" if index is None else repetitions[index]
+        return value
+
+    return locate
 
 
 def select(message: Message, repetitions: list[str], path: Path) -> int | None:
@@ -159,32 +191,13 @@ def select(message: Message, repetitions: list[str], path: Path) -> int | None:
     if not path.conditions:
         return path.repetition - 1 if path.repetition <= len(repetitions) else None
     for index, value in enumerate(repetitions):
-        if all(part(message, value, component, 0) == wanted for component, wanted in path.conditions):
+        parts = message.components(value)
+        if all(
+            len(parts) > component and message.unescape(parts[component]) == wanted
+            for component, wanted in path.conditions
+        ):
             return index
     return None
-
-
-def part(message: Message, value: str, component: int, sub: int) -> str | Null | None:
-    """A component or subcomponent of one repetition's text, unescaped; 0 means the whole."""
-    if value == '""':
-        return NULL
-    if component:
-        parts = value.split(message.delimiters.component, component)
-        if len(parts) < component:
-            return None
-        value = parts[component - 1]
-        if value == '""':
-            return NULL
-        if sub:
-            parts = value.split(message.delimiters.subcomponent, sub)
-            if len(parts) < sub:
-                return None
-            value = parts[sub - 1]
-            if value == '""':
-                return NULL
-    if message.delimiters.escape in value:
-        value = message.unescape(value)
-    return value or None
 
 
 def _nth_fields(message: Message, segment: str, nth: int) -> list[str]:
@@ -204,17 +217,6 @@ def _delimiter_field(path: Path) -> Reader:
     return read
 
 
-def _relative(path: Path) -> Reader:
-    """A path inside a record that ``SEG-n[*]`` made."""
-
-    def read(message: Message) -> Value:
-        if message.place is None or not message.place[1]:
-            return None
-        return part(message, message.value, path.component, path.sub)
-
-    return read
-
-
 def _every_segment(path: Path) -> Reader:
     segment = path.segment
 
@@ -228,14 +230,15 @@ def _every_segment(path: Path) -> Reader:
 
 def _every_repetition(path: Path) -> Reader:
     segment, number = path.segment, path.field
+    place = f"{segment}-{number}"
 
     def read(message: Message) -> Value:
         fields = _nth_fields(message, segment, path.nth)
         if len(fields) <= number or not fields[number]:
             return []
         values = fields[number].split(message.delimiters.repetition)
-        _bounded(len(values), f"{segment}-{number}")
-        return [message.at_repetition(segment, number, value) for value in values if value]
+        _bounded(len(values), place)
+        return [message.at_repetition(place, value) for value in values if value]
 
     return read
 

@@ -88,6 +88,7 @@ def test_repetitions_and_segments_are_records():
         "pid-3",
         "PID-3[",
         "PID-3[0]",
+        "PID-3.101",
         "PID-3[*].1",
         "PID[*]-3",
         "PID-3[=MR]",
