@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -18,21 +21,21 @@ import structlog
 from sqlalchemy import Connection
 
 from gateway.audit import AuditLog
-from gateway.errors import GatewayError, RetryLater
+from gateway.errors import RetryLater
+from gateway.flow.call import Caller
 from gateway.flow.clock import micros
 from gateway.flow.dispatch import Opener, Route, Sending
-from gateway.flow.parking import BEHIND, MERGE, Parking
+from gateway.flow.parking import BEHIND, DOUBT, MERGE, Parking
 from gateway.flow.retry import pause
 from gateway.flow.route import order_key, read_on
 from gateway.hookspecs import OpenSink
-from gateway.model.exchange import HELD, Ambiguous, Delivered, Delivery, Dispatch, Outcome, Rejected, Retry
+from gateway.model.exchange import HELD, Ambiguous, Delivered, Dispatch, Outcome, Rejected, Retry
 from gateway.store import deliveries
 from gateway.store.opening import Store
 from gateway.vault import Vault
 
 IDLE_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
-SEND_SECONDS = 120.0
 
 log = structlog.get_logger(__name__)
 
@@ -44,10 +47,12 @@ class Deliverer:
         self.route = route
         self._sink = sink
         self._store = store
+        self._caller = Caller(route, sink)
         self._opener = Opener(route, store, vault, audit)
         self._audit = audit
         self._cursors: dict[int, int] = {}
         self._parking = Parking(route.tenant, route.name)
+        self._loaded = 0.0
         self.changed = asyncio.Event()
 
     @property
@@ -60,22 +65,21 @@ class Deliverer:
         await self._sink.close()
 
     async def run(self) -> None:
-        """Finish what a crash cut off, then deliver until cancelled."""
-        while True:
-            try:
-                await self.recover()
-                break
-            except RetryLater as error:
-                log.warning("route-waits", route=self.route.name, error=error.code)
-                await asyncio.sleep(PAUSE_SECONDS)
+        """Finish what a crash cut off, then deliver until cancelled; after a failure look again at what is stored."""
+        recovered = False
         while True:
             self.changed.clear()
             try:
+                if not recovered:
+                    await self.recover()
+                    recovered = True
+                elif time.monotonic() - self._loaded > IDLE_SECONDS:
+                    await self._reload()
                 worked = await self.step()
             except RetryLater as error:
+                recovered = False
                 log.warning("route-waits", route=self.route.name, error=error.code)
                 await asyncio.sleep(PAUSE_SECONDS)
-                await self.recover_quietly()
                 continue
             if worked is None:
                 await self._rest()
@@ -91,7 +95,8 @@ class Deliverer:
         self._cursors = await self._store.read(lambda c: deliveries.cursors(c, tenant, name))
         await self._reload()
         for claim in await self._store.read(lambda c: deliveries.open_claims(c, tenant, name)):
-            await self._send(claim.claim_id, [tuple(item) for item in json.loads(claim.items)])
+            items = [tuple(item) for item in json.loads(claim.items)]
+            await self._send(claim.claim_id, items, {(lane, position) for lane, position, _ in items})
 
     async def _reload(self) -> None:
         """Mirror the waiting room as the store has it: a person may have released something."""
@@ -99,13 +104,7 @@ class Deliverer:
         waiting = await self._store.read(lambda c: deliveries.waiting_of(c, tenant, name))
         halted = await self._store.read(lambda c: deliveries.quarantined(c, tenant, name)) if self.route.halt else []
         self._parking.load(waiting, {order_key(row) for row in halted})
-
-    async def recover_quietly(self) -> None:
-        """After a failure of the store, look again at what it holds; the next step tells if that fails too."""
-        try:
-            await self.recover()
-        except RetryLater:
-            return
+        self._loaded = time.monotonic()
 
     async def step(self) -> int | None:
         """Claim and send one dispatch; how many changes it held, or None when there is nothing to do now."""
@@ -125,7 +124,9 @@ class Deliverer:
             return None
         items = [(one.lane, one.position, one.attempts) for one in due if not one.reason.startswith(MERGE)]
         items += [(row.lane, row.position, 0) for row in reading.wanted]
-        set_aside = self._parking.behind(reading.behind, now) + self._parking.merges(reading.barriers, now)
+        set_aside = self._parking.behind(reading.behind, now) + self._parking.merges(
+            reading.barriers, {order_key(row) for row in reading.wanted}
+        )
         claim_id = await asyncio.to_thread(self._store.next_id)
         left = [self._parking.leave(one) for one in due]
         tenant, name = self.route.tenant, self.route.name
@@ -142,20 +143,23 @@ class Deliverer:
         self._parking.took(due)
         self._parking.put(set_aside)
         if items:
-            await self._send(claim_id, items)
+            doubtful = {(one.lane, one.position) for one in due if one.reason.startswith(DOUBT)}
+            await self._send(claim_id, items, doubtful)
         return len(items)
 
     async def _rest(self) -> None:
-        """Wait for news; after a while without any, look whether another process left some."""
+        """Wait for news, or for the time at which something is due."""
         wait = self._parking.next_due_seconds(micros(), IDLE_SECONDS)
-        try:
-            await asyncio.wait_for(self.changed.wait(), wait)
-        except TimeoutError:
-            await self._reload()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):  # unlike wait_for, it loses no cancellation that comes with the news
+                await self.changed.wait()
 
     # --- sending ------------------------------------------------------------------------------------------------
 
-    async def _send(self, claim_id: int, items: Sequence[tuple[int, int, int]]) -> None:
+    async def _send(
+        self, claim_id: int, items: Sequence[tuple[int, int, int]], doubtful: AbstractSet[tuple[int, int]]
+    ) -> None:
+        """Send what was claimed; ``doubtful`` are the places of what may have happened already."""
         sendings = await asyncio.to_thread(self._opener.open, items)
         offered = [sending for sending in sendings if sending.delivery is not None]
         outcomes: Sequence[Outcome] = ()
@@ -164,32 +168,13 @@ class Deliverer:
                 id=f"{claim_id:016d}", route=self.route.name,
                 deliveries=tuple(sending.delivery for sending in offered if sending.delivery is not None),
             )  # fmt: skip
-            outcomes = await self._call(dispatch)
+            doubts = {
+                one.delivery.key
+                for one in offered
+                if one.delivery is not None and (one.change.lane, one.change.position) in doubtful
+            }
+            outcomes = await self._caller.send(dispatch, doubts)
         await self._finish(claim_id, sendings, dict(zip(map(id, offered), outcomes, strict=True)))
-
-    async def _call(self, dispatch: Dispatch) -> Sequence[Outcome]:
-        """The seam to a sink: whatever it does, every delivery has an outcome."""
-        most = len(dispatch.deliveries)
-        try:
-            outcomes = await asyncio.wait_for(self._sink.deliver(dispatch), SEND_SECONDS)
-        except TimeoutError:
-            return [Ambiguous("sink-timeout")] * most
-        except GatewayError as error:
-            return [Retry(error.code, getattr(error, "after", None))] * most
-        except Exception as error:  # noqa: BLE001 - the seam to a sink: its defect may cost this dispatch only
-            log.error("sink-failed", route=self.route.name, error=type(error).__name__)  # noqa: TRY400 - a traceback may hold values
-            return [Ambiguous(f"sink-error:{type(error).__name__}")] * most
-        if len(outcomes) != most:
-            return [Ambiguous("sink-answered-too-few")] * most
-        return [await self._probed(one, outcome) for one, outcome in zip(dispatch.deliveries, outcomes, strict=True)]
-
-    async def _probed(self, delivery: Delivery, outcome: Outcome) -> Outcome:
-        if not isinstance(outcome, Ambiguous) or self.route.info.idempotency != "probe":
-            return outcome
-        try:
-            return await asyncio.wait_for(self._sink.probe(delivery), SEND_SECONDS)
-        except Exception as error:  # noqa: BLE001 - the seam to a sink: not knowing is an answer too
-            return Retry(f"probe-failed:{type(error).__name__}")
 
     # --- finishing ----------------------------------------------------------------------------------------------
 
@@ -228,10 +213,9 @@ class Deliverer:
         if not isinstance(outcome, Retry | Ambiguous) or outcome == HELD:
             return self._parking.row(key, change.lane, change.position, sending.attempts, now, BEHIND)
         attempts = sending.attempts + 1
+        reason = DOUBT + outcome.reason if isinstance(outcome, Ambiguous) else outcome.reason
         seconds = pause(attempts, getattr(outcome, "after", None), self.route.schedule) or 0.0
-        return self._parking.row(
-            key, change.lane, change.position, attempts, now + int(seconds * 1_000_000), outcome.reason
-        )
+        return self._parking.row(key, change.lane, change.position, attempts, now + int(seconds * 1_000_000), reason)
 
     def _verdict(self, sending: Sending, outcome: Outcome | None, now: int) -> dict[str, Any] | None:
         """The delivery row that ends this change on this route, or None when it must be tried again."""
@@ -242,7 +226,7 @@ class Deliverer:
         if isinstance(outcome, Rejected):
             return self._row(sending, "quarantined", outcome.reason, "", now)
         if isinstance(outcome, Ambiguous) and self.route.info.idempotency == "none":
-            return self._row(sending, "quarantined", f"ambiguous:{outcome.reason}", "", now)
+            return self._row(sending, "quarantined", DOUBT + outcome.reason, "", now)
         if outcome is not None and outcome != HELD and sending.attempts + 1 > len(self.route.schedule):
             return self._row(sending, "quarantined", f"gave-up:{outcome.reason}", "", now)
         return None

@@ -187,7 +187,7 @@ def _twin(row: dict[str, Any], into: bytes, heads: dict[int, int]) -> list[dict[
     """Complete a barrier with its twin in the other patient's lane; one lane needs no second."""
     other = row["partner_lane"]
     if other == row["lane"]:
-        row["partner_lane"], row["partner_position"] = row["lane"], row["position"]
+        row |= {"patient": into, "partner_lane": row["lane"], "partner_position": row["position"]}
         return []
     heads[other] += 1
     row["partner_position"] = heads[other]

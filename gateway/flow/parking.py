@@ -8,6 +8,7 @@ that halts, or because it was merged with a patient who waits. What comes later 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -16,6 +17,9 @@ NEVER = 2**62
 """Due time of what waits for somebody else, not for the clock."""
 BEHIND = "behind"
 MERGE = "merge:"
+"""Waits until nothing waits any more of the patient merged into this one, from before the merge: id and position."""
+DOUBT = "ambiguous:"
+"""Its last attempt may have happened."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -64,7 +68,7 @@ class Parking:
             if key in self._halted or not self._ready(queue[0], now):
                 continue
             for one in queue:
-                if one is not queue[0] and one.reason != BEHIND:
+                if len(taken) >= most or (one is not queue[0] and one.reason != BEHIND):
                     break
                 taken.append(one)
         return taken
@@ -73,8 +77,10 @@ class Parking:
         if head.reason == BEHIND:
             return True
         if head.reason.startswith(MERGE):
-            prior = bytes.fromhex(head.reason.removeprefix(MERGE))
-            return prior not in self._queues and prior not in self._halted
+            name, _, position = head.reason.removeprefix(MERGE).partition(":")
+            prior = bytes.fromhex(name)
+            before = (one for one in self._queues.get(prior, ()) if one.position < int(position))
+            return prior not in self._halted and next(before, None) is None
         return head.due_at <= now
 
     def next_due_seconds(self, now: int, most: float) -> float:
@@ -89,15 +95,17 @@ class Parking:
             for change in changes
         ]
 
-    def merges(self, barriers: Sequence[Any], now: int) -> list[dict[str, Any]]:
-        """Rows that hold a surviving patient back while the patient merged into it waits."""
+    def merges(self, barriers: Sequence[Any], going: AbstractSet[bytes]) -> list[dict[str, Any]]:
+        """Rows that hold a surviving patient back while the patient merged into it waits, or is ``going`` just now."""
+        held = self.keys | going
         return [
             self.row(
-                bytes(barrier.patient), barrier.lane, barrier.position, 0, now, MERGE + bytes(barrier.record_id).hex()
+                bytes(barrier.patient), barrier.lane, barrier.position, 0, NEVER,
+                f"{MERGE}{bytes(barrier.record_id).hex()}:{barrier.partner_position}",
             )
             for barrier in barriers
-            if bytes(barrier.record_id) in self.keys
-        ]
+            if bytes(barrier.record_id) in held
+        ]  # fmt: skip
 
     def row(self, key: bytes, lane: int, position: int, attempts: int, due_at: int, reason: str) -> dict[str, Any]:
         """A row of the ``waiting`` table."""
@@ -139,4 +147,4 @@ class Parking:
     def _add(self, one: Waiting) -> None:
         queue = self._queues.setdefault(one.order_key, [])
         queue.append(one)
-        queue.sort(key=lambda waiting: (not waiting.reason.startswith(MERGE), waiting.lane, waiting.position))
+        queue.sort(key=lambda waiting: (waiting.lane, waiting.position))

@@ -90,7 +90,7 @@ def read_on(
             break
         rows = journal.after(connection, tenant, lane, cursors[lane], min(READ_PER_LANE, most - len(reading.wanted)))
         for row in rows:
-            if row.kind == "barrier" and row.partner_lane != lane:
+            if row.kind == "barrier":
                 stopped[lane] = row
                 break
             _sort(row, filter_, waiting, reading)
@@ -116,7 +116,7 @@ def _sort(row: Row[Any], filter_: Filter, waiting: set[bytes], reading: Reading)
 def _pass_barriers(
     connection: Connection, tenant: str, cursors: Mapping[int, int], stopped: Mapping[int, Row[Any]], reading: Reading
 ) -> None:
-    """Pass each barrier whose twin is next in its own lane too."""
+    """Pass each barrier whose twin is next in its own lane too; within one lane it is its own twin."""
     for lane, barrier in stopped.items():
         if reading.moved.get(lane, cursors[lane]) >= barrier.position:
             continue
@@ -127,4 +127,5 @@ def _pass_barriers(
         twin = journal.after(connection, tenant, other, stands, 1)[0]
         reading.moved[lane] = barrier.position
         reading.moved[other] = barrier.partner_position
-        reading.barriers.extend(row for row in (barrier, twin) if bytes(row.patient) != bytes(row.record_id))
+        pair = {(row.lane, row.position): row for row in (barrier, twin)}
+        reading.barriers.extend(row for row in pair.values() if bytes(row.patient) != bytes(row.record_id))

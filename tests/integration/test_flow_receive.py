@@ -145,7 +145,7 @@ def test_cursor_and_evidence_are_in_the_same_commit(parts: Parts) -> None:
 
 
 def test_nothing_is_receipted_when_the_commit_fails(parts: Parts) -> None:
-    """Every sender of a failed commit hears the failure, nothing is stored or normalized, and the next attempt works."""
+    """Every sender of a failed commit hears the failure, nothing is stored or normalized, and the next try works."""
     items = [message(patient(f"p{number}", BIG[:20_000])) for number in range(20)]
     parts.settle()
 
