@@ -72,8 +72,6 @@ def _claim(read: Claim, left: set[str]) -> dict[str, Any]:
         balanced = balanced and "difference" not in line
     difference = imbalance(charge, (adjusted,), paid)
     fields: dict[str, Any] = {
-        "charge": charge,
-        "paid": paid,
         "lines": lines,
         "difference": difference,
         "claim_balanced": not difference,
@@ -81,8 +79,6 @@ def _claim(read: Claim, left: set[str]) -> dict[str, Any]:
     }
     if own:
         fields["adjustments"] = own
-    if element(clp, 5):
-        fields["patient_responsibility"] = amount(clp, 5)
     return fields
 
 
