@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, update
 
 from gateway.store import journal
+from gateway.store.bulk import Bulk
 from gateway.store.rows import Found
 from gateway.store.schema import LANES, changes, claims, deliveries, route_cursors, routes, waiting
 
@@ -16,7 +17,8 @@ Values = Mapping[str, Any]
 COLUMNS = tuple(column.name for column in deliveries.columns)
 """Names of the columns of a delivery row."""
 
-_move_cursor = (
+_add_deliveries, _add_waiting = Bulk(deliveries.insert()), Bulk(waiting.insert())
+_move_cursor = Bulk(
     update(route_cursors)
     .where(
         route_cursors.c.tenant == bindparam("b_tenant"),
@@ -25,12 +27,14 @@ _move_cursor = (
     )
     .values(position=bindparam("position"))
 )
-_leave_waiting = delete(waiting).where(
-    waiting.c.tenant == bindparam("b_tenant"),
-    waiting.c.route == bindparam("b_route"),
-    waiting.c.order_key == bindparam("b_key"),
-    waiting.c.lane == bindparam("b_lane"),
-    waiting.c.position == bindparam("b_position"),
+_leave_waiting = Bulk(
+    delete(waiting).where(
+        waiting.c.tenant == bindparam("b_tenant"),
+        waiting.c.route == bindparam("b_route"),
+        waiting.c.order_key == bindparam("b_key"),
+        waiting.c.lane == bindparam("b_lane"),
+        waiting.c.position == bindparam("b_position"),
+    )
 )
 
 
@@ -83,12 +87,11 @@ def cursors(connection: Connection, tenant: str, route: str) -> dict[int, int]:
 
 def move_cursors(connection: Connection, tenant: str, route: str, moved: Mapping[int, int]) -> None:
     """Advance a route past changes that are now claimed, waiting or not its own."""
-    if moved:
-        rows = [
-            {"b_tenant": tenant, "b_route": route, "b_lane": lane, "position": position}
-            for lane, position in sorted(moved.items())
-        ]
-        connection.execute(_move_cursor, rows)
+    rows = [
+        {"b_tenant": tenant, "b_route": route, "b_lane": lane, "position": position}
+        for lane, position in sorted(moved.items())
+    ]
+    _move_cursor(connection, rows)
 
 
 def claim(
@@ -116,20 +119,17 @@ def close_claim(connection: Connection, tenant: str, route: str, claim_id: int, 
 
 def add(connection: Connection, done: Sequence[Values]) -> None:
     """Write deliveries: what happened to a change on a route, and what was disclosed of whom."""
-    if done:
-        connection.execute(deliveries.insert(), done)
+    _add_deliveries(connection, done)
 
 
 def put_waiting(connection: Connection, rows: Sequence[Values]) -> None:
     """Let changes wait for their time or for their patient's turn."""
-    if rows:
-        connection.execute(waiting.insert(), rows)
+    _add_waiting(connection, rows)
 
 
 def leave_waiting(connection: Connection, rows: Sequence[Values]) -> None:
     """Take changes out of waiting: ``b_tenant``, ``b_route``, ``b_key``, ``b_lane``, ``b_position`` each."""
-    if rows:
-        connection.execute(_leave_waiting, rows)
+    _leave_waiting(connection, rows)
 
 
 def waiting_of(connection: Connection, tenant: str, route: str) -> Sequence[Found]:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.store.bulk import Bulk
 from gateway.store.rows import Found
 from gateway.store.schema import LANES, changes, lanes, records, texts
 
@@ -23,7 +24,8 @@ _boxes = select(changes).where(
     changes.c.tenant == bindparam("tenant"),
     tuple_(changes.c.lane, changes.c.position).in_(bindparam("places", expanding=True)),
 )
-_move_record = (
+_add_changes, _add_records = Bulk(changes.insert()), Bulk(records.insert())
+_move_record = Bulk(
     update(records)
     .where(records.c.tenant == bindparam("b_tenant"), records.c.record_id == bindparam("b_record"))
     .values(
@@ -33,10 +35,16 @@ _move_record = (
         }
     )
 )
-_move_lane = (
+_move_lane = Bulk(
     update(lanes)
     .where(lanes.c.tenant == bindparam("b_tenant"), lanes.c.lane == bindparam("b_lane"))
     .values(head=bindparam("head"))
+)
+_lock_lanes = (
+    select(lanes.c.lane, lanes.c.head)
+    .where(lanes.c.tenant == bindparam("tenant"), lanes.c.lane.in_(bindparam("lanes", expanding=True)))
+    .order_by(lanes.c.lane)
+    .with_for_update()
 )
 _after = (
     select(
@@ -72,13 +80,8 @@ def ensure_lanes(connection: Connection, tenant: str) -> None:
 
 def lock_heads(connection: Connection, tenant: str, wanted: Iterable[int]) -> dict[int, int]:
     """Head positions of these lanes, locked in lane order until the transaction ends."""
-    query = (
-        select(lanes.c.lane, lanes.c.head)
-        .where(lanes.c.tenant == tenant, lanes.c.lane.in_(sorted(wanted)))
-        .order_by(lanes.c.lane)
-        .with_for_update()
-    )
-    return {row.lane: row.head for row in connection.execute(query)}
+    rows = connection.execute(_lock_lanes, {"tenant": tenant, "lanes": sorted(wanted)})
+    return {row.lane: row.head for row in rows}
 
 
 def heads(connection: Connection, tenant: str) -> dict[int, int]:
@@ -89,12 +92,8 @@ def heads(connection: Connection, tenant: str) -> dict[int, int]:
 
 def append(connection: Connection, tenant: str, rows: Sequence[Values], moved: Mapping[int, int]) -> None:
     """Append changes, which carry their positions, and move the heads of their lanes."""
-    if rows:
-        connection.execute(changes.insert(), rows)
-    if moved:
-        connection.execute(
-            _move_lane, [{"b_tenant": tenant, "b_lane": lane, "head": head} for lane, head in sorted(moved.items())]
-        )
+    _add_changes(connection, rows)
+    _move_lane(connection, [{"b_tenant": tenant, "b_lane": lane, "head": head} for lane, head in sorted(moved.items())])
 
 
 def record_heads(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[bytes, Found]:
@@ -111,10 +110,8 @@ def record_versions(connection: Connection, tenant: str, ids: Iterable[bytes]) -
 
 def put_records(connection: Connection, new: Sequence[Values], moved: Sequence[Values]) -> None:
     """Insert records that are new and move those (``b_tenant``, ``b_record``) that have a new version."""
-    if new:
-        connection.execute(records.insert(), new)
-    if moved:
-        connection.execute(_move_record, moved)
+    _add_records(connection, new)
+    _move_record(connection, moved)
 
 
 def at_places(connection: Connection, tenant: str, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Found]:

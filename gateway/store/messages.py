@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.store.bulk import Bulk
 from gateway.store.rows import Found
 from gateway.store.schema import contexts, inbox, messages, outcomes, residue, source_cursors
 
@@ -21,17 +22,30 @@ _same_control = select(messages.c.control_id, messages.c.message_id, messages.c.
 _KEY = ("tenant", "source", "kind", "path")
 _new_sqlite, _new_postgres = sqlite.insert(residue), postgresql.insert(residue)
 _add_residue = {
-    "sqlite": _new_sqlite.on_conflict_do_update(
-        index_elements=_KEY, set_={"count": residue.c.count + _new_sqlite.excluded.count}
+    "sqlite": Bulk(
+        _new_sqlite.on_conflict_do_update(
+            index_elements=_KEY, set_={"count": residue.c.count + _new_sqlite.excluded.count}
+        )
     ),
-    "postgresql": _new_postgres.on_conflict_do_update(
-        index_elements=_KEY, set_={"count": residue.c.count + _new_postgres.excluded.count}
+    "postgresql": Bulk(
+        _new_postgres.on_conflict_do_update(
+            index_elements=_KEY, set_={"count": residue.c.count + _new_postgres.excluded.count}
+        )
     ),
 }
-_leave_inbox = delete(inbox).where(
-    inbox.c.tenant == bindparam("b_tenant"),
-    inbox.c.lane == bindparam("b_lane"),
-    inbox.c.message_id == bindparam("b_id"),
+_add_messages, _add_inbox, _add_contexts, _add_outcomes = (
+    Bulk(table.insert()) for table in (messages, inbox, contexts, outcomes)
+)
+_leave_inbox = Bulk(
+    delete(inbox).where(
+        inbox.c.tenant == bindparam("b_tenant"),
+        inbox.c.lane == bindparam("b_lane"),
+        inbox.c.message_id == bindparam("b_id"),
+    )
+)
+_waiting = select(inbox.c.message_id).where(
+    inbox.c.tenant == bindparam("tenant"),
+    tuple_(inbox.c.lane, inbox.c.message_id).in_(bindparam("places", expanding=True)),
 )
 
 
@@ -44,24 +58,19 @@ def same_control(connection: Connection, tenant: str, source: str, controls: Ite
 
 def add(connection: Connection, rows: Sequence[Values], waiting: Sequence[Values]) -> None:
     """Store messages, and an inbox row with its key for each that shall be normalized."""
-    if rows:
-        connection.execute(messages.insert(), rows)
-    if waiting:
-        connection.execute(inbox.insert(), waiting)
+    _add_messages(connection, rows)
+    _add_inbox(connection, waiting)
 
 
 def add_contexts(connection: Connection, rows: Sequence[Values]) -> None:
     """Store the sealed envelopes that messages were cut from."""
-    if rows:
-        connection.execute(contexts.insert(), rows)
+    _add_contexts(connection, rows)
 
 
 def settle(connection: Connection, done: Sequence[Values], left: Sequence[Values]) -> None:
     """Write outcomes and take their messages out of the inbox (``b_tenant``, ``b_lane``, ``b_id`` each)."""
-    if done:
-        connection.execute(outcomes.insert(), done)
-    if left:
-        connection.execute(_leave_inbox, left)
+    _add_outcomes(connection, done)
+    _leave_inbox(connection, left)
 
 
 def pending(connection: Connection, tenant: str, limit: int) -> Sequence[Found]:
@@ -165,12 +174,11 @@ def _last_outcomes(tenant: str) -> Any:  # SQLAlchemy's own generic for a select
 
 def count_residue(connection: Connection, tenant: str, counts: Mapping[tuple[str, str, str], int]) -> None:
     """Add to the number of times each (source, kind, path) held something no rule reads."""
-    if counts:
-        rows = [
-            {"tenant": tenant, "source": source, "kind": kind, "path": path, "count": count}
-            for (source, kind, path), count in sorted(counts.items())
-        ]
-        connection.execute(_add_residue[connection.dialect.name], rows)
+    rows = [
+        {"tenant": tenant, "source": source, "kind": kind, "path": path, "count": count}
+        for (source, kind, path), count in sorted(counts.items())
+    ]
+    _add_residue[connection.dialect.name](connection, rows)
 
 
 def residue_of(connection: Connection, tenant: str) -> Sequence[Found]:
@@ -210,7 +218,5 @@ def attempts_of(connection: Connection, tenant: str, ids: Iterable[int]) -> dict
 
 def not_waiting(connection: Connection, tenant: str, places: Sequence[tuple[int, int]]) -> frozenset[int]:
     """Which of these (lane, message id) are no longer in the inbox."""
-    query = select(inbox.c.message_id).where(
-        inbox.c.tenant == tenant, tuple_(inbox.c.lane, inbox.c.message_id).in_(places)
-    )
-    return frozenset(message_id for _, message_id in places) - set(connection.execute(query).scalars())
+    found = connection.execute(_waiting, {"tenant": tenant, "places": places}).scalars()
+    return frozenset(message_id for _, message_id in places).difference(found)

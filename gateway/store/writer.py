@@ -183,15 +183,15 @@ class Writer:
 
 def _attempt(connection: Connection, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
     """Run one unit in its savepoint; what the database itself refuses ends the group, other errors end the unit."""
-    savepoint = connection.begin_nested()
+    connection.exec_driver_sql("SAVEPOINT unit")
     try:
         result = unit(connection)
     except Exception as error:
         if isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
             raise
-        savepoint.rollback()
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
         return None, error
-    savepoint.commit()
+    connection.exec_driver_sql("RELEASE SAVEPOINT unit")
     return result, None
 
 
