@@ -1,4 +1,4 @@
-"""A real gateway in processes of its own, with a receiver that keeps its own ledger: what fault tests break and judge."""
+"""A real gateway in processes of its own, with a receiver that keeps its own ledger, to break and to judge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from gateway_hl7.simulator import send_day
 
@@ -80,7 +80,7 @@ class Deployment:
         text = TOML.format(folder=folder, port=self.port, receiver=self._receiver_port)
         self.config.write_text(text, encoding="utf-8")
 
-    def __enter__(self) -> Deployment:
+    def __enter__(self) -> Self:
         self.cli("init")
         self._receiving = subprocess.Popen(
             [sys.executable, "-m", "gateway_webhook.simulator", str(self.receiver_ledger), str(self._receiver_port)],
@@ -132,7 +132,7 @@ class Deployment:
     def stop(self) -> None:
         """SIGTERM, and wait for the end."""
         if self._serving is not None:
-            self._serving.terminate()
+            os.killpg(self._serving.pid, signal.SIGTERM)
             self._serving.wait(30)
             self._serving = None
 
@@ -181,5 +181,3 @@ async def send_all(port: int, messages: list[bytes], acked: set[str]) -> None:
         *(send_day("127.0.0.1", port, share, heard, attempts=60, timeout=10.0) for share in shares),
         return_exceptions=False,
     )
-
-

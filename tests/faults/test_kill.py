@@ -7,23 +7,28 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.faults.deployment import SCALE, Deployment, send_all
 
 from gateway_hl7.simulator import clinic_day
+from tests.faults.deployment import SCALE, Deployment, send_all
 
 MESSAGES = int(20_000 * SCALE)
 KILLS = max(5, int(50 * SCALE))
 READY_WITHIN = 5.0
 
 
-async def _load_with_kills(deployment: Deployment, messages: list[bytes], kills: int, seed: int) -> tuple[set[str], int]:
-    """Send everything while the gateway is killed at random; acknowledged control ids, and how many kills hit."""
+async def _load_with_kills(
+    deployment: Deployment, messages: list[bytes], kills: int, seed: int, longest: float = 1.2
+) -> tuple[set[str], int]:
+    """Send everything while the gateway is killed at random; acknowledged control ids, and how many kills hit.
+
+    ``longest`` is the most seconds from one start to the next kill.
+    """
     rnd = random.Random(seed)
     acked: set[str] = set()
     load = asyncio.create_task(send_all(deployment.port, messages, acked))
     hits = 0
     while hits < kills and not load.done():
-        await asyncio.sleep(rnd.uniform(0.05, 1.2))
+        await asyncio.sleep(rnd.uniform(0.05, longest))
         await asyncio.to_thread(deployment.kill)
         hits += not load.done()
         await asyncio.to_thread(deployment.start)
@@ -62,7 +67,7 @@ def test_kill_finds_a_build_that_acknowledges_too_early(tmp_path: Path) -> None:
     program = str(Path(__file__).with_name("early_ack.py"))
     with Deployment(tmp_path, program=program) as deployment:
         deployment.start()
-        acked, hits = asyncio.run(_load_with_kills(deployment, _messages(1500), 6, seed=2))
+        acked, hits = asyncio.run(_load_with_kills(deployment, _messages(4000), 4, seed=2, longest=0.25))
         deployment.stop()
         assert hits > 0
         assert acked - deployment.stored() != set()
