@@ -84,12 +84,7 @@ class Intake(Protocol):
         """Store one message; ``done`` is called on the event loop after its commit was synced, or with the error."""
 
     async def accept(
-        self,
-        items: Sequence[Item],
-        *,
-        stream: str = "",
-        cursor: str | None = None,
-        findings: Sequence[Finding] = (),
+        self, items: Sequence[Item], *, stream: str = "", cursor: str | None = None, findings: Sequence[Finding] = ()
     ) -> Sequence[Receipt]:
         """Store the messages of one page or file step, its findings, and the stream's new cursor in one commit."""
 

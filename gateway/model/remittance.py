@@ -158,7 +158,7 @@ class ClaimPayment(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     """One claim's adjudication (X12 835 loop 2100, FHIR ClaimResponse)."""
 
     status: str
-    """Claim status code: 1 primary, 2 secondary, 4 denied, 22 reversal (CLP02)."""
+    """What the payer did, as a word of the claim status table: processed-primary, denied, reversal ... (CLP02)."""
     charge: Money
     """Total charged, US dollars (CLP03)."""
     paid: Money
@@ -170,7 +170,7 @@ class ClaimPayment(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     claim: RecordId | None = None
     """What it answers, a Claim."""
     ordinal: int | None = None
-    """Place within the transaction from 1; a reversal and its correction share CLP01 and differ here."""
+    """Place within the transaction from 1, where the source tells it."""
     patient_control_number: str | None = None
     """The biller's number of the claim (CLP01)."""
     payer_claim_number: str | None = None
