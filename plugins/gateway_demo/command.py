@@ -96,7 +96,7 @@ async def _demo(folder: Path, *, once: bool, json_: bool) -> dict[str, Any]:
                 if json_:
                     as_json(summary)
                 await asyncio.to_thread(_tell, console, gateway, summary, config)
-                if not once:
+                if not once and not stop.is_set():
                     console.print("\nIt stays up: open a second terminal. Ctrl-C ends it.")
                     await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when="FIRST_COMPLETED")
             finally:
