@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
+from gateway.errors import InvalidContent
 from gateway.model.identity import RecordId, Ref
 from gateway.model.patch import Patch
 
+MOST_VERSION = 64
 RecordIds = Callable[[str, str], RecordId]
 """(record type, native id) -> id, for one tenant and source."""
+_HOLDS_MORE = frozenset({Ref, dict, list})
+"""Types of values that are a reference or may hold one."""
 
 
 class LinkedPatch(msgspec.Struct, frozen=True):
@@ -34,26 +37,36 @@ def link(patch: Patch, ids: RecordIds) -> LinkedPatch:
 
     The native id is kept in the record as ``native_id``, inside what is sealed.
     """
-    fields = {name: _resolve(value, ids) for name, value in patch.fields.items()}
+    fields = {
+        name: _resolve(value, ids) if type(value) in _HOLDS_MORE else value for name, value in patch.fields.items()
+    }
     location = fields.get("location")
+    version = patch.source_version or ""
+    if len(version) > MOST_VERSION or not version.isprintable():
+        raise InvalidContent(
+            "invalid-source-version", "The source's own version is no time or counter", where=f"{patch.type} version"
+        )
     return LinkedPatch(
         type=patch.type,
         native_id=patch.native_id,
-        record_id=UUID(ids(patch.type, patch.native_id)).bytes,
-        patient=None if patch.patient is None else UUID(ids("Patient", patch.patient)).bytes,
-        location=UUID(location).bytes if isinstance(location, str) and patch.type != "Location" else None,
+        record_id=_bytes(ids(patch.type, patch.native_id)),
+        patient=None if patch.patient is None else _bytes(ids("Patient", patch.patient)),
+        location=_bytes(location) if isinstance(location, str) and patch.type != "Location" else None,
         fields=fields,
         operation=patch.operation,
-        source_version=patch.source_version or "",
-        into=None if patch.into is None else UUID(ids("Patient", patch.into)).bytes,
+        source_version=version,
+        into=None if patch.into is None else _bytes(ids("Patient", patch.into)),
     )
 
 
 def _resolve(value: Any, ids: RecordIds) -> Any:  # field values are of any canonical type
-    if type(value) is Ref:
+    kind = type(value)
+    if kind is Ref:
         return ids(value.type, value.native_id)
-    if type(value) is dict:
-        return {name: _resolve(inner, ids) for name, inner in value.items()}
-    if type(value) is list:
-        return [_resolve(inner, ids) for inner in value]
-    return value
+    if kind is dict:
+        return {name: _resolve(inner, ids) if type(inner) in _HOLDS_MORE else inner for name, inner in value.items()}
+    return [_resolve(inner, ids) if type(inner) in _HOLDS_MORE else inner for inner in value]
+
+
+def _bytes(record_id: str) -> bytes:
+    return bytes.fromhex(record_id.replace("-", ""))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from gateway.vault import Place, row_bytes
 
 
@@ -24,4 +22,5 @@ def change_place(tenant: str, record_id: bytes, version: int) -> Place:
 
 def change_row(record_id: bytes, version: int) -> str:
     """The name under which access entries list one version of a record."""
-    return f"{UUID(bytes=record_id)}/{version}"
+    text = record_id.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}/{version}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +25,8 @@ from gateway.vault.place import Place, binding, prefixed
 DAY = 86_400
 BLIND = 16
 """Bytes of a blind index: enough to be unique, half of what it would reveal to a dictionary over a stolen key."""
+RECENT_IDS = 8192
+"""Record ids kept ready: one message names its patient several times, and a clinic has few therapists and places."""
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
@@ -48,6 +51,7 @@ class Vault:
         self._is_committed = is_committed
         self._intake: dict[str, tuple[int, int]] = {}
         self._record_ids: dict[tuple[str, str, str], hmac.HMAC] = {}
+        self._record_id = lru_cache(RECENT_IDS)(self._make_record_id)
         self._derived: dict[tuple[str, str, str], bytes] = {}
 
     def seal(self, key_id: int, place: Place, plaintext: bytes) -> Sealed:
@@ -99,6 +103,9 @@ class Vault:
 
     def record_id(self, tenant: str, source: str, type: str, native_id: str) -> RecordId:
         """The gateway's id of a source's record: a UUIDv8, the same every time, and no way back to the native id."""
+        return self._record_id(tenant, source, type, native_id)
+
+    def _make_record_id(self, tenant: str, source: str, type: str, native_id: str) -> RecordId:
         started = self._record_ids.get((tenant, source, type))
         if started is None:
             started = hmac.new(self._key_for(tenant, "identity", "record-id"), digestmod="sha256")
