@@ -55,7 +55,12 @@ class Compiler:
             if native_id is None or native_id is NULL:
                 if optional:
                     return None
-                raise InvalidContent("missing-id", f"The message does not identify its {type_name}", where=places)
+                raise InvalidContent(
+                    "missing-id",
+                    f"The message does not identify its {type_name}",
+                    where=places,
+                    fix="Name the place that holds it under [id] in an overlay; then release.",
+                )
             version = get_version(record)
             removed = is_removed(record) is True
             fields: dict[str, Any] = {}
@@ -360,4 +365,5 @@ def referring(convert: Convert, type_name: str) -> Convert:
 def rejected(trouble: Unconvertible, rule: Rule, where: str) -> InvalidContent:
     """The error of a value that does not convert: where it stands and by which rule it was read."""
     what = f"{trouble.what[0].upper()}{trouble.what[1:]} ({rule.file}: {rule.key})"
-    return InvalidContent(trouble.reason, what, where=where, fix=trouble.fix)
+    fix = trouble.fix or f"Correct it at the sender, or replace rule {rule.key} in an overlay; then release."
+    return InvalidContent(trouble.reason, what, where=where, fix=fix)
