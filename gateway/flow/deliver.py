@@ -28,6 +28,7 @@ from gateway.flow.dispatch import Opener, Route, Sending
 from gateway.flow.parking import BEHIND, DOUBT, MERGE, Parking
 from gateway.flow.retry import pause
 from gateway.flow.route import order_key, read_on
+from gateway.flow.words import stored_word
 from gateway.hookspecs import OpenSink
 from gateway.model.exchange import HELD, Ambiguous, Delivered, Dispatch, Outcome, Rejected, Retry
 from gateway.store import deliveries
@@ -235,7 +236,7 @@ class Deliverer:
         change, delivery = sending.change, sending.delivery
         return {
             "tenant": self.route.tenant, "route": self.route.name, "lane": change.lane, "position": change.position,
-            "attempt": 0, "outcome": outcome, "reason": reason[:120], "receipt": receipt[:500],
+            "attempt": 0, "outcome": outcome, "reason": stored_word(reason, 120), "receipt": stored_word(receipt, 500),
             "effect": self._opener.effect(change), "patient": change.patient, "recipient": self.route.recipient,
             "purpose": self.route.purpose, "fields": "" if delivery is None else ",".join(delivery.fields), "at": now,
         }  # fmt: skip

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from gateway.audit import AuditLog
-from gateway.errors import KeysUnavailable, RejectMessage, StoreUnavailable
+from gateway.errors import GatewayError, KeysUnavailable, RejectMessage, StoreUnavailable
 from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.link import LinkedPatch, link
 from gateway.flow.merge import Current, Folded, fold_message, open_stored
@@ -25,6 +25,7 @@ from gateway.flow.normalize_write import BatchWriter, Conflict, Settled
 from gateway.flow.places import change_place, change_row
 from gateway.flow.source import Source
 from gateway.flow.taking import Taker, opened
+from gateway.flow.words import stored_word
 from gateway.model.patch import Normalized
 from gateway.store import journal, messages
 from gateway.store.opening import Store
@@ -32,6 +33,8 @@ from gateway.vault import Sealed, Vault
 
 IDLE_SECONDS = 0.5
 PAUSE_SECONDS = 0.5
+RACES = 50
+"""How often another writer may be faster before this one lets it go first."""
 
 log = structlog.get_logger(__name__)
 
@@ -114,13 +117,16 @@ class Normalizer:
         if not batch:
             return False
         left: Sequence[Arrived] = batch
-        while left:
+        for _ in range(RACES):
             try:
-                self._settle(tenant, left)
+                if left:
+                    self._settle(tenant, left)
             except Conflict as conflict:
                 left = [message for message in left if message.message_id not in conflict.settled]
-                continue
-            break
+            else:
+                break
+        else:
+            raise StoreUnavailable("Other writers were always faster", fix="Run fewer workers for this tenant.")
         self._handoff.settled(tenant, len(batch))
         self._changed(tenant)
         return True
@@ -129,7 +135,10 @@ class Normalizer:
 
     def _settle(self, tenant: str, batch: Sequence[Arrived]) -> None:
         read = [self._normalize(tenant, message) for message in batch]
-        linked = [self._link(tenant, message, result) for message, result in zip(batch, read, strict=True)]
+        linked = []
+        for at, message in enumerate(batch):
+            read[at], patches = self._link(tenant, message, read[at])
+            linked.append(patches)
         touched = {patch.record_id for patches in linked for patch in patches}
         currents = self._currents(tenant, touched)
         expected = {record_id: current.version for record_id, current in currents.items()}
@@ -138,7 +147,7 @@ class Normalizer:
         for message, result, patches in zip(batch, read, linked, strict=True):
             if isinstance(result, Normalized):
                 for path in result.residue:
-                    residue[message.source, message.kind, path] += 1
+                    residue[message.source, stored_word(message.kind, 64), stored_word(path, 120)] += 1
             settled.append(self._fold(tenant, message, result, patches, currents))
         named = [change.current.patient for one in settled for change in one.changes]
         named += [one.patient for one in settled]
@@ -158,19 +167,25 @@ class Normalizer:
         except RejectMessage as error:
             return Rejection(error.reason, error.where, error.fix)
         except Exception as error:  # noqa: BLE001 - the seam to an adapter: its defect may cost this message only
-            log.error("adapter-failed", adapter=source.label, error=type(error).__name__)  # noqa: TRY400 - a traceback may hold values
-            return Rejection(
-                "adapter-error", type(error).__name__, "Report this to the adapter's author; then release."
-            )
+            return _defect(source.label, error)
 
-    def _link(self, tenant: str, message: Arrived, result: Normalized | Rejection) -> list[LinkedPatch]:
+    def _link(
+        self, tenant: str, message: Arrived, result: Normalized | Rejection
+    ) -> tuple[Normalized | Rejection, list[LinkedPatch]]:
         if isinstance(result, Rejection):
-            return []
-        source = message.source
-        vault = self._vault
-        return [
-            link(patch, lambda kind, native: vault.record_id(tenant, source, kind, native)) for patch in result.patches
-        ]
+            return result, []
+        source, vault = message.source, self._vault
+        try:
+            return result, [
+                link(patch, lambda kind, native: vault.record_id(tenant, source, kind, native))
+                for patch in result.patches
+            ]
+        except RejectMessage as error:
+            return Rejection(error.reason, error.where, error.fix), []
+        except GatewayError:
+            raise
+        except Exception as error:  # noqa: BLE001 - patches of the wrong shape are the adapter's defect too
+            return _defect(source, error), []
 
     def _currents(self, tenant: str, touched: set[bytes]) -> dict[bytes, Current]:
         """The records concerned, opened under an access entry that was committed before."""
@@ -223,9 +238,19 @@ class Normalizer:
             folded, moved = fold_message(patches, currents, lambda data: self._vault.digest(tenant, data))
         except RejectMessage as error:
             return Settled(message, "quarantined", error.reason, error.where, error.fix)
+        except GatewayError:
+            raise
+        except Exception as error:  # noqa: BLE001 - values of the wrong shape are the adapter's defect too
+            defect = _defect(message.source, error)
+            return Settled(message, "quarantined", defect.reason, defect.place, defect.fix)
         currents.update(moved)
         patient = next((patch.patient for patch in patches if patch.patient is not None), None)
         return Settled(message, "normalized", _remark(folded), changes=folded.changes, patient=patient)
+
+
+def _defect(adapter: str, error: Exception) -> Rejection:
+    log.error("adapter-failed", adapter=adapter, error=type(error).__name__)
+    return Rejection("adapter-error", type(error).__name__, "Report this to the adapter's author; then release.")
 
 
 def _remark(folded: Folded) -> str:

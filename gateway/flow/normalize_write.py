@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from gateway.audit import AuditLog
 from gateway.flow.clock import micros
@@ -15,6 +16,7 @@ from gateway.flow.lanes import journal_lane
 from gateway.flow.merge import NewVersion
 from gateway.flow.places import change_place, message_place
 from gateway.flow.source import Source
+from gateway.flow.words import stored_word
 from gateway.store import journal, messages
 from gateway.vault import Sealed, Vault
 
@@ -80,6 +82,12 @@ class BatchWriter:
         )
 
         def write(connection: Connection) -> None:
+            try:
+                attempt(connection)
+            except IntegrityError:
+                raise Conflict from None
+
+        def attempt(connection: Connection) -> None:
             heads = journal.lock_heads(connection, self._tenant, lanes) if lanes else {}
             gone = messages.not_waiting(connection, self._tenant, places)
             if gone:
@@ -176,8 +184,8 @@ class BatchWriter:
             key_id, wrapped = self._vault.rewrap((key_id, wrapped), place, target)
         return {
             "tenant": self._tenant, "message_id": message.message_id, "attempt": message.attempt,
-            "outcome": one.outcome, "reason": one.reason[:80], "place": one.place[:120], "fix": one.fix,
-            "at": self._now, "adapter": "" if source is None else source.label,
+            "outcome": one.outcome, "reason": stored_word(one.reason, 80), "place": stored_word(one.place, 120),
+            "fix": one.fix, "at": self._now, "adapter": "" if source is None else source.label,
             "mapping": None if source is None else source.mapping_hash, "changes": len(one.changes),
             "key_id": key_id, "wrapped": wrapped,
         }  # fmt: skip

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from gateway.flow.words import stored_word
+
 NEVER = 2**62
 """Due time of what waits for somebody else, not for the clock."""
 BEHIND = "behind"
@@ -111,7 +113,7 @@ class Parking:
         """A row of the ``waiting`` table."""
         return {
             "tenant": self._tenant, "route": self._route, "order_key": key, "lane": lane, "position": position,
-            "attempts": attempts, "due_at": due_at, "reason": reason[:120],
+            "attempts": attempts, "due_at": due_at, "reason": stored_word(reason, 120),
         }  # fmt: skip
 
     def leave(self, one: Waiting) -> dict[str, Any]:

@@ -56,10 +56,10 @@ def release(store: Store, audit: AuditLog, tenant: str, held_id: str, actor: str
     Raises ``InvalidConfiguration`` when nothing of that id is in quarantine.
     """
     unit = _release_delivery(tenant, held_id) if held_id.startswith("d") else _release_message(tenant, held_id)
-    entry = audit.entry(tenant, action="release", actor=actor, purpose="operations", outcome=held_id)
 
     def both(connection: Connection) -> None:
         unit(connection)
+        entry = audit.entry(tenant, action="release", actor=actor, purpose="operations", outcome=held_id)
         audit.append(connection, entry)
 
     store.write_sync(both)

@@ -8,7 +8,6 @@ synced are the receipts given out, and the messages, still in memory, offered to
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -24,6 +23,7 @@ from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.lanes import intake_lane
 from gateway.flow.places import context_place, message_place
 from gateway.flow.source import Source
+from gateway.flow.words import stored_word
 from gateway.model.exchange import Finding, Item, Receipt
 from gateway.store import messages
 from gateway.store.opening import Store
@@ -33,8 +33,6 @@ Done = Callable[[Receipt | Exception], None]
 IN_FLIGHT = 2
 """Units of one source on their way to the writer at a time: one being committed, one being gathered behind it."""
 MOST_PER_UNIT = 512
-DIGITS = 32
-"""Of a hash that stands for the end of a word too long for its column."""
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):
@@ -307,12 +305,3 @@ def _told(ended: Future[Any]) -> Exception | None:
     if error is None or isinstance(error, Exception):
         return error
     return StoreUnavailable("The writer ended", fix="Start the gateway again.")
-
-
-def stored_word(word: str, most: int) -> str:
-    """A source's word as a column can hold it: the same for the same word, and different for different ones."""
-    if not word.isprintable():
-        word = "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in word)
-    if len(word) <= most:
-        return word
-    return word[: most - DIGITS] + hashlib.sha256(word.encode()).hexdigest()[:DIGITS]

@@ -17,8 +17,11 @@ Values = Mapping[str, Any]
 _heads = select(records).where(
     records.c.tenant == bindparam("tenant"), records.c.record_id.in_(bindparam("ids", expanding=True))
 )
-_versions = select(records.c.record_id, records.c.version).where(
-    records.c.tenant == bindparam("tenant"), records.c.record_id.in_(bindparam("ids", expanding=True))
+_versions = (
+    select(records.c.record_id, records.c.version)
+    .where(records.c.tenant == bindparam("tenant"), records.c.record_id.in_(bindparam("ids", expanding=True)))
+    .order_by(records.c.record_id)
+    .with_for_update()
 )
 _boxes = select(changes).where(
     changes.c.tenant == bindparam("tenant"),
@@ -103,7 +106,7 @@ def record_heads(connection: Connection, tenant: str, ids: Iterable[bytes]) -> d
 
 
 def record_versions(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[bytes, int]:
-    """Only the version numbers, to see whether another writer was faster."""
+    """Only the version numbers, locked, to see whether another writer was faster."""
     rows = connection.execute(_versions, {"tenant": tenant, "ids": list(ids)})
     return {row.record_id: row.version for row in rows}
 

@@ -1,0 +1,21 @@
+"""Words that come from outside, as columns can hold them."""
+
+from __future__ import annotations
+
+import hashlib
+
+DIGITS = 32
+"""Of a hash that stands for the end of a word too long for its column."""
+
+
+def stored_word(word: str, most: int) -> str:
+    """A word from outside as a column can hold it: the same for the same word, and different for different ones.
+
+    PostgreSQL refuses NUL and what is longer than the column, both drivers refuse lone surrogates; one such word would
+    fail every row that is stored with it.
+    """
+    if not word.isprintable():
+        word = "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in word)
+    if len(word) <= most:
+        return word
+    return word[: most - DIGITS] + hashlib.sha256(word.encode()).hexdigest()[:DIGITS]
