@@ -28,6 +28,7 @@ from gateway.flow.normalize import Normalizer
 from gateway.flow.receive import Receiver
 from gateway.flow.route import Filter
 from gateway.flow.source import Source
+from gateway.flow.texts import keep_texts
 from gateway.hookspecs import Adapter, OpenSink
 from gateway.mapping import Mapping
 from gateway.registry import Registry
@@ -306,10 +307,9 @@ def _prepare(gateway: Gateway) -> None:
     def unit(connection: Any) -> None:
         for tenant in gateway.tenants:
             journal.ensure_lanes(connection, tenant)
-        for source in gateway.sources.values():
-            journal.keep_text(connection, source.mapping_hash, "mapping", source.mapping.text)
-        for view in gateway.views.values():
-            journal.keep_text(connection, bytes.fromhex(view.version).ljust(32, b"\0"), "view", view.text)
+        texts = [(source.mapping_hash, "mapping", source.mapping.text) for source in gateway.sources.values()]
+        texts += [(bytes.fromhex(view.version), "view", view.text) for view in gateway.views.values()]
+        keep_texts(connection, gateway.audit, gateway.tenants, texts)
 
     gateway.store.write_sync(unit)
 

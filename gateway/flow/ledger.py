@@ -20,7 +20,8 @@ from gateway.flow import ledger_routes
 from gateway.store import recount
 
 RECEIVE = b'"action":"receive"'
-"""How a receive entry is told in its canonical text."""
+CONFIGURE = b'"action":"configure"'
+"""How these entries are told in their canonical text."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -103,6 +104,8 @@ def _messages(connection: Connection, tenant: str, problems: list[Problem]) -> C
         if open_ != (message_id in waiting):
             found = "it has neither an outcome nor an inbox row" if open_ else "it is settled and still in the inbox"
             problems.append(Problem("message-accounted", row, found))
+        if (last is not None and last[1] == "refused") != (answer != "AA"):
+            problems.append(Problem("answer-fits-outcome", row, f"it was answered {answer}"))
         made[message_id] = sum(changes for *_, changes in history)
         if answer == "AA":
             counts[("pending", "") if last is None or open_ else (last[1], last[2])] += 1
@@ -114,7 +117,11 @@ def _messages(connection: Connection, tenant: str, problems: list[Problem]) -> C
         Problem("message-has-context", f"context {lost}", "the envelope row is missing")
         for lost in sorted(recount.missing_contexts(connection, tenant))
     )
-    received = _received(connection, tenant)
+    received, texts = _named(connection, tenant)
+    problems.extend(
+        Problem("text-kept", f"text {lost}", "the audit log kept it, no row holds it")
+        for lost in sorted(texts - {kept.hex() for kept in recount.text_hashes(connection)})
+    )
     problems.extend(
         Problem("received-is-stored", f"message {lost}", "the audit log received it, no row holds it")
         for lost in sorted(received - known)
@@ -127,13 +134,16 @@ def _messages(connection: Connection, tenant: str, problems: list[Problem]) -> C
     return counts
 
 
-def _received(connection: Connection, tenant: str) -> set[int]:
-    """Messages that receive entries of the audit log name."""
-    found: set[int] = set()
+def _named(connection: Connection, tenant: str) -> tuple[set[int], set[str]]:
+    """Messages and texts that the audit log says were stored."""
+    received: set[int] = set()
+    texts: set[str] = set()
     for body in recount.audit_bodies(connection, tenant):
         if RECEIVE in body:
-            found.update(row for row in rows_of(body, "messages") if isinstance(row, int))
-    return found
+            received.update(row for row in rows_of(body, "messages") if isinstance(row, int))
+        elif CONFIGURE in body:
+            texts.update(row for row in rows_of(body, "texts") if isinstance(row, str))
+    return received, texts
 
 
 def _made(journalled: dict[int, int], made: dict[int, int], problems: list[Problem]) -> None:

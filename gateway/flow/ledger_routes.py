@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
-from gateway.flow.route import Filter
+from gateway.flow.route import Filter, order_key
 from gateway.store import deliveries, recount
 
 Report = Callable[[str, str, str], None]
@@ -41,9 +43,39 @@ class Editions:
         return edition >= 0 and self._filters[edition].matches(change)
 
 
+class Merges:
+    """Whether every surviving patient waits while something waits of the patient merged into it, from before that."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[bytes, int] = {}
+        self._survivors: list[tuple[tuple[int, int], bytes, int]] = []
+
+    def see(self, change: Any, *, under_way: bool) -> None:
+        """Take note of one journal row, in order of lane and position."""
+        if change.kind != "barrier":
+            if under_way:
+                self._under_way.setdefault(order_key(change), change.position)
+        elif bytes(change.patient) != bytes(change.record_id):
+            place = (change.lane, change.position)
+            self._survivors.append((place, bytes(change.record_id), change.partner_position))
+
+    def unheld(self, cursors: Mapping[int, int], waiting: AbstractSet[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Barriers the route passed whose survivor ought to wait and does not."""
+        return [
+            place
+            for place, prior, merged_at in self._survivors
+            if place[1] <= cursors.get(place[0], 0)
+            and self._under_way.get(prior, merged_at) < merged_at
+            and place not in waiting
+        ]
+
+
 def count(connection: Connection, tenant: str, route: str, report: Report) -> RouteCount:
     """Recount one route; what does not add up is reported as (rule, row, what was found)."""
-    editions = Editions([(row.filter, json.loads(row.start)) for row in deliveries.editions(connection, tenant, route)])
+    known = deliveries.editions(connection, tenant, route)
+    if not known or [row.edition for row in known] != list(range(1, len(known) + 1)):
+        report("route-has-editions", f"route {route}", "a row that keeps one of its filters is missing")
+    editions = Editions([(row.filter, json.loads(row.start)) for row in known])
     cursors = deliveries.cursors(connection, tenant, route)
     for lane in sorted(set(range(recount.LANES)) - set(cursors)):
         report("route-has-cursor", f"route {route} lane {lane}", "its cursor row is missing")
@@ -56,9 +88,11 @@ def count(connection: Connection, tenant: str, route: str, report: Report) -> Ro
     ended = _ended(connection, tenant, route, report)
     tally: Counter[tuple[str, str]] = Counter()
     matching = 0
+    merges = Merges()
     for change in recount.changes_for_routes(connection, tenant):
         place = (change.lane, change.position)
         last = ended.pop(place, None)
+        merges.see(change, under_way=last is None and (place in claimed or place in waiting))
         if not editions.wants(change.lane, change.position, change):
             continue
         matching += 1
@@ -66,6 +100,8 @@ def count(connection: Connection, tenant: str, route: str, report: Report) -> Ro
         tally[state] += 1
         if state[0] == "lost":
             report("change-accounted", f"route {route} lane {place[0]} position {place[1]}", state[1])
+    for lane, position in merges.unheld(cursors, waiting):
+        report("merge-is-waited-for", f"route {route} lane {lane} position {position}", "the survivor does not wait")
     for lane, position in sorted(ended):
         report(
             "delivery-has-change", f"route {route} lane {lane} position {position}", "delivered, but not wanted or gone"

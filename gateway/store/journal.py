@@ -156,10 +156,12 @@ def count_changes(connection: Connection, tenant: str) -> int:
     return connection.execute(query).scalar_one()
 
 
-def keep_text(connection: Connection, digest: bytes, kind: str, body: str) -> None:
-    """Keep a mapping or view by its hash."""
-    if connection.execute(select(texts.c.hash).where(texts.c.hash == digest)).scalar_one_or_none() is None:
-        connection.execute(texts.insert().values(hash=digest, kind=kind, body=body))
+def keep_text(connection: Connection, digest: bytes, kind: str, body: str) -> bool:
+    """Keep a mapping or view by its hash; False when it is kept already."""
+    if connection.execute(select(texts.c.hash).where(texts.c.hash == digest)).scalar_one_or_none() is not None:
+        return False
+    connection.execute(texts.insert().values(hash=digest, kind=kind, body=body))
+    return True
 
 
 def text_of(connection: Connection, digest: bytes) -> str | None:

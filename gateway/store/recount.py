@@ -79,7 +79,12 @@ def missing_mappings(connection: Connection, tenant: str) -> set[bytes]:
         .where(changes.c.tenant == tenant, changes.c.mapping.is_not(None), texts.c.hash.is_(None))
         .distinct()
     )
-    return set(connection.execute(query).scalars())
+    return {bytes(lost) for lost in connection.execute(query).scalars()}
+
+
+def text_hashes(connection: Connection) -> set[bytes]:
+    """Hashes of all texts that are kept."""
+    return {bytes(kept) for kept in connection.execute(select(texts.c.hash)).scalars()}
 
 
 def refused(connection: Connection, tenant: str) -> int:
@@ -159,8 +164,11 @@ def record_changes(connection: Connection, tenant: str) -> Iterator[tuple[bytes,
 def changes_for_routes(connection: Connection, tenant: str) -> Iterator[Found]:
     """What a route's filter looks at, of every journal row."""
     query = (
-        select(changes.c.lane, changes.c.position, changes.c.kind, changes.c.type, changes.c.source, changes.c.location)
+        select(
+            changes.c.lane, changes.c.position, changes.c.kind, changes.c.type, changes.c.source, changes.c.location,
+            changes.c.record_id, changes.c.patient, changes.c.partner_position,
+        )
         .where(changes.c.tenant == tenant)
         .order_by(changes.c.lane, changes.c.position)
-    )
+    )  # fmt: skip
     yield from connection.execute(query)

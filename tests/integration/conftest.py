@@ -51,12 +51,26 @@ def database(server: str) -> Callable[[], str]:
     return make
 
 
-@pytest.fixture(params=["embedded", pytest.param("postgres", marks=pytest.mark.postgres)])
+STORES = ["embedded", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+def place_for(request: pytest.FixtureRequest, folder: Path) -> Place:
+    """A place on the store that the test is parametrised with."""
+    return Place(folder, "embedded" if request.param == "embedded" else request.getfixturevalue("database")())
+
+
+@pytest.fixture(params=STORES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Where a gateway keeps its things, on each of the two stores."""
-    if request.param == "embedded":
-        return Place(tmp_path, "embedded")
-    return Place(tmp_path, request.getfixturevalue("database")())
+    return place_for(request, tmp_path)
+
+
+@pytest.fixture(params=STORES, scope="module")
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+    """A gateway's parts for all tests of a module, which leave what they find."""
+    opened = place_for(request, tmp_path_factory.mktemp("shared")).open()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from gateway.flow.normalize import Normalizer
 from gateway.flow.receive import Receiver
 from gateway.flow.route import Filter
 from gateway.flow.source import Source
+from gateway.flow.texts import keep_texts
 from gateway.hookspecs import Adapter, OpenSink
 from gateway.mapping import Mapping
 from gateway.model.exchange import HELD, Delivered, Delivery, Dispatch, Finding, Item, Outcome, Receipt, SinkInfo
@@ -173,8 +174,8 @@ class Parts:
 
     def _prepare(self, connection: Connection) -> None:
         journal.ensure_lanes(connection, TENANT)
-        for source in self.sources.values():
-            journal.keep_text(connection, source.mapping_hash, "mapping", f"mapping of {source.name}")
+        texts = [(source.mapping_hash, "mapping", f"mapping of {source.name}") for source in self.sources.values()]
+        keep_texts(connection, self.audit, [TENANT], [*texts, (bytes.fromhex(VIEW.version), "view", VIEW.text)])
 
     def close(self) -> None:
         """End as a process that is told to."""
