@@ -24,7 +24,7 @@ from gateway.flow.merge import Current, Folded, fold_message, open_stored
 from gateway.flow.normalize_write import BatchWriter, Conflict, Settled
 from gateway.flow.places import change_place, change_row
 from gateway.flow.source import Source
-from gateway.flow.taking import Taker, opened
+from gateway.flow.taking import BATCH, Taker, opened
 from gateway.flow.words import stored_word
 from gateway.model.patch import Normalized
 from gateway.store import journal, messages
@@ -32,6 +32,8 @@ from gateway.store.opening import Store
 from gateway.vault import Sealed, Vault
 
 IDLE_SECONDS = 0.5
+GATHER_SECONDS = 0.02
+"""Pause after a batch that was not full: what arrives meanwhile shares the commits of the next one."""
 PAUSE_SECONDS = 0.5
 RACES = 50
 """How often another writer may be faster before this one lets it go first."""
@@ -89,8 +91,11 @@ class Normalizer:
         while not self._stopping.is_set():
             self._handoff.arrived.clear()
             try:
-                busy = [self.step(tenant) for tenant in self._tenants]
-                if not any(busy) and not self._handoff.arrived.wait(IDLE_SECONDS):
+                settled = max((self.step(tenant) for tenant in self._tenants), default=0)
+                if settled:
+                    if settled < BATCH:
+                        self._stopping.wait(GATHER_SECONDS)
+                elif not self._handoff.arrived.wait(IDLE_SECONDS):
                     self._look()
             except (StoreUnavailable, KeysUnavailable) as error:
                 log.warning("normalize-waits", error=error.code)
@@ -111,11 +116,11 @@ class Normalizer:
             if self._store.read_sync(partial(messages.pending_count, tenant=tenant)):
                 self._handoff.fall_behind(tenant)
 
-    def step(self, tenant: str) -> bool:
-        """Settle one batch; False when nothing waits."""
+    def step(self, tenant: str) -> int:
+        """Settle one batch; how many messages it had, 0 when nothing waits."""
         batch = self._taker.take(tenant)
         if not batch:
-            return False
+            return 0
         left: Sequence[Arrived] = batch
         for _ in range(RACES):
             try:
@@ -129,7 +134,7 @@ class Normalizer:
             raise StoreUnavailable("Other writers were always faster", fix="Run fewer workers for this tenant.")
         self._handoff.settled(tenant, len(batch))
         self._changed(tenant)
-        return True
+        return len(batch)
 
     # --- settling -----------------------------------------------------------------------------------------------
 
