@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from gateway.audit import AuditLog
 from gateway.flow.clock import micros
@@ -18,6 +17,7 @@ from gateway.flow.places import change_place, message_place
 from gateway.flow.source import Source
 from gateway.flow.words import stored_word
 from gateway.store import journal, messages
+from gateway.store.rows import RowExists
 from gateway.vault import Sealed, Vault
 
 
@@ -84,7 +84,7 @@ class BatchWriter:
         def write(connection: Connection) -> None:
             try:
                 attempt(connection)
-            except IntegrityError:
+            except RowExists:
                 raise Conflict from None
 
         def attempt(connection: Connection) -> None:
