@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -241,9 +242,10 @@ async def _health(gateway: Gateway, *, counting: bool) -> None:
     try:
         while True:
             if counting:
-                for tenant in gateway.tenants:
-                    count = await gateway.store.read(partial(messages.pending_count, tenant=tenant))
-                    gateway.handoff.recounted(tenant, count)
+                with suppress(StoreUnavailable):
+                    for tenant in gateway.tenants:
+                        count = await gateway.store.read(partial(messages.pending_count, tenant=tenant))
+                        gateway.handoff.recounted(tenant, count)
             text = json.dumps(
                 {
                     "pid": os.getpid(),
@@ -253,7 +255,11 @@ async def _health(gateway: Gateway, *, counting: bool) -> None:
                     "waiting_deliveries": {one.route.name: one.waiting for one in gateway.deliverers},
                 }
             )
-            await asyncio.to_thread(_replace, path, text)
+            try:
+                await asyncio.to_thread(_replace, path, text)
+            except OSError as error:
+                log.warning("health-not-written", error=type(error).__name__)
+                path.unlink(missing_ok=True)  # no file is unhealthy; an old one would say that all is well
             await asyncio.sleep(HEALTH_SECONDS)
     finally:
         path.unlink(missing_ok=True)

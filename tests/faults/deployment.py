@@ -11,6 +11,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,6 +39,7 @@ name = "hospital"
 tenant = "clinic"
 adapter = "hl7"
 zone = "America/Chicago"
+overlay = "{folder}/overlay"
 [sources.config]
 port = {port}
 [[routes]]
@@ -49,6 +53,7 @@ recipient = "reminder system"
 url = "http://127.0.0.1:{receiver}/hook"
 secrets = ["env:WEBHOOK_SECRET"]
 allow_loopback = true
+{more}
 [views.everything]
 Appointment = ["*"]
 Patient = ["*"]
@@ -63,30 +68,47 @@ def free_port() -> int:
 
 
 class Deployment:
-    """One gateway and one receiver under ``folder``; both are killed on exit."""
+    """One gateway and one receiver under ``folder``; both are killed on exit.
 
-    def __init__(self, folder: Path, *, program: str | None = None, prefix: tuple[str, ...] = ()) -> None:
+    Args:
+        folder: where configuration, data, keys, logs and the receiver's ledger go.
+        program: a script that is started instead of the gateway itself.
+        prefix: what goes before the command line of ``serve``.
+        more: further tables of ``gateway.toml``.
+        receiver_port: a receiver that the test runs itself; without it one is started.
+    """
+
+    def __init__(
+        self, folder: Path, *, program: str | None = None, prefix: tuple[str, ...] = (), more: str = "",
+        receiver_port: int | None = None,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.port = free_port()
         self.config = folder / "gateway.toml"
         self.receiver_ledger = folder / "receiver.ndjson"
-        self._receiver_port = free_port()
+        self._own_receiver = receiver_port is None
+        self._receiver_port = receiver_port or free_port()
         self._program = [sys.executable, program] if program else [sys.executable, "-m", "gateway"]
         self._prefix = prefix
-        self._environment = os.environ | {"WEBHOOK_SECRET": SECRET}
+        self._environment = os.environ | {"WEBHOOK_SECRET": SECRET, "CLINIKO_KEY": "MS0xMjM0NTY3-au2"}
         self._serving: subprocess.Popen[bytes] | None = None
         self._receiving: subprocess.Popen[bytes] | None = None
         self.ready_seconds: list[float] = []
-        text = TOML.format(folder=folder, port=self.port, receiver=self._receiver_port)
+        text = TOML.format(folder=folder, port=self.port, receiver=self._receiver_port, more=more)
+        (folder / "overlay").mkdir()
         self.config.write_text(text, encoding="utf-8")
 
     def __enter__(self) -> Self:
         self.cli("init")
+        if self._own_receiver:
+            self._receive()
+        return self
+
+    def _receive(self) -> None:
         self._receiving = subprocess.Popen(
             [sys.executable, "-m", "gateway_webhook.simulator", str(self.receiver_ledger), str(self._receiver_port)],
             env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.kill()
@@ -119,13 +141,13 @@ class Deployment:
                     self.ready_seconds.append(time.monotonic() - began)
                     return
             time.sleep(0.02)
-        log_tail = (self.folder / "serve.log").read_text("utf-8", "replace")[-2000:]
-        raise AssertionError(f"the gateway did not become ready: {log_tail}")
+        raise AssertionError(f"the gateway did not become ready: {self.log()[-2000:]}")
 
     def kill(self) -> None:
         """SIGKILL, whatever it is doing."""
         if self._serving is not None:
-            os.killpg(self._serving.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(self._serving.pid, signal.SIGKILL)
             self._serving.wait()
             self._serving = None
 
@@ -135,6 +157,19 @@ class Deployment:
             os.killpg(self._serving.pid, signal.SIGTERM)
             self._serving.wait(30)
             self._serving = None
+
+    @property
+    def pid(self) -> int | None:
+        """The serving process, while there is one that runs."""
+        return self._serving.pid if self._serving is not None and self._serving.poll() is None else None
+
+    def log(self) -> str:
+        """What the serving processes have logged."""
+        return (self.folder / "serve.log").read_text("utf-8", "replace")
+
+    def healthy(self) -> bool:
+        """What ``gateway health`` says."""
+        return self.cli("health").returncode == 0
 
     def drain(self, seconds: float) -> dict[str, Any]:
         """Wait until nothing is pending; the ledger as it then is."""
@@ -181,3 +216,30 @@ async def send_all(port: int, messages: list[bytes], acked: set[str]) -> None:
         *(send_day("127.0.0.1", port, share, heard, attempts=60, timeout=10.0) for share in shares),
         return_exceptions=False,
     )
+
+
+class Load:
+    """A load in a thread beside the test; the control ids that were acknowledged so far are in ``acked``."""
+
+    def __init__(self, port: int, messages: list[bytes]) -> None:
+        self.acked: set[str] = set()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._running = self._pool.submit(lambda: asyncio.run(send_all(port, messages, self.acked)))
+
+    @property
+    def done(self) -> bool:
+        """Whether everything was acknowledged."""
+        return self._running.done()
+
+    def finish(self, seconds: float) -> None:
+        """Wait until everything is acknowledged."""
+        self._running.result(seconds)
+        self._pool.shutdown()
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for a condition; fails with ``what`` when it does not come true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)

@@ -49,7 +49,7 @@ def record(folder: Path, messages: int, *, program: str | None = None, inject: S
 
 
 def cut_places(found: Sequence[Event], count: int, rnd: random.Random) -> list[int]:
-    """Where to cut, ascending: half right after an acknowledgement left, which is the worst moment, the rest anywhere."""
+    """Where to cut, ascending: half right after an acknowledgement left, the worst moment, the rest anywhere."""
     told = [place for place, event in enumerate(found) if event.kind == "told" and not event.ended]
     after = [rnd.choice(told) + 1 for _ in range(count // 2)]
     return sorted(after + [rnd.randrange(1, len(found)) for _ in range(count - len(after))])

@@ -147,7 +147,8 @@ def told_too_early(found: Iterable[Event], journal: str) -> tuple[list[str], int
     """Control ids acknowledged without a sync of the journal that covers them, and how many were acknowledged.
 
     Covered is a message when, after it was read from its socket and before its acknowledgement was written to it, the
-    journal was written and then synced with success.
+    journal was written and then synced with success. What was written before a failed sync counts as lost: a
+    later sync covers only what was written again.
     """
     heard: dict[str, int] = {}
     cycles: list[int] = []
@@ -163,7 +164,9 @@ def told_too_early(found: Iterable[Event], journal: str) -> tuple[list[str], int
         elif event.kind == "sync" and event.path.endswith(journal):
             if not event.ended:
                 syncing = written
-            elif not event.failed:
+            elif event.failed:
+                written = -1
+            else:
                 cycles.append(syncing)
         elif event.kind == "told" and not event.ended:
             told += len(event.names)
