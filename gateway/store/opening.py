@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, make_url, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from gateway.errors import InvalidConfiguration, StoreUnavailable
 from gateway.store import migrations
 from gateway.store.engines import check_usable, embedded_engine, postgres_engine
 from gateway.store.schema import blocks
-from gateway.store.writer import Unit, Writer
+from gateway.store.writer import Unit, Writer, is_of_the_store
 
 T = TypeVar("T")
 BLOCK = 4096
@@ -68,7 +68,9 @@ class Store:
         try:
             with self._reading.connect() as connection, connection.begin():
                 return query(connection)
-        except OperationalError as error:
+        except DatabaseError as error:
+            if not is_of_the_store(error):
+                raise
             raise StoreUnavailable(
                 "The store could not be read", fix="Check the disk and the database server."
             ) from error

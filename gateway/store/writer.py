@@ -15,13 +15,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from gateway.errors import StoreUnavailable
 
@@ -81,7 +81,7 @@ class Writer:
             try:
                 connection = connection or self._open()
                 self._group(connection, taken)
-            except (DBAPIError, StoreUnavailable) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was: a writer that ended would leave all callers waiting
                 self._fail(connection, taken, error)
                 connection = None
         if connection is not None:
@@ -96,9 +96,6 @@ class Writer:
         except BaseException:
             connection.close()
             raise
-        if not self.healthy:
-            log.info("store-reopened")
-        self.healthy = True
         self._suspect = False
         return connection
 
@@ -146,6 +143,9 @@ class Writer:
                 transaction.rollback()
             raise
         self.commits += 1
+        if not self.healthy:  # a connection opens on a full disk too; only a synced commit shows that the store is back
+            log.info("store-reopened")
+            self.healthy = True
         for future, result, failed in done:
             if failed is None:
                 future.set_result(result)
@@ -163,12 +163,15 @@ class Writer:
         self._queue.put(None)
         return None
 
-    def _fail(self, connection: Connection | None, taken: Sequence[Item], error: Exception) -> None:
-        """Tell every unit of the group that is not synced, and let go of the connection."""
+    def _fail(self, connection: Connection | None, taken: list[Item], error: Exception) -> None:
+        """Tell every unit of the group that is not synced, and every one that waits; let go of the connection."""
+        full = DISK_FULL in str(error)
         if self.healthy:
-            log.error("store-unavailable", error=type(error).__name__)
+            log.error("store-unavailable", error=type(error).__name__, reason="disk-full" if full else "write-failed")
         self.healthy = False
-        self._suspect = self._suspect or DISK_FULL not in str(error)
+        self._suspect = self._suspect or not full
+        while (waiting := self._next()) is not None:
+            taken.append(waiting)
         failure = StoreUnavailable("The store could not commit", fix="Check free disk space and the disk's health.")
         failure.__cause__ = error
         for _, future in taken:
@@ -187,12 +190,18 @@ def _attempt(connection: Connection, unit: Unit[T]) -> tuple[T | None, BaseExcep
     try:
         result = unit(connection)
     except Exception as error:
-        if isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        if is_of_the_store(error):
             raise
         connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
         return None, error
     connection.exec_driver_sql("RELEASE SAVEPOINT unit")
     return result, None
+
+
+def is_of_the_store(error: Exception) -> bool:
+    """Whether an error tells of disk, file or server, and not of the unit; a plain DatabaseError is corruption."""
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or isinstance(error, OperationalError) or type(error) is DatabaseError
 
 
 def _lost_race(error: DBAPIError) -> bool:

@@ -70,6 +70,7 @@ def cuts(recorded: Recorded, count: int, scratch: Path, seed: int) -> Iterator[t
         recorded.disk.cut(rnd, target)
         text = (recorded.folder / "gateway.toml").read_text("utf-8")
         (target / "gateway.toml").write_text(text.replace(str(recorded.folder), str(target)), encoding="utf-8")
+        (target / "overlay").mkdir()
         yield target, set(told)
 
 
