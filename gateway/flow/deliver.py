@@ -220,6 +220,8 @@ class Deliverer:
 
     def _verdict(self, sending: Sending, outcome: Outcome | None, now: int) -> dict[str, Any] | None:
         """The delivery row that ends this change on this route, or None when it must be tried again."""
+        if sending.damaged:
+            return self._row(sending, "quarantined", "damaged", "", now)
         if sending.delivery is None:
             return self._row(sending, "suppressed", "view-grants-nothing", "", now)
         if isinstance(outcome, Delivered):

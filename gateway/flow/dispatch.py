@@ -13,6 +13,7 @@ from gateway.flow.merge import open_body
 from gateway.flow.places import change_place, change_row
 from gateway.flow.retry import SCHEDULE
 from gateway.flow.route import Filter, order_key
+from gateway.flow.taking import opened
 from gateway.model.exchange import Delivery, SinkInfo
 from gateway.store import journal
 from gateway.store.opening import Store
@@ -45,7 +46,9 @@ class Sending:
     change: Found
     attempts: int
     delivery: Delivery | None
-    """None when the view grants nothing of it."""
+    """None when the view grants nothing of it, or it is damaged."""
+    damaged: bool = False
+    """Whether what is stored is not what was sealed: it waits in quarantine, and nobody else does."""
 
 
 class Opener:
@@ -72,8 +75,9 @@ class Opener:
             for lane, position, attempts in items:
                 change = changes[lane, position]
                 place = change_place(tenant, change.record_id, change.version)
-                body = self._vault.open(grant, place, Sealed(change.key_id, change.wrapped, change.box))
-                sendings.append(Sending(change, attempts, self._delivery(change, body)))
+                body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
+                delivery = None if body is None else self._delivery(change, body)
+                sendings.append(Sending(change, attempts, delivery, damaged=body is None))
         return sendings
 
     def _delivery(self, change: Found, body: bytes) -> Delivery | None:
