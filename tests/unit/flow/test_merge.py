@@ -1,0 +1,115 @@
+"""Fold: what a message's patches make of the records as they stand."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import InvalidContent
+from gateway.flow.link import LinkedPatch, link
+from gateway.flow.merge import Current, fold_message, open_body, open_stored
+from gateway.model.identity import RecordId, Ref
+from gateway.model.patch import Patch
+
+
+def digest(data: bytes) -> bytes:
+    """A digest without a key."""
+    return hashlib.sha256(data).digest()
+
+
+def ids(kind: str, native_id: str) -> RecordId:
+    """An id of a record."""
+    return RecordId(str(UUID(bytes=digest(f"{kind}/{native_id}".encode())[:16])))
+
+
+def linked(**patch: Any) -> LinkedPatch:
+    """A patch of a patient."""
+    return link(Patch(**{"type": "Patient", "native_id": "p1", "patient": "p1"} | patch), ids)
+
+
+def fold(*patches: LinkedPatch, currents: dict[bytes, Current] | None = None) -> tuple[Any, dict[bytes, Current]]:
+    """Fold one message."""
+    return fold_message(patches, currents or {}, digest)
+
+
+LANGUAGES = st.fixed_dictionaries({}, optional={"language": st.none() | st.text(max_size=5)})
+MESSAGES = st.lists(st.lists(LANGUAGES, max_size=3), max_size=8)
+
+
+@settings(deadline=None)
+@given(MESSAGES)
+def test_versions_count_what_changed(messages: list[list[dict[str, Any]]]) -> None:
+    """Each change is one version, folding the same message again changes nothing, and the body holds the fields."""
+    currents: dict[bytes, Current] = {}
+    expected: dict[str, Any] = {}
+    for message in messages:
+        patches = [linked(fields=fields) for fields in message]
+        folded, moved = fold(*patches, currents=currents)
+        currents |= moved
+        versions = [change.current.version for change in folded.changes]
+        last = currents[patches[0].record_id].version if patches else 0
+        assert versions == list(range(last - len(versions) + 1, last + 1))
+        for fields in message:
+            expected |= fields
+        for change in folded.changes[-1:]:
+            native_id, stored = open_stored(change.body)
+            assert native_id == "p1"
+            assert stored == {name: value for name, value in expected.items() if value is not None}
+            assert b"native_id" not in open_body(change.body)
+        if len(message) == 1:
+            assert fold(*patches, currents=currents)[0].changes == ()
+
+
+def test_a_message_is_folded_whole_or_not_at_all() -> None:
+    """When one of its patches makes no valid record, nothing of the message is given out."""
+    good, bad = linked(fields={"language": "en"}), linked(native_id="p2", fields={"language": 5})
+    with pytest.raises(InvalidContent):
+        fold(good, bad)
+
+
+def test_older_is_stale() -> None:
+    """A patch with an older version than the record's is counted as stale; without a version it is taken as newest."""
+    _, currents = fold(linked(fields={"language": "en"}, source_version="2"))
+    folded, _ = fold(linked(fields={"language": "fr"}, source_version="1"), currents=currents)
+    assert (folded.stale, folded.changes) == (1, ())
+    folded, _ = fold(linked(fields={"language": "fr"}), currents=currents)
+    assert len(folded.changes) == 1
+
+
+def test_a_merge_names_the_survivor() -> None:
+    """The prior patient becomes a record that was merged, also when it was never seen, and only once."""
+    merge = linked(operation="merge", into="p2")
+    folded, currents = fold(merge)
+    (change,) = folded.changes
+    assert (change.kind, change.into) == ("merged", UUID(ids("Patient", "p2")).bytes)
+    assert fold(merge, currents=currents)[0].changes == ()
+    assert len(fold(linked(operation="merge", into="p3"), currents=currents)[0].changes) == 1
+
+
+def test_references_work_before_their_target_came() -> None:
+    """A reference anywhere in the fields becomes the target's id, and the location is told for filters."""
+    patch = link(
+        Patch(
+            type="Appointment", native_id="a1", patient="p1",
+            fields={"patient": Ref("Patient", "p1"), "location": Ref("Location", "l1"),
+                    "x": [{"y": Ref("Claim", "c")}]},
+        ),
+        ids,
+    )  # fmt: skip
+    assert patch.fields["patient"] == ids("Patient", "p1")
+    assert patch.fields["x"] == [{"y": ids("Claim", "c")}]
+    assert patch.location == UUID(ids("Location", "l1")).bytes
+    assert patch.patient == UUID(ids("Patient", "p1")).bytes
+
+
+@pytest.mark.parametrize("version", ["v" * 65, "a\nb", "\x00"])
+def test_a_version_that_is_none_is_refused(version: str) -> None:
+    """A source version that no column can hold is the message's fault, told without the value."""
+    with pytest.raises(InvalidContent) as refused:
+        linked(source_version=version)
+    assert version not in str(refused.value)
