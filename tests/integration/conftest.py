@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
+from gateway.store.engines import postgres_engine
+from gateway.store.migrations import upgrade
 from gateway.store.opening import Store
 from tests.integration.parts import Parts, Place
 
@@ -36,19 +38,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         running.cleanup()
 
 
+def create(server: str, name: str, template: str) -> str:
+    """Make a database from a template; its URL."""
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"create database {name} template {template}"))
+    engine.dispose()
+    return server.replace("/postgres?", f"/{name}?", 1)
+
+
 @pytest.fixture(scope="session")
 def database(server: str) -> Callable[[], str]:
-    """Makes an empty database each time it is called; its URL."""
-
-    def make() -> str:
-        name = f"gateway_{next(_numbers)}"
-        engine = create_engine(server, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f"create database {name}"))
-        engine.dispose()
-        return server.replace("/postgres?", f"/{name}?", 1)
-
-    return make
+    """Makes a database each time it is called, with the schema of the migrations, which run once; its URL."""
+    engine = postgres_engine(make_url(create(server, "migrated", "template0")), writer=True)
+    upgrade(engine)
+    engine.dispose()
+    return lambda: create(server, f"gateway_{next(_numbers)}", "migrated")
 
 
 STORES = ["embedded", pytest.param("postgres", marks=pytest.mark.postgres)]

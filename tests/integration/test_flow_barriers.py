@@ -118,7 +118,7 @@ async def attempt(route: Deliverer, steps: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_consumer_passes_one_barrier_before_the_other(parts: Parts, seed: int, scale: Callable[[int], int]) -> None:
     """Under random messages, merges, failures and crashes, every patient's order and every merge's order hold."""
     chance = random.Random(seed)
@@ -127,7 +127,7 @@ def test_no_consumer_passes_one_barrier_before_the_other(parts: Parts, seed: int
     names = [f"p{number}" for number in range(10)]
     sink.stubborn = {parts.vault.record_id(TENANT, "told", "Patient", name) for name in chance.sample(names, 3)}
     asyncio.run(route.recover())
-    for round_ in range(scale(25)):
+    for round_ in range(scale(20)):
         items = []
         for number in range(chance.randrange(1, 6)):
             name, control = chance.choice(names), f"{round_}/{number}"

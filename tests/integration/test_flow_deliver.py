@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.access import View
-from gateway.errors import SourceUnavailable
-from gateway.flow import call
+from gateway.errors import SourceUnavailable, StoreUnavailable
+from gateway.flow import call, deliver
 from gateway.flow.deliver import Deliverer
 from gateway.flow.quarantine import held, release
 from gateway.flow.route import Filter
@@ -381,10 +381,11 @@ def test_a_raising_sink_never_stops_another_route(parts: Parts, monkeypatch: pyt
     sound(parts)
 
 
-def test_a_store_failure_at_the_end_of_a_dispatch_does_not_lose_the_route_its_place(parts: Parts) -> None:
+def test_a_store_failure_at_the_end_of_a_dispatch_does_not_lose_the_route_its_place(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When the outcome cannot be committed, the same dispatch is sent again before anything later of the patient."""
-    from gateway.errors import StoreUnavailable
-
+    monkeypatch.setattr(deliver, "PAUSE_SECONDS", 0.1)
     parts.take(message(patient("p1", "A")))
     sink = Written()
     route = parts.delivering(sink)
@@ -404,7 +405,7 @@ def test_a_store_failure_at_the_end_of_a_dispatch_does_not_lose_the_route_its_pl
         while not sink.dispatches:
             await asyncio.sleep(0.01)
         await asyncio.to_thread(parts.take, message(patient("p1", "B")))
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(0.3)
         failing = 0
         for _ in range(400):
             if len({delivery.key for delivery in sink.effects}) == 2:
@@ -421,8 +422,6 @@ def test_a_store_failure_at_the_end_of_a_dispatch_does_not_lose_the_route_its_pl
 
 def test_a_running_route_sees_a_release_without_resting(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """A release made by another process is noticed by a route that always has something to do."""
-    from gateway.flow import deliver
-
     monkeypatch.setattr(deliver, "IDLE_SECONDS", 0.05)
     parts.take(message(patient("p1", "A")))
     broken = True

@@ -171,7 +171,7 @@ class Gateway(RuleBasedStateMachine):
 
 
 Gateway.TestCase.settings = settings(
-    max_examples=max(2, int(8 * SCALE)), stateful_step_count=25, deadline=None,
+    max_examples=max(2, int(6 * SCALE)), stateful_step_count=20, deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 

@@ -97,7 +97,7 @@ def test_positions_have_no_gap_and_readers_never_skip(place: Place, scale: Calla
 
     def run(writer: int) -> None:
         try:
-            made[writer] = write(opened[writer].store, writer, scale(60), together)
+            made[writer] = write(opened[writer].store, writer, scale(36), together)
         except BaseException as error:  # noqa: BLE001 - a thread's failure is the test's
             errors.append(error)
 

@@ -43,6 +43,7 @@ class Reader:
                 self.handoff.fall_behind(TENANT)
             else:
                 self.seen = set(batch)
+        batch = [one for one in batch if one in self.stored]  # the unit of work leaves out what has an outcome
         self.settled += batch
         self.stored = [one for one in self.stored if one not in batch]
 
