@@ -54,7 +54,7 @@ folder = "out"
 Appointment = ["start", "end", "zone", "status", "patient"]
 Patient = ["name", "contacts"]
 [log]
-level = "warning"
+level = "error"
 """
 
 

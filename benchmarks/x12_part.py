@@ -7,16 +7,19 @@ import json
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks import corpus, house, peers
 from benchmarks.report import Asked, Section
-from benchmarks.timing import per_second, ratio
+from benchmarks.timing import SideBySide, timed
 from gateway.bootstrap import Gateway
 from gateway.flow.link import link
 from gateway.flow.merge import fold_message
 from gateway.model.exchange import Finding
 
+OURS, PYX12 = "emr-gateway: cut, map, link, fold, balance", "pyx12 context reader"
+ROUNDS = 5
 CHUNK = 64 * 1024
 
 
@@ -74,27 +77,22 @@ def measure(scale: float) -> Section:
         size = path.stat().st_size
         if canonical(gateway, chunks(path)) != count:
             raise RuntimeError("a claim is missing")
-        ours = per_second(lambda: canonical(gateway, chunks(path)), 5)
         small = b"".join(corpus.remittance(int(500 * scale))).decode()
-        pyx12 = sorted(context_reader(small) for _ in range(3))[1]
-        rates = {name: peers.claims_per_second(name, path) for name in peers.REMITTANCE}
-    over = {"pyx12 context reader": pyx12, **rates}
-    parser = ratio(ours, rates["edi-835-parser"])
-    context = ratio(ours, pyx12)
+        works = {OURS: timed(lambda: canonical(gateway, chunks(path))), PYX12: lambda: context_reader(small)}
+        works |= {name: partial(peers.claims_per_second, name, path) for name in peers.REMITTANCE}
+        found = SideBySide(works, ROUNDS)
+    ours, context, parser = found.rate(OURS), found.ratio(PYX12), found.ratio("edi-835-parser")
     return Section(
         "835",
         "835 to balanced canonical claims, one core, streamed",
         [
-            {"who": "emr-gateway: cut, map, link, fold, balance", "claims/s": ours, "MB/s": ours * size / count / 1e6},
-            *(
-                {
-                    "who": name,
-                    "claims/s": rate,
-                    "MB/s": rate * size / count / 1e6,
-                    "ours is faster by": f"{ratio(ours, rate):g}x",
-                }
-                for name, rate in over.items()
-            ),
+            {
+                "who": name,
+                "claims/s": found.rate(name),
+                "MB/s": found.rate(name) * size / count / 1e6,
+                "ours is faster by": "" if name == OURS else f"{found.ratio(name):.2f}x",
+            }
+            for name in found.names
         ],
         [
             Asked("835 to balanced canonical, over pyx12's context reader", "45x", f"{context:.1f}x", context >= 45),
