@@ -51,7 +51,7 @@ def test_a_value_is_traced_to_its_place(parts: Parts, source: Source) -> None:
     first, second = take(
         parts, source,
         scheduled("M1", "S12", "20260302093000", "Booked", "DOE", "20260301080000"),
-        scheduled("M2", "S14", "20260302093000", "Booked", "ROE", "20260301090000"),
+        scheduled("M2", "S15", "20260302093000", "Cancelled", "ROE", "20260301090000"),
     )  # fmt: skip
     explainer = Explainer(TENANT, parts.store, parts.vault, parts.audit, parts.sources, "user:ann")
     name = explainer.explain(parts.vault.record_id(TENANT, SOURCE, "Patient", "MRN5"), "name.family")
@@ -60,6 +60,8 @@ def test_a_value_is_traced_to_its_place(parts: Parts, source: Source) -> None:
     assert (name.mapping, name.adapter, name.same_code) == (source.mapping.version, source.label, True)
     start = explainer.explain(parts.vault.record_id(TENANT, SOURCE, "Appointment", "A77"), "start")
     assert (start.message_id, start.control_id) == (first, "M1")
+    status = explainer.explain(parts.vault.record_id(TENANT, SOURCE, "Appointment", "A77"), "status")
+    assert (status.value, status.message_id, status.version) == ("cancelled", second, 2)
     (step,) = [step for step in start.steps if step["field"] == "start"]
     assert step["raw"] == "20260302093000"
     assert "appointment.toml" in step["rule"]

@@ -312,6 +312,37 @@ def test_two_normalizers_share_the_work_without_doing_it_twice(
         second.close()
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_slower_normalizer_starts_over(parts: Parts, seen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When another process changed the record between reading and writing, the batch is folded again on what is new."""
+    if seen:
+        parts.take(message(patient("p1", "A", language="en")))
+    parts.settle()
+    second = parts.place.open()
+    try:
+        second.settle()
+        asyncio.run(parts.accept(message(patient("p1", "B"), key="one")))
+        asyncio.run(second.accept(message(patient("p1", language="fr"), key="two")))
+        real = parts.store.write_sync
+        met = False
+
+        def meanwhile(unit: Any) -> Any:
+            nonlocal met
+            if not met:
+                met = True
+                assert second.normalizer.step(TENANT)
+            return real(unit)
+
+        monkeypatch.setattr(parts.store, "write_sync", meanwhile)
+        assert parts.normalizer.step(TENANT)
+        monkeypatch.undo()
+    finally:
+        second.close()
+    assert fields(parts, "Patient", "p1") == {"name": {"family": "B"}, "language": "fr"}
+    assert len(parts.history("Patient", "p1")) == 2 + seen
+    sound(parts)
+
+
 def test_records_stand_at_their_latest_change(parts: Parts) -> None:
     """The record row names the place of its last change, and removed records say so."""
     parts.take(message(patient("p1", "A")), message(patient("p1", "B")), message(removed("Patient", "p1", "p1")))

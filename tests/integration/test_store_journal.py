@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
-from gateway.store import journal
+from gateway.store import journal, writer
 from gateway.store.opening import Store
 from gateway.store.schema import LANES
 from tests.integration.parts import TENANT, Parts, Place
@@ -20,23 +22,23 @@ BUSY = 6
 """Lanes the writers fight for: few, so that they meet."""
 
 
-def row(lane: int, position: int, writer: int, number: int) -> dict[str, Any]:
+def row(lane: int, position: int, who: int, number: int) -> dict[str, Any]:
     """A change as the journal holds it; the record id tells who wrote it."""
-    name = writer.to_bytes(8, "big") + number.to_bytes(8, "big")
+    name = who.to_bytes(8, "big") + number.to_bytes(8, "big")
     return {
         "tenant": TENANT, "lane": lane, "position": position, "kind": "created", "record_id": name, "type": "Patient",
-        "source": "told", "version": 1, "patient": name, "location": None, "message_id": writer, "mapping": None,
+        "source": "told", "version": 1, "patient": name, "location": None, "message_id": who, "mapping": None,
         "adapter": "told/1", "at": 0, "observed_at": 0, "partner_lane": None, "partner_position": None,
         "key_id": None, "wrapped": None, "box": None,
     }  # fmt: skip
 
 
-def appending(writer: int, number: int, lanes: list[int], fail: bool) -> Callable[[Connection], None]:
+def appending(who: int, number: int, lanes: list[int], fail: bool) -> Callable[[Connection], None]:
     """A unit of work that appends one change to each of these lanes, some of which undo themselves."""
 
     def unit(connection: Connection) -> None:
         heads = journal.lock_heads(connection, TENANT, lanes)
-        rows = [row(lane, head + 1, writer, number) for lane, head in heads.items()]
+        rows = [row(lane, head + 1, who, number) for lane, head in heads.items()]
         journal.append(connection, TENANT, rows, {lane: head + 1 for lane, head in heads.items()})
         if fail:
             raise ValueError("undone")
@@ -71,15 +73,15 @@ class Reader(threading.Thread):
             seen.append((change.position, bytes(change.record_id)))
 
 
-def write(store: Store, writer: int, rounds: int, together: int) -> int:
+def write(store: Store, who: int, rounds: int, together: int) -> int:
     """One writer's load: several units at a time, so that they share commits; how many took effect."""
-    chance = random.Random(writer)
+    chance = random.Random(who)
     made = 0
     for start in range(0, rounds, together):
         futures = []
         for number in range(start, start + together):
             lanes = chance.sample(range(BUSY), chance.randint(1, 3))
-            futures.append((lanes, store.submit(appending(writer, number, lanes, chance.random() < 0.1))))
+            futures.append((lanes, store.submit(appending(who, number, lanes, chance.random() < 0.1))))
         for lanes, future in futures:
             failure = future.exception(60)
             assert failure is None or isinstance(failure, ValueError), failure
@@ -95,9 +97,9 @@ def test_positions_have_no_gap_and_readers_never_skip(place: Place, scale: Calla
     made = [0] * count
     errors: list[BaseException] = []
 
-    def run(writer: int) -> None:
+    def run(who: int) -> None:
         try:
-            made[writer] = write(opened[writer].store, writer, scale(36), together)
+            made[who] = write(opened[who].store, who, scale(36), together)
         except BaseException as error:  # noqa: BLE001 - a thread's failure is the test's
             errors.append(error)
 
@@ -121,6 +123,40 @@ def test_positions_have_no_gap_and_readers_never_skip(place: Place, scale: Calla
         assert reader.faults == []
         assert {lane: len(seen) for lane, seen in reader.seen.items()} == heads
     assert readers[0].seen == readers[1].seen
+
+
+def test_groups_that_wait_for_each_other_both_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes whose groups lock two lanes in opposite order are undone and run again; nobody hears of it."""
+    if place.url == "embedded":
+        pytest.skip("one process serves an embedded store")
+    monkeypatch.setattr(writer, "GROUP_SECONDS", 5.0)
+    opened = [place.open(), place.open()]
+    both = threading.Barrier(2, timeout=10)
+
+    def meeting(connection: Connection) -> None:
+        with suppress(threading.BrokenBarrierError):  # passed once; a second run finds it broken
+            both.wait()
+        both.abort()
+
+    def hold(connection: Connection) -> None:
+        time.sleep(0.05)
+
+    try:
+        futures = []
+        for at, parts in enumerate(opened):
+            lanes = [1, 2] if at == 0 else [2, 1]
+            parts.store.submit(hold)
+            futures.append(parts.store.submit(appending(at, 0, lanes[:1], fail=False)))
+            futures.append(parts.store.submit(meeting))
+            futures.append(parts.store.submit(appending(at, 1, lanes[1:], fail=False)))
+        assert [future.exception(30) for future in futures] == [None] * 6
+        assert opened[0].store.healthy
+        assert opened[1].store.healthy
+        heads = opened[0].store.read_sync(lambda connection: journal.heads(connection, TENANT))
+        assert (heads[1], heads[2]) == (2, 2)
+    finally:
+        for parts in opened:
+            parts.close()
 
 
 def test_lanes_are_made_once_and_keep_their_heads(parts: Parts) -> None:
