@@ -1,10 +1,12 @@
 """The data's disk fills up under load: nothing is acknowledged that is not stored, and space alone mends it.
 
-That the judgement can fail is shown by a build that acknowledges before the commit.
+That the judgement can fail is shown by a build that acknowledges before the commit. With a writer that calls itself
+healthy as soon as a connection opens, the log tells of a store that comes and goes twice a second, and that fails too.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +20,9 @@ from tests.faults.deployment import Deployment, Load, until
 DISK = "40m"
 LEFT = 400_000
 """Bytes left free when the disk is filled: some messages still fit, and then none does."""
+
+FEW = 5
+"""Times the store may be told to be down: once, and again after a small commit that still fitted."""
 
 
 @pytest.fixture
@@ -72,6 +77,10 @@ def test_a_full_disk_acknowledges_nothing_and_recovers_alone(folder: Path) -> No
         assert acked - deployment.stored() == set()
         assert (ledger["unaccounted"], ledger["pending"]) == (0, 0)
         assert deployment.received().second == []
+        told = [json.loads(line) for line in deployment.log().splitlines() if '"event": "store-' in line]
+        down = [line["reason"] for line in told if line["event"] == "store-unavailable"]
+        assert set(down) == {"disk-full"}
+        assert len(down) <= FEW, "the store is called back while the disk is still full"
 
 
 @pytest.mark.timeout(240)
