@@ -15,7 +15,8 @@ from tests.faults.deployment import SCALE, SECRET
 from tests.faults.power import Recorded, cuts, judge, record
 
 CUTS = max(10, int(500 * SCALE))
-MESSAGES = max(1200, int(4000 * SCALE))
+MESSAGES = 1500
+"""Enough for the log of the store to be folded into its file more than once."""
 
 
 @pytest.fixture(autouse=True)

@@ -34,8 +34,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     with tempfile.TemporaryDirectory(prefix="gateway-postgres-") as folder:  # short: a socket's path has 107 bytes
         running = pgserver.get_server(folder, cleanup_mode="stop")
-        yield running.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        url = running.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        forget_power_cuts(url)
+        yield url
         running.cleanup()
+
+
+def forget_power_cuts(url: str) -> None:
+    """Let the server not sync: what these tests end is processes, never the machine."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("alter system set fsync = off"))
+        connection.execute(text("select pg_reload_conf()"))
+    engine.dispose()
 
 
 def create(server: str, name: str, template: str) -> str:
