@@ -6,6 +6,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,58 +36,67 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="gateway-postgres-") as folder:  # short: a socket's path has 107 bytes
         running = pgserver.get_server(folder, cleanup_mode="stop")
         url = running.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-        forget_power_cuts(url)
+        # What these tests end is processes, never the machine: nothing here needs the server to sync.
+        administer(url, "alter system set fsync = off", "select pg_reload_conf()")
         yield url
         running.cleanup()
 
 
-def forget_power_cuts(url: str) -> None:
-    """Let the server not sync: what these tests end is processes, never the machine."""
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("alter system set fsync = off"))
-        connection.execute(text("select pg_reload_conf()"))
-    engine.dispose()
-
-
-def create(server: str, name: str, template: str) -> str:
-    """Make a database from a template; its URL."""
+def administer(server: str, *statements: str) -> None:
+    """Run statements that no transaction may hold."""
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"create database {name} template {template}"))
+        for statement in statements:
+            connection.execute(text(statement))
     engine.dispose()
-    return server.replace("/postgres?", f"/{name}?", 1)
 
 
 @pytest.fixture(scope="session")
-def database(server: str) -> Callable[[], str]:
-    """Makes a database each time it is called, with the schema of the migrations, which run once; its URL."""
-    engine = postgres_engine(make_url(create(server, "migrated", "template0")), writer=True)
+def migrated(server: str) -> str:
+    """A database with the schema of the migrations, from which each test's own is copied; the server's URL."""
+    administer(server, "create database migrated template template0")
+    engine = postgres_engine(make_url(server.replace("/postgres?", "/migrated?", 1)), writer=True)
     upgrade(engine)
     engine.dispose()
-    return lambda: create(server, f"gateway_{next(_numbers)}", "migrated")
+    return server
+
+
+@contextmanager
+def database(server: str) -> Iterator[str]:
+    """A database of its own, gone afterwards; its URL."""
+    name = f"gateway_{next(_numbers)}"
+    administer(server, f"create database {name} template migrated")
+    yield server.replace("/postgres?", f"/{name}?", 1)
+    administer(server, f"drop database {name} with (force)")
 
 
 STORES = ["embedded", pytest.param("postgres", marks=pytest.mark.postgres)]
 
 
-def place_for(request: pytest.FixtureRequest, folder: Path) -> Place:
+@contextmanager
+def place_for(request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
     """A place on the store that the test is parametrised with."""
-    return Place(folder, "embedded" if request.param == "embedded" else request.getfixturevalue("database")())
+    if request.param == "embedded":
+        yield Place(folder, "embedded")
+        return
+    with database(request.getfixturevalue("migrated")) as url:
+        yield Place(folder, url)
 
 
 @pytest.fixture(params=STORES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Where a gateway keeps its things, on each of the two stores."""
-    return place_for(request, tmp_path)
+    with place_for(request, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(params=STORES, scope="module")
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     """A gateway's parts for all tests of a module, which leave what they find."""
-    opened = place_for(request, tmp_path_factory.mktemp("shared")).open()
-    yield opened
-    opened.close()
+    with place_for(request, tmp_path_factory.mktemp("shared")) as made:
+        opened = made.open()
+        yield opened
+        opened.close()
 
 
 @pytest.fixture
