@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -192,6 +192,7 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
         loop.call_soon_threadsafe(_wake, gateway, tenant)
 
     normalizer = gateway.normalizer(changed)
+    openings: list[asyncio.Event] = []
     if "worker" in roles:
         normalizer.start()
     try:
@@ -207,14 +208,21 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
                 for source in gateway.sources.values():
                     receiver = gateway.receiver(source)
                     for transport in source.adapter.transports(source.name, source.config):
-                        group.create_task(transport.run(receiver))
-            await asyncio.sleep(0)
+                        openings.append(asyncio.Event())
+                        group.create_task(transport.run(receiver, openings[-1].set))
+            await _all_open(openings)
             group.create_task(_health(gateway, counting="worker" not in roles))
             ready()
     finally:
         if "worker" in roles:
             await asyncio.to_thread(normalizer.stop)
         lock.close()
+
+
+async def _all_open(openings: Sequence[asyncio.Event]) -> None:
+    """Wait for every transport, so that nobody who was told that the gateway is ready finds a port closed."""
+    for opening in openings:
+        await opening.wait()
 
 
 async def _deliver(deliverer: Deliverer) -> None:

@@ -202,7 +202,7 @@ class AccountTransport:
             raise InvalidConfiguration(what, where=f"sources.{name}.config", fix="Set api_key and contact_email.")
         self._name, self._config, self._key = name, config, config.api_key
 
-    async def run(self, intake: Intake) -> None:
+    async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
         """Raises ``InvalidConfiguration`` when the key cannot be read or names no shard."""
         config, key = self._config, resolve_secret(self._key)
         base = config.base_url or f"https://api.{shard(key)}.cliniko.com"
@@ -215,6 +215,7 @@ class AccountTransport:
         async with HttpClient([base], budget=budget, headers=headers, limits=limits) as client:
             api = Api(client, base, config.per_page)
             streams = [ChangedRows(source, api, config, lambda: datetime.now(UTC)) for source in LISTS]
+            opened()
             await Poller(self._name, streams, Rhythm(interval=config.poll_seconds)).run(intake)
 
 

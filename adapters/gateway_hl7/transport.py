@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +56,7 @@ class Listener:
         self.server: MllpServer | None = None
         """The listening server, while it runs."""
 
-    async def run(self, intake: Intake) -> None:
+    async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
         """Listen until cancelled, then send the answers that are still owed."""
         config = self._config
         exchange = Exchange(config, self._facilities, intake, asyncio.get_running_loop())
@@ -77,6 +77,7 @@ class Listener:
         )
         await self.server.start()
         _log.info("mllp-listening", source=self._name, host=config.host, port=self.server.port)
+        opened()
         try:
             await asyncio.Event().wait()
         finally:
@@ -179,13 +180,14 @@ class Folder:
         self._folder = folder
         self._config = config
 
-    async def run(self, intake: Intake) -> None:
+    async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
         """Take files until cancelled."""
 
         async def take(path: Path) -> None:
             await hand_in(intake, items(chunks(path), self._config.max_message_bytes))
 
         drop = FileDrop(self._folder, self._config.patterns, take, poll=self._config.poll_seconds)
+        opened()
         await drop.run()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.errors import MalformedEnvelope
@@ -24,7 +24,7 @@ class Dropped:
         self._config = config
         self._folder = folder
 
-    async def run(self, intake: Intake) -> None:
+    async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
         """Watch until cancelled."""
 
         async def handle(path: Path) -> None:
@@ -36,4 +36,5 @@ class Dropped:
                     fix="look into quarantine for what was found instead",
                 )
 
+        opened()
         await FileDrop(self._folder, self._config.patterns, handle, poll=self._config.poll_seconds).run()

@@ -100,8 +100,12 @@ class Intake(Protocol):
 class Transport(Protocol):
     """A listener or poller of one source: runs until cancelled."""
 
-    async def run(self, intake: Intake) -> None:
-        """Bring messages in; raise only for what a person must fix."""
+    async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
+        """Bring messages in; raise only for what a person must fix.
+
+        ``opened`` is called once, as soon as peers can reach a listener or a poller is about to ask: the gateway says
+        that it is ready when all its transports have.
+        """
 
 
 # --- from the core to a sink -----------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def serving(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         process = subprocess.Popen([str(SCRIPT), "serve"], cwd=folder, stderr=log, env=os.environ)
     try:
         ends = time.monotonic() + READY_SECONDS
-        while b"ready" not in (folder / "serve.log").read_bytes():
+        while b"ready\n" not in (folder / "serve.log").read_bytes():
             assert process.poll() is None, "serve ended"
             assert time.monotonic() < ends, "serve is not ready"
             time.sleep(0.05)

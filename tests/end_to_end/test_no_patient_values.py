@@ -88,7 +88,7 @@ async def served(folder: Path, gateway: Run) -> list[Answer]:
     with (folder / "serve.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(str(SCRIPT), "serve", cwd=folder, stdout=log, stderr=log)
     try:
-        await _until(lambda: b"ready" in (folder / "serve.log").read_bytes())
+        await _until(lambda: b"ready\n" in (folder / "serve.log").read_bytes())
         plant_files(folder / DROP)
         await send_day(HOST, world.config.mllp_port, messages(), timeout=10.0, attempts=1)
         await _refused(world.config.mllp_port)

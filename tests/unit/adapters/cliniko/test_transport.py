@@ -323,7 +323,7 @@ def test_the_configured_transport_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CLINIKO_KEY", API_KEY)
         settings = config(base_url=simulator.base_url, poll_seconds=0.05)
         (transport,) = ADAPTER.transports("north", settings)
-        task = asyncio.create_task(transport.run(intake))
+        task = asyncio.create_task(transport.run(intake, lambda: None))
         deadline = time.monotonic() + 10
         while len(ids(intake.items, APPOINTMENTS)) < len(CLINIC.visits) and time.monotonic() < deadline:
             await asyncio.sleep(0.02)

@@ -30,7 +30,7 @@ SIU = b"MSH|^~\\&|APP|NORTH|GW|HUB|20260105||SIU^S12|42|P|2.5.1|||%s\rPID|1||7^^
 async def listening(intake, **settings):
     """A listener on a free port."""
     listener = Listener("north", Hl7Config(port=0, **settings))
-    task = asyncio.create_task(listener.run(intake))
+    task = asyncio.create_task(listener.run(intake, lambda: None))
     try:
         async with asyncio.timeout(2):
             while listener.server is None or not listener.server.port:
@@ -249,7 +249,7 @@ def test_a_bad_certificate_is_a_matter_of_configuration(tmp_path):
     """A certificate that cannot be read is told with its cure, before anything listens."""
     settings = Hl7Config(port=0, tls={"certificate": tmp_path / "none", "key": tmp_path / "none"})
     with pytest.raises(InvalidConfiguration):
-        asyncio.run(Listener("north", settings).run(RecordingIntake()))
+        asyncio.run(Listener("north", settings).run(RecordingIntake(), lambda: None))
 
 
 def test_files_are_taken_from_the_folder(tmp_path):
@@ -261,7 +261,7 @@ def test_files_are_taken_from_the_folder(tmp_path):
     async def run():
         folder = Folder(tmp_path, Hl7Config(folder=tmp_path, poll_seconds=0.05))
         with suppress(TimeoutError):
-            await asyncio.wait_for(folder.run(intake), 0.5)
+            await asyncio.wait_for(folder.run(intake, lambda: None), 0.5)
 
     asyncio.run(run())
     assert len(intake.items) == len(day)

@@ -14,7 +14,7 @@ from tests.unit.adapters.x12.remittances import ADAPTER
 async def bring(folder, intake, until):
     """Run the adapter's transports until a condition holds."""
     config = X12Config(folder=folder, poll_seconds=0.05)
-    tasks = [asyncio.create_task(one.run(intake)) for one in ADAPTER.transports("payer", config)]
+    tasks = [asyncio.create_task(one.run(intake, lambda: None)) for one in ADAPTER.transports("payer", config)]
     try:
         async with asyncio.timeout(10):
             while not until():
