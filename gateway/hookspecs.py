@@ -7,12 +7,26 @@ no base class is needed. Plugins get values and return values: they never see th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import pluggy
 
-from gateway.model.exchange import AdapterInfo, Delivery, Dispatch, Finding, Item, Outcome, SinkInfo, Transport
+from gateway.model.exchange import (
+    AdapterInfo,
+    Delivery,
+    Derivation,
+    Dispatch,
+    Finding,
+    HookReceiver,
+    Item,
+    Outcome,
+    ReactorInfo,
+    SinkInfo,
+    Snapshot,
+    Transport,
+)
 
 if TYPE_CHECKING:
     import typer
@@ -50,6 +64,14 @@ class Adapter(Protocol):
         """The listeners and pollers of one configured source."""
 
 
+@runtime_checkable
+class Hooked(Protocol):
+    """What an adapter offers as well when its system sends to us over HTTP."""
+
+    def hooks(self, name: str, config: BaseModel) -> HookReceiver | None:
+        """The receiver of one configured source, or None when it is set up to receive nothing."""
+
+
 class OpenSink(Protocol):
     """One route's connection to a system outside."""
 
@@ -71,6 +93,23 @@ class Sink(Protocol):
 
     def open(self, route: str, config: BaseModel) -> OpenSink:
         """Connect one configured route."""
+
+
+class Reactor(Protocol):
+    """Derives records from records: pure functions of what they are given.
+
+    Records fall into groups (a patient's visits, a claim and its payments, a remittance and its bank line). Whenever a
+    record changes, the core derives its groups anew from the newest versions of all their members.
+    """
+
+    info: ReactorInfo
+    config: type[BaseModel]
+
+    def groups(self, snapshot: Snapshot, config: BaseModel) -> Sequence[str]:
+        """Keys of the groups this record belongs to; none when it does not matter here."""
+
+    def derive(self, key: str, members: Sequence[Snapshot], config: BaseModel, now: datetime) -> Derivation:
+        """Everything that follows from the members of one group."""
 
 
 class KeyProvider(Protocol):
@@ -100,6 +139,11 @@ def gateway_adapters() -> Sequence[Adapter]:  # type: ignore[empty-body]  # a pl
 @hookspec
 def gateway_sinks() -> Sequence[Sink]:  # type: ignore[empty-body]  # a pluggy specification has no body
     """Sinks this plugin offers."""
+
+
+@hookspec
+def gateway_reactors() -> Sequence[Reactor]:  # type: ignore[empty-body]  # a pluggy specification has no body
+    """Reactors this plugin offers."""
 
 
 @hookspec

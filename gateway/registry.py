@@ -22,16 +22,21 @@ from pydantic import BaseModel
 
 from gateway import hookspecs
 from gateway.errors import PluginFailed
-from gateway.hookspecs import API_VERSION, GROUP, Adapter, KeyProvider, Sink
-from gateway.model.exchange import AdapterInfo, SinkInfo
+from gateway.hookspecs import API_VERSION, GROUP, Adapter, KeyProvider, Reactor, Sink
+from gateway.model.exchange import AdapterInfo, ReactorInfo, SinkInfo
 
 if TYPE_CHECKING:
     import typer
 
-Kind = Literal["adapter", "sink", "key-provider"]
+Kind = Literal["adapter", "sink", "reactor", "key-provider"]
 
-_SHAPES: dict[str, type] = {"gateway_adapters": Adapter, "gateway_sinks": Sink, "gateway_key_providers": KeyProvider}
-_INFO: dict[str, type] = {"gateway_adapters": AdapterInfo, "gateway_sinks": SinkInfo}
+_SHAPES: dict[str, type] = {
+    "gateway_adapters": Adapter,
+    "gateway_sinks": Sink,
+    "gateway_reactors": Reactor,
+    "gateway_key_providers": KeyProvider,
+}
+_INFO: dict[str, type] = {"gateway_adapters": AdapterInfo, "gateway_sinks": SinkInfo, "gateway_reactors": ReactorInfo}
 _HOOKS = (*_SHAPES, "gateway_commands")
 
 
@@ -55,6 +60,7 @@ class Registry:
     def __init__(self) -> None:
         self.adapters: dict[str, Adapter] = {}
         self.sinks: dict[str, Sink] = {}
+        self.reactors: dict[str, Reactor] = {}
         self.key_providers: dict[str, KeyProvider] = {}
         self.commands: list[typer.Typer] = []
         self.failures: list[PluginFailed] = []
@@ -83,13 +89,17 @@ class Registry:
         return registry
 
     def describe(self) -> list[dict[str, Any]]:
-        """One row per adapter, sink and key provider, as ``gateway adapters`` shows them."""
+        """One row per adapter, sink, reactor and key provider, as ``gateway adapters`` shows them."""
         rows: list[dict[str, Any]] = []
         for (kind, name), origin in sorted(self._origins.items(), key=lambda entry: entry[0]):
             row: dict[str, Any] = {"kind": kind, "name": name}
-            if kind != "key-provider":
-                part = self.adapters[name] if kind == "adapter" else self.sinks[name]
-                row |= msgspec.to_builtins(part.info)
+            match kind:
+                case "adapter":
+                    row |= msgspec.to_builtins(self.adapters[name].info)
+                case "sink":
+                    row |= msgspec.to_builtins(self.sinks[name].info)
+                case "reactor":
+                    row |= msgspec.to_builtins(self.reactors[name].info)
             rows.append(row | {"plugin": origin.plugin, "distribution": f"{origin.distribution} {origin.version}"})
         return rows
 
@@ -104,6 +114,8 @@ class Registry:
                     self._keep("adapter", self.adapters, part.info.name, part, origin)
                 case "gateway_sinks":
                     self._keep("sink", self.sinks, part.info.name, part, origin)
+                case "gateway_reactors":
+                    self._keep("reactor", self.reactors, part.info.name, part, origin)
                 case "gateway_key_providers":
                     self._keep("key-provider", self.key_providers, part.name, part, origin)
                 case _:

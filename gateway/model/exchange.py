@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal, Protocol
 
 import msgspec
+
+from gateway.model.identity import RecordId
 
 # --- from an adapter to the core -------------------------------------------------------------------------------------
 
@@ -108,6 +111,93 @@ class Transport(Protocol):
         """
 
 
+class HookRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request that a system outside sent to ``/hooks/<source>`` of the gateway's public port."""
+
+    method: str
+    path: str
+    """What follows the source's name, without a leading slash."""
+    query: str
+    """As sent, not decoded."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    url: str
+    """The public address the sender used, for signatures that cover it."""
+
+
+class HookResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a hook request."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+class HookReceiver(Protocol):
+    """Takes what one system outside sends over HTTP to one source."""
+
+    async def receive(self, request: HookRequest, intake: Intake) -> HookResponse:
+        """Check who sent it, store it through ``intake``, and answer; a 2xx only after the receipt is there."""
+
+
+# --- from the core to a reactor and back -----------------------------------------------------------------------------
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One record as a reactor sees it: its newest version."""
+
+    type: str
+    record_id: RecordId
+    source: str
+    version: int
+    removed: bool
+    """The record is gone at its source; ``record`` is its last content."""
+    patient: RecordId | None
+    at: str
+    """When the journal took this version: ISO 8601, UTC."""
+    observed_at: str
+    """How fresh its source was: when the message behind it arrived, ISO 8601, UTC."""
+    record: msgspec.Struct
+    """The canonical value, of the type named by ``type``."""
+
+
+class Derived(msgspec.Struct, frozen=True, kw_only=True):
+    """One record that a reactor makes."""
+
+    type: str
+    native_id: str
+    """Unique within the reactor and the type, and the same each time the same thing is derived."""
+    fields: Mapping[str, object]
+    """Canonical field values; references are record ids."""
+    patient: RecordId | None = None
+    """Whose lane it belongs to."""
+
+
+class Derivation(msgspec.Struct, frozen=True, kw_only=True):
+    """All that follows from one group of records, now.
+
+    What an earlier derivation of the group made and this one leaves out is removed.
+    """
+
+    records: tuple[Derived, ...] = ()
+    again: datetime | None = None
+    """When to derive this group again though nothing changed; None when only a change can change the answer."""
+
+
+class ReactorInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reactor is; shown by ``gateway adapters``."""
+
+    name: str
+    version: str
+    api: int
+    summary: str
+    reads: frozenset[str]
+    """Record types that it is shown."""
+    writes: frozenset[str]
+    """Record types that it makes; none of those it reads."""
+
+
 # --- from the core to a sink -----------------------------------------------------------------------------------------
 
 ChangeKind = Literal["created", "updated", "removed", "merged"]
@@ -147,6 +237,8 @@ class Delivered(msgspec.Struct, frozen=True, tag=True):
     """It happened; ``receipt`` is the peer's own evidence (a status, an id, a file name and digest)."""
 
     receipt: str
+    answers: tuple[Item, ...] = ()
+    """What the peer answered with: stored as messages of the source that the route names, before the receipt is."""
 
 
 class Retry(msgspec.Struct, frozen=True, tag=True):

@@ -22,7 +22,11 @@ ADAPTER = {
     "quality.toml",
 }
 PLUGIN = {"__init__.py", "plugin.py", "config.py", "quality.toml"}
-JOBS = {"sink.py", "reactor.py", "provider.py", "command.py"}
+JOBS = {"sink.py", "reactor.py", "provider.py", "witness.py", "command.py", "translate.py"}
+ALSO = {"sink.py", "command.py"}
+"""What an adapter may have besides: the way out to the same system, and commands of its own."""
+PARTS = ADAPTER | JOBS - {"__init__.py", "plugin.py", "quality.toml"}
+"""A large one is cut in parts that carry its name: ``records_claim.py``, ``transport_core.py``."""
 NETWORK = {"aiohttp", "socket", "http", "ssl"}
 
 
@@ -36,10 +40,16 @@ def names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in files(short(folder))} - {"py.typed"}
 
 
+def part(name: str) -> bool:
+    """Whether a file is one part of a usual one, or what such a part reads: a template, a table."""
+    folder, _, _ = name.partition("/")
+    return f"{folder.partition('.')[0].partition('_')[0]}.py" in PARTS and ("_" in folder or "/" in name)
+
+
 def adapter_faults(found: set[str]) -> Iterator[str]:
     """How the files of an adapter differ from every other adapter's."""
     yield from (f"lacks {name}" for name in sorted(ADAPTER - found))
-    yield from (f"has {name}, which no other adapter has" for name in sorted(found - ADAPTER))
+    yield from (f"has {name}, which no other adapter has" for name in sorted(found - ADAPTER - ALSO) if not part(name))
 
 
 def plugin_faults(found: set[str], *, networked: bool) -> Iterator[str]:
@@ -47,7 +57,7 @@ def plugin_faults(found: set[str], *, networked: bool) -> Iterator[str]:
     yield from (f"lacks {name}" for name in sorted(PLUGIN - found))
     if not JOBS & found:
         yield f"has none of {', '.join(sorted(JOBS))}"
-    yield from (f"has {name}" for name in sorted(found - PLUGIN - JOBS - {"simulator.py", "translate.py"}))
+    yield from (f"has {name}" for name in sorted(found - PLUGIN - JOBS - ADAPTER) if not part(name))
     if networked and "simulator.py" not in found:
         yield "talks to a network system and has no simulator.py"
 
@@ -124,7 +134,7 @@ def test_the_rules_see_a_planted_fault() -> None:
         "has client.py, which no other adapter has",
     ]
     assert list(plugin_faults(PLUGIN | {"mess.py"}, networked=True)) == [
-        "has none of command.py, provider.py, reactor.py, sink.py",
+        "has none of command.py, provider.py, reactor.py, sink.py, translate.py, witness.py",
         "has mess.py",
         "talks to a network system and has no simulator.py",
     ]
