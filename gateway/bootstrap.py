@@ -30,9 +30,10 @@ from gateway.flow.receive import Receiver
 from gateway.flow.route import Filter
 from gateway.flow.source import Source
 from gateway.flow.texts import keep_texts
-from gateway.hookspecs import Adapter, OpenSink
+from gateway.hookspecs import Adapter, Hooked, OpenSink
 from gateway.mapping import Mapping
 from gateway.registry import Registry
+from gateway.settings import Http as HttpSettings
 from gateway.settings import Route as RouteSettings
 from gateway.settings import Settings, resolve_secret
 from gateway.settings import Source as SourceSettings
@@ -71,6 +72,8 @@ class Gateway:
     views: dict[str, View]
     handoff: Handoff = field(default_factory=lambda: Handoff(HANDOFF_BYTES))
     deliverers: list[Deliverer] = field(default_factory=list)
+    news: list[Callable[[str], None]] = field(default_factory=list)
+    """Told the tenant, on the event loop, whenever its journal has grown."""
 
     @property
     def tenants(self) -> list[str]:
@@ -180,7 +183,7 @@ def bind_route(gateway: Gateway, route: RouteSettings) -> Route:
 
 
 async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], None]) -> None:
-    """Run the parts that ``roles`` name (intake, worker, deliver) until cancelled.
+    """Run the parts that ``roles`` name (intake, worker, deliver, api) until cancelled.
 
     ``ready`` is called once everything listens.
     """
@@ -210,6 +213,9 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
                     for transport in source.adapter.transports(source.name, source.config):
                         openings.append(asyncio.Event())
                         group.create_task(transport.run(receiver, openings[-1].set))
+            if "api" in roles and gateway.settings.http is not None:
+                openings.append(asyncio.Event())
+                group.create_task(_answer(gateway, gateway.settings.http, openings[-1].set))
             await _all_open(openings)
             group.create_task(_health(gateway, counting="worker" not in roles))
             ready()
@@ -217,6 +223,24 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
         if "worker" in roles:
             await asyncio.to_thread(normalizer.stop)
         lock.close()
+
+
+async def _answer(gateway: Gateway, settings: HttpSettings, opened: Callable[[], None]) -> None:
+    """Serve HTTP; the room and its libraries are loaded only where they are asked for."""
+    from gateway.http import House, serve_http
+
+    hooks = {
+        source.name: (found, gateway.receiver(source))
+        for source in gateway.sources.values()
+        if isinstance(source.adapter, Hooked)
+        and (found := source.adapter.hooks(source.name, source.config)) is not None
+    }
+    house = House(
+        settings, gateway.tenants, gateway.store, gateway.vault, gateway.audit, gateway.views, hooks,
+        lambda: gateway.handoff.unsettled,
+    )  # fmt: skip
+    gateway.news.append(house.news.told)
+    await serve_http(house, opened)
 
 
 async def _all_open(openings: Sequence[asyncio.Event]) -> None:
@@ -298,6 +322,8 @@ def _wake(gateway: Gateway, tenant: str) -> None:
     for deliverer in gateway.deliverers:
         if deliverer.route.tenant == tenant:
             deliverer.changed.set()
+    for told in gateway.news:
+        told(tenant)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ they are used; a secret in plain text is refused. No error here repeats what was
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
 import zoneinfo
@@ -14,14 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gateway.diagnosis import NAME, InvalidSettings, Problem, diagnose
 from gateway.secret import Secret, located, resolve_secret
 
 __all__ = [
-    "Data", "Keys", "Limits", "Log", "Part", "Route", "Secret", "Settings", "Source", "StorePart", "Tenant", "Zone",
-    "load", "parse", "resolve_secret", "starter_toml",
+    "Data", "Http", "Keys", "Limits", "Log", "Part", "Route", "Secret", "Settings", "Source", "StorePart", "Tenant",
+    "Zone", "load", "parse", "resolve_secret", "starter_toml",
 ]  # fmt: skip
 
 EMBEDDED = "embedded"
@@ -148,6 +149,49 @@ class Limits(Part):
     )
 
 
+class Http(Part):
+    """``[http]``: the public port. Without this table nothing listens for HTTP."""
+
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="The public port; 0 takes a free one.")
+    admin_port: int | None = Field(
+        default=None, ge=0, le=65535,
+        description="A port of this machine alone that says in detail how the gateway is; none when not given.",
+    )  # fmt: skip
+    tls: Literal["own", "proxy"] = Field(
+        default="own",
+        description="own: off this machine a certificate is needed; proxy: a proxy ends TLS, alone reaching us.",
+    )
+    certificate: Path | None = Field(default=None, description="PEM file of the certificate and its chain.")
+    key: Path | None = Field(default=None, description="PEM file of the certificate's private key.")
+    public_url: str = Field(
+        default="", pattern=r"^$|^https?://[^/\s?#]+$",
+        description="How partners reach the port, such as https://gateway.example.org; signatures and tokens cover it.",
+    )  # fmt: skip
+    hook_bytes: int = Field(default=4 * 2**20, gt=0, description="The largest request to /hooks, in bytes.")
+    concurrency: int = Field(default=256, gt=0, le=10_000, description="The most requests at one time.")
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Http:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together")
+        if self.tls == "own" and self.certificate is None and not is_loopback_host(self.host):
+            raise ValueError(
+                "an address off this machine needs certificate and key, or tls = 'proxy' when a proxy ends TLS"
+            )
+        return self
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether only this machine can reach what listens on ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Log(Part):
     """``[log]``."""
 
@@ -175,6 +219,7 @@ class Settings(Part):
         default_factory=dict, description="Named field lists: per record type the paths a route may see."
     )
     limits: Limits = Field(default=Limits(), description="How much is too much.")
+    http: Http | None = Field(default=None, description="The public HTTP port.")
     log: Log = Field(default=Log(), description="What is logged.")
 
     def plugin_names(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from gateway.errors import InvalidConfiguration
 from gateway.registry import Registry
 from gateway.settings import parse, starter_toml
 
-ROLES = ("intake", "worker", "deliver")
+ROLES = ("intake", "worker", "deliver", "api")
 HEALTHY_SECONDS = 15.0
 
 
@@ -88,9 +88,9 @@ def _problems(config: Path, *, production: bool) -> list[str]:
 
 def serve(
     config: ConfigOption = DEFAULT_CONFIG,
-    role: Annotated[list[str] | None, typer.Option(help="intake, worker or deliver; all when not given.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="intake, worker, deliver or api; all when not given.")] = None,
 ) -> None:
-    """Run until stopped: listen and poll, normalize, deliver."""
+    """Run until stopped: listen and poll, normalize, deliver, answer over HTTP."""
     unknown = set(role or ()) - set(ROLES)
     if unknown:
         raise InvalidConfiguration("There is no such role", where="--role", fix=f"Known are: {', '.join(ROLES)}.")

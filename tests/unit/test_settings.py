@@ -299,3 +299,12 @@ def test_production_refuses_weak_keys(registry: Registry) -> None:
     assert configured(GOOD, registry)
     with pytest.raises(InvalidSettings, match="Production mode refuses: the key lies beside 1 folder of data"):
         configured(GOOD.replace('"development"', '"production"'), registry)
+
+
+@pytest.mark.parametrize("table", ['host = "0.0.0.0"', 'host = "gateway.example.org"'])
+def test_http_off_this_machine_needs_tls(table: str) -> None:
+    """A port that others can reach has a certificate with its key, or a proxy in front that is named."""
+    (problem,) = problems(f"{GOOD}\n[http]\n{table}\n")
+    assert "certificate" in problem.what
+    assert parse(f"{GOOD}\n[http]\n{table}\ntls = 'proxy'\nkey = 'k'\ncertificate = 'c'", Path("/")).http is not None
+    assert parse(f"{GOOD}\n[http]\nhost = '::1'", Path("/")).http is not None

@@ -1,0 +1,163 @@
+"""The door: every request passes it before anything reads a byte, and every answer before it leaves.
+
+A request's body is read whole, within its limit and its time, before the room behind is asked, so no handler meets a
+slow or endless sender. Whatever fails behind leaves as a plain 500 without a word of the failure; the log gets its type
+and place, never its text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import structlog
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_BYTES = 256 * 1024
+"""The largest request to anything but a hook."""
+BODY_SECONDS = 20.0
+URL_BYTES = 8192
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE"})
+HOOK_METHODS = frozenset({"GET", "HEAD", "POST"})
+HOOKS = "/hooks/"
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+_STORE = (b"cache-control", b"no-store")
+_TLS = (b"strict-transport-security", b"max-age=31536000")
+
+log = structlog.get_logger(__name__)
+
+
+class Refusal(Exception):
+    """A request that goes no further."""
+
+    def __init__(self, status: int, what: str) -> None:
+        super().__init__(what)
+        self.status = status
+        self.what = what
+
+
+class Guard:
+    """Wraps the whole application.
+
+    Args:
+        app: what answers.
+        hook_bytes: the largest request to a hook.
+        secure: whether callers reach it over TLS.
+        most: how many requests may be under way.
+    """
+
+    def __init__(self, app: App, *, hook_bytes: int, secure: bool, most: int) -> None:
+        self._app = app
+        self._hook_bytes = hook_bytes
+        self._headers = (*_HEADERS, _TLS) if secure else _HEADERS
+        self._most = most
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        started = False
+
+        async def outward(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message = {**message, "headers": self._dressed(message.get("headers", ()))}
+            await send(message)
+
+        self._under_way += 1
+        try:
+            if self._under_way > self._most:
+                raise Refusal(503, "Too many requests at one time; try again shortly.")
+            self._look(scope)
+            body = await _body(scope, receive, self._limit(scope))
+            await self._app(scope, _replayed(body, receive), outward)
+        except Refusal as refusal:
+            await _refuse(outward, refusal.status, refusal.what)
+        except Exception as error:  # noqa: BLE001 - the door: no failure behind it may tell its text to anybody
+            _note(error)
+            if not started:
+                await _refuse(outward, 500, "The gateway failed at this request; its log says where.")
+        finally:
+            self._under_way -= 1
+
+    def _limit(self, scope: Scope) -> int:
+        return self._hook_bytes if scope["path"].startswith(HOOKS) else BODY_BYTES
+
+    def _look(self, scope: Scope) -> None:
+        allowed = HOOK_METHODS if scope["path"].startswith(HOOKS) else METHODS
+        if scope["method"] not in allowed:
+            raise Refusal(405, f"Allowed here: {', '.join(sorted(allowed))}.")
+        if len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"") > URL_BYTES:
+            raise Refusal(414, f"An address has at most {URL_BYTES} bytes.")
+
+    def _dressed(self, headers: Any) -> list[tuple[bytes, bytes]]:
+        held = list(headers)
+        names = {name.lower() for name, _ in held}
+        extra = self._headers if b"cache-control" in names else (*self._headers, _STORE)
+        return held + [pair for pair in extra if pair[0] not in names]
+
+
+async def _body(scope: Scope, receive: Receive, most: int) -> bytes:
+    """The whole body, or a refusal as soon as it is too long or too slow."""
+    refusal = Refusal(413, f"A request here has at most {most} bytes.")
+    for name, value in scope["headers"]:
+        if name == b"content-length" and (not value.isdigit() or int(value) > most):
+            raise refusal
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refusal(400, "The sender went away.")
+                body += message.get("body", b"")
+                if len(body) > most:
+                    raise refusal
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise Refusal(408, f"The body did not arrive within {BODY_SECONDS:.0f} seconds.") from None
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    told = False
+
+    async def replay() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _refuse(send: Send, status: int, what: str) -> None:
+    body = what.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
+    if status in {408, 413}:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _note(error: Exception) -> None:
+    """Type and place of a failure; its text may hold anything."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    log.error("request-failed", error=type(error).__name__, what=f"{frame.filename.rpartition('/')[2]}:{frame.lineno}")

@@ -1,0 +1,64 @@
+"""What the HTTP room works with: the same store, vault and audit log as everyone else, and news of the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from gateway.access import View
+from gateway.audit import AuditLog
+from gateway.model.exchange import HookReceiver, Intake
+from gateway.settings import Http
+from gateway.store.opening import Store
+from gateway.vault import Vault
+
+LOOK_SECONDS = 1.0
+"""How long a change made by another process may stay unnoticed by somebody who waits."""
+
+
+class News:
+    """Wakes those who wait for changes of a tenant."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, asyncio.Event] = {}
+
+    def told(self, tenant: str) -> None:
+        """Wake everybody who waits for this tenant."""
+        waiting = self._events.pop(tenant, None)
+        if waiting is not None:
+            waiting.set()
+
+    async def wait(self, tenant: str, seconds: float) -> None:
+        """Return when there is news, or after ``seconds``, or when it is time to look what other processes did."""
+        event = self._events.setdefault(tenant, asyncio.Event())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, LOOK_SECONDS)):
+                await event.wait()
+
+
+@dataclass(frozen=True)
+class House:
+    """One process's parts, as the HTTP room is given them."""
+
+    settings: Http
+    tenants: Sequence[str]
+    store: Store
+    vault: Vault
+    audit: AuditLog
+    views: Mapping[str, View]
+    hooks: Mapping[str, tuple[HookReceiver, Intake]]
+    """By source: who takes what its system sends, and where it is stored."""
+    unsettled: Callable[[], int]
+    """How many messages wait to be normalized."""
+    news: News = field(default_factory=News)
+
+    @property
+    def url(self) -> str:
+        """The public address, without a slash at its end."""
+        if self.settings.public_url:
+            return self.settings.public_url
+        scheme = "http" if self.settings.certificate is None else "https"
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        return f"{scheme}://{host}:{self.settings.port}"

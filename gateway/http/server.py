@@ -1,0 +1,122 @@
+"""Serving: the ports, their TLS, and an orderly end, inside the gateway's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+
+from gateway.errors import InvalidConfiguration
+from gateway.http.app import admin, public
+from gateway.http.guard import App
+from gateway.http.house import House
+from gateway.settings import Http
+
+GRACE_SECONDS = 3
+"""How long requests under way may take once the gateway is told to stop."""
+HEADER_BYTES = 64 * 1024
+
+log = structlog.get_logger(__name__)
+
+
+class Server(uvicorn.Server):
+    """One port. Signals are the gateway's own business."""
+
+    def __init__(self, config: uvicorn.Config, opened: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._opened = opened
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signal handlers as they are."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets=sockets)
+        self._opened()
+
+
+async def serve_http(house: House, opened: Callable[[], None]) -> None:
+    """Answer on the public port, and on the admin port when there is one, until cancelled.
+
+    Raises:
+        InvalidConfiguration: a port is taken, or the certificate cannot be used.
+    """
+    settings = house.settings
+    tls = _tls(settings)
+    ports = [(public(house), settings.host, settings.port, tls)]
+    if settings.admin_port is not None:
+        ports.append((admin(house), "127.0.0.1", settings.admin_port, None))
+    waiting = len(ports)
+
+    def one_open() -> None:
+        nonlocal waiting
+        waiting -= 1
+        if not waiting:
+            opened()
+
+    async with asyncio.TaskGroup() as group:
+        for app, host, port, context in ports:
+            group.create_task(_run(app, _bound(host, port), context, settings, one_open))
+
+
+async def _run(
+    app: App, listening: socket.socket, tls: ssl.SSLContext | None, settings: Http, opened: Callable[[], None]
+) -> None:
+    config = uvicorn.Config(
+        app, loop="none", http="h11", ws="none", lifespan="off", interface="asgi3", log_config=None, log_level=None,
+        access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE_SECONDS, h11_max_incomplete_event_size=HEADER_BYTES,
+        backlog=settings.concurrency,
+    )  # fmt: skip
+    config.load()
+    if tls is not None:
+        config.ssl = tls
+    server = Server(config, opened)
+    log.info("http-listens", port=listening.getsockname()[1])
+    serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
+    finally:
+        listening.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise InvalidConfiguration(
+            f"The port cannot be used: {type(error).__name__}", where=f"http: {host} port {port}",
+            fix="Choose another, or end the process that has it.",
+        ) from None  # fmt: skip
+    listening.setblocking(False)
+    return listening
+
+
+def _tls(settings: Http) -> ssl.SSLContext | None:
+    if settings.certificate is None or settings.key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.certificate, settings.key)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidConfiguration(
+            f"The certificate cannot be used: {type(error).__name__}", where="http.certificate",
+            fix="Name PEM files of a certificate chain and its own key, readable by the gateway.",
+        ) from None  # fmt: skip
+    return context

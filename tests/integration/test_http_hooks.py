@@ -1,0 +1,110 @@
+"""The HTTP port: hooks reach their source and nothing else does."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from gateway.errors import Backpressure
+from gateway.model.exchange import HookRequest, HookResponse, Intake
+from gateway.store import messages
+from tests.integration.parts import TENANT, Parts
+from tests.integration.serving import Kept, Served, free_port, serving
+
+
+@pytest.fixture
+def served(parts: Parts) -> Iterator[Served]:
+    """A server with one source that takes hooks."""
+    with serving(parts, hook_bytes=2000, admin_port=free_port()) as running:
+        yield running
+
+
+def kept(served: Served) -> Kept:
+    """The receiver behind the hook."""
+    return cast("Kept", served.house.hooks["told"][0])
+
+
+def test_a_hook_is_stored_before_it_is_answered(served: Served) -> None:
+    """The receiver gets method, path, query, headers and body as sent, and its 202 follows a stored message."""
+    answer = served.ask("/hooks/told/orders/7?a=1%202", method="POST", body=b'{"patches":[]}', headers={"X-Sig": "s"})
+    assert (answer.status, answer.body) == (202, b"stored")
+    (request,) = kept(served).requests
+    assert (request.method, request.path, request.query) == ("POST", "orders/7", "a=1%202")
+    assert request.body == b'{"patches":[]}'
+    assert request.headers["x-sig"] == "s"
+    assert request.url == f"{served.url}/hooks/told/orders/7?a=1%202"
+    stored = served.parts.store.read_sync(lambda c: messages.latest(c, TENANT, limit=5))
+    assert [row.kind for row in stored] == ["told"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "size", "status"),
+    [
+        ("POST", "/hooks/nobody", 2, 404),
+        ("DELETE", "/hooks/told", 0, 405),
+        ("PUT", "/hooks/told", 2, 405),
+        ("TRACE", "/hooks/told", 0, 405),
+        ("POST", "/hooks/told", 2001, 413),
+        ("GET", "/nothing", 0, 404),
+        ("POST", "/health", 300_000, 413),
+        ("GET", "/" + "x" * 9000, 0, 414),
+    ],
+)
+def test_what_is_not_allowed_goes_no_further(served: Served, method: str, path: str, size: int, status: int) -> None:
+    """Unknown sources, other methods, and bodies or addresses over their limits reach no receiver."""
+    answer = served.ask(path, method=method, body=b"x" * size if size else None)
+    assert answer.status == status
+    assert kept(served).requests == []
+
+
+def test_a_body_without_a_length_keeps_the_limit(served: Served) -> None:
+    """A chunked body is cut off at the limit, however it was announced."""
+    connection = http.client.HTTPConnection(served.url.removeprefix("http://"), timeout=10)
+    connection.request("POST", "/hooks/told", iter([b"x" * 900] * 4), encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert kept(served).requests == []
+
+
+def test_every_answer_carries_the_security_headers(served: Served) -> None:
+    """Answers are not stored by caches, not sniffed and not framed, refusals included."""
+    for path in ("/health", "/hooks/told", "/nothing"):
+        headers = served.ask(path, method="GET").headers
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert headers.get("Server") is None
+
+
+def test_a_failing_receiver_tells_the_sender_what_to_do_and_no_more(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Back-pressure is 429 with a time, a defect is 500; neither answer nor log repeats what was sent."""
+
+    async def busy(self: Kept, request: HookRequest, intake: Intake) -> HookResponse:
+        raise Backpressure("Too much", after=7)
+
+    async def broken(self: Kept, request: HookRequest, intake: Intake) -> HookResponse:
+        raise ValueError(request.body)
+
+    monkeypatch.setattr(Kept, "receive", busy)
+    answer = served.ask("/hooks/told", method="POST", body=b"SECRETNAME")
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+    monkeypatch.setattr(Kept, "receive", broken)
+    answer = served.ask("/hooks/told", method="POST", body=b"SECRETNAME")
+    assert answer.status == 500
+    assert b"SECRETNAME" not in answer.body
+    told = capfd.readouterr()
+    assert "SECRETNAME" not in told.out + told.err
+
+
+def test_health_has_a_word_for_all_and_figures_for_this_machine(served: Served) -> None:
+    """The public port says ok; the admin port adds how much waits."""
+    assert served.ask("/health").json == {"status": "ok"}
+    port = served.house.settings.admin_port
+    detailed = json.loads(served.ask(f"http://127.0.0.1:{port}/health").body)
+    assert detailed["unsettled_messages"] == 0
