@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gateway.errors import SourceUnavailable
 from gateway.testing.synthetic_clinic import SyntheticClinic, SyntheticPerson, SyntheticVisit, synthetic_clinic
-from gateway.wire.hl7 import Message, escape
+from gateway.wire.hl7 import escape
 from gateway.wire.hl7_header import peek
-from gateway.wire.hl7_path import compile_path
-from gateway.wire.mllp import Decoder, encode
+from gateway_hl7.simulator_sender import Sender
 
-_CODE, _ECHO = compile_path("MSA-1"), compile_path("MSA-2")
 _EVENTS = {
     "booked": ("S12", "Booked"),
     "arrived": ("S14", "Arrived"),
     "cancelled": ("S15", "Cancelled"),
     "no-show": ("S26", "Noshow"),
 }
-_ANSWER_LIMIT = 64 * 1024
 
 
 def clinic_day(seed: int = 1, *, patients: int = 60, visits: int = 120, merges: int = 1) -> list[bytes]:
@@ -146,7 +144,7 @@ async def send_day(
         SourceUnavailable: no answer after ``attempts``.
     """
     accepted = 0
-    sender = _Sender(host, port, timeout)
+    sender = Sender(host, port, timeout)
     try:
         for message in messages:
             code = await sender.deliver(message, attempts)
@@ -160,54 +158,47 @@ async def send_day(
     return accepted
 
 
-class _Sender:
-    """One connection at a time, opened when needed."""
+class _Hospital:
+    """A practice system as ``gateway simulate`` runs it: sends one clinic's day, then stays silent.
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
-        self._host = host
-        self._port = port
-        self._timeout = timeout
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self._decoder = Decoder(_ANSWER_LIMIT)
-        self._answers: list[bytes] = []
+    A sender has no port of its own: ``port`` is where the gateway listens for it.
+    """
 
-    async def deliver(self, message: bytes, attempts: int) -> str:
-        """Send until it is answered; returns the acknowledgement code."""
-        control_id = peek(message).control_id
-        for attempt in range(attempts):
-            try:
-                return await asyncio.wait_for(self._exchange(message, control_id), self._timeout)
-            except (OSError, EOFError, TimeoutError):
-                await self.hang_up()
-                await asyncio.sleep(min(0.1 * 2**attempt, 5.0))
-        raise SourceUnavailable(f"No acknowledgement after {attempts} attempts.")
+    name = "hl7"
+    summary = "A practice system that sends SIU and ADT messages over MLLP to the port where the gateway listens."
+    faults: Mapping[str, str] = {"repeats": "sends every tenth message twice"}
 
-    async def hang_up(self) -> None:
-        """Close the connection, whatever state it is in."""
-        if self._streams is not None:
-            writer = self._streams[1]
-            self._streams = None
-            writer.close()
-            with contextlib.suppress(OSError):  # however it ended, it has ended
-                await writer.wait_closed()
-        self._decoder = Decoder(_ANSWER_LIMIT)
-        self._answers.clear()
+    async def serve(
+        self, *, host: str, port: int, seed: int, clinic_size: int, faults: Sequence[str],
+        opened: Callable[[Mapping[str, str]], None],
+    ) -> None:  # fmt: skip
+        """Send the day, waiting for the listener as long as it takes, then wait to be cancelled."""
+        port = port or _free_port(host)
+        messages = list(_spoiled(clinic_day(seed, patients=clinic_size, visits=2 * clinic_size), faults))
+        opened({"host": host, "port": str(port)})
+        sent = 0
 
-    async def _exchange(self, message: bytes, control_id: str) -> str:
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port)
-        reader, writer = self._streams
-        writer.write(encode(message))
-        await writer.drain()
-        while True:
-            answer = Message(await self._answer(reader))
-            if _ECHO(answer) == control_id:
-                return str(_CODE(answer))
+        def acknowledged(_control_id: str, _code: str) -> None:
+            nonlocal sent
+            sent += 1
 
-    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
-        while not self._answers:
-            data = await reader.read(_ANSWER_LIMIT)
-            if not data:
-                raise EOFError
-            self._answers += [event for event in self._decoder.feed(data) if isinstance(event, bytes)]
-        return self._answers.pop(0)
+        while sent < len(messages):
+            with contextlib.suppress(SourceUnavailable):  # nobody listens yet
+                await send_day(host, port, messages[sent:], acknowledged)
+        await asyncio.Event().wait()
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _spoiled(messages: Sequence[bytes], faults: Sequence[str]) -> Iterator[bytes]:
+    for number, message in enumerate(messages, 1):
+        yield message
+        if number % 10 == 0 and "repeats" in faults:
+            yield message
+
+
+SIMULATORS = (_Hospital(),)

@@ -6,8 +6,11 @@ followed by the corrected claim, and provider adjustments at the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from random import Random
 
 from msgspec import Struct
@@ -18,6 +21,7 @@ _CODES = (("97110", 4500), ("97112", 4800), ("97140", 4200), ("97530", 5500), ("
 """Therapy procedure codes with a charge per unit in cents."""
 _DENIALS = (("197", "N54"), ("50", "N115"), ("29", "N211"), ("16", "M127"))
 """Reasons with a remark: no authorization, not necessary, too late, information lacking."""
+_BETWEEN_FILES = 5.0
 _PAYER, _TAX, _NPI = "HARBOR MUTUAL HEALTH", "1351840590", "1234567893"
 
 
@@ -59,24 +63,9 @@ def file_835(
     marks = marks or Marks()
     payer = _Payer(Random(seed), day, marks)  # noqa: S311 - invented data, the same for the same seed
     isa = (
-        "ISA",
-        "00",
-        " " * 10,
-        "00",
-        " " * 10,
-        "ZZ",
-        f"{sender:15.15}",
-        "ZZ",
-        f"{'EXAMPLEPT':15}",
-        f"{day:%y%m%d}",
-        "0930",
-        marks.repetition,
-        "00501",
-        f"{control:09d}",
-        "0",
-        "T",
-        marks.component,
-    )
+        "ISA", "00", " " * 10, "00", " " * 10, "ZZ", f"{sender:15.15}", "ZZ", f"{'EXAMPLEPT':15}", f"{day:%y%m%d}",
+        "0930", marks.repetition, "00501", f"{control:09d}", "0", "T", marks.component,
+    )  # fmt: skip
     made = [isa, ("GS", "HP", sender, "EXAMPLEPT", f"{day:%Y%m%d}", "0930", str(control), "X", "005010X221A1")]
     for number in range(1, transactions + 1):
         share = claims // transactions + (number <= claims % transactions)
@@ -205,3 +194,46 @@ def _cents(text: str) -> int:
     whole, _, places = text.lstrip("-").partition(".")
     cents = int(whole) * 100 + int(f"{places:0<2}")
     return -cents if text.startswith("-") else cents
+
+
+class _Clearinghouse:
+    """A payer's mailbox as ``gateway simulate`` runs it: a new folder that 835 files arrive in, one every few seconds.
+
+    A folder has neither host nor port.
+    """
+
+    name = "x12"
+    summary = "A payer that leaves 835 files in a folder."
+    faults: Mapping[str, str] = {
+        "cut-file": "leaves every third file cut in the middle",
+        "repeats": "leaves every third file twice, under two names",
+    }
+
+    async def serve(
+        self, *, host: str, port: int, seed: int, clinic_size: int, faults: Sequence[str],
+        opened: Callable[[Mapping[str, str]], None],
+    ) -> None:  # fmt: skip
+        """Leave files until cancelled; the folder and what is in it go with the simulator."""
+        del host, port  # files arrive in a folder
+        with tempfile.TemporaryDirectory(prefix="payer-") as place:
+            folder = Path(place)
+            opened({"folder": place, "patterns": "*.835"})
+            number = 0
+            while True:
+                number += 1
+                whole = file_835(seed + number, clinic_size, control=number)
+                cut = "cut-file" in faults and number % 3 == 0
+                _leave(folder, f"remittance-{number:05d}", whole[: len(whole) // 2] if cut else whole)
+                if "repeats" in faults and number % 3 == 0:
+                    _leave(folder, f"remittance-{number:05d}-again", whole)
+                await asyncio.sleep(_BETWEEN_FILES)
+
+
+def _leave(folder: Path, name: str, content: bytes) -> None:
+    """Under its final name only when it is whole."""
+    part = folder / f"{name}.part"
+    part.write_bytes(content)
+    part.rename(folder / f"{name}.835")
+
+
+SIMULATORS = (_Clearinghouse(),)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
-from typing import Literal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
 
 from gateway.model.exchange import RateBudget
 
-Fault = Literal["429", "500", "html", "half-body", "wrong-total", "looping-links"]
-"""What an answer can be spoiled with; the last two are for the vendor's simulator to act out."""
+FAULTS = {
+    "429": "answers that the request budget is used up",
+    "500": "answers that something went wrong",
+    "html": "answers a web page instead of JSON",
+    "half-body": "hangs up in the middle of an answer",
+}
+"""What every answer can be spoiled with; a vendor's simulator may act out more."""
+EVERY = 10
+"""A recurring fault spoils one answer in so many."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -32,7 +39,8 @@ class SimulatedApi(ABC):
         """How many requests got each status."""
         self._budget = budget
         self._recent: deque[float] = deque()
-        self._faults: Counter[Fault] = Counter()
+        self._faults: Counter[str] = Counter()
+        self._recurring: Counter[str] = Counter()
         self._runner: web.AppRunner | None = None
 
     @abstractmethod
@@ -43,7 +51,7 @@ class SimulatedApi(ABC):
     def refusal(self, request: web.Request) -> web.Response | None:
         """The vendor's answer to a request without a valid credential; None lets it in."""
 
-    async def start(self, port: int = 0) -> str:
+    async def start(self, port: int = 0, host: str = "127.0.0.1") -> str:
         """Listen on loopback, on any free port by default; returns ``base_url``."""
 
         @web.middleware
@@ -54,8 +62,8 @@ class SimulatedApi(ABC):
         self.routes(app.router)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, host, port).start()
+        self.base_url = f"http://{host}:{self._runner.addresses[0][1]}"
         return self.base_url
 
     async def stop(self) -> None:
@@ -63,16 +71,25 @@ class SimulatedApi(ABC):
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def fail(self, fault: Fault, times: int = 1) -> None:
+    def fail(self, fault: str, times: int = 1) -> None:
         """Spoil the next ``times`` answers to which the fault applies."""
         self._faults[fault] += times
+
+    def recur(self, fault: str) -> None:
+        """Spoil one answer in :data:`EVERY` to which the fault applies, from now on."""
+        self._recurring[fault] = 0
+        self._faults.pop(fault, None)
 
     def heal(self) -> None:
         """Switch every fault off."""
         self._faults.clear()
+        self._recurring.clear()
 
-    def takes(self, fault: Fault) -> bool:
+    def takes(self, fault: str) -> bool:
         """Whether the answer at hand is to be spoiled; uses the fault up by one."""
+        if fault in self._recurring:
+            self._recurring[fault] += 1
+            return self._recurring[fault] % EVERY == 0
         if self._faults[fault] < 1:
             return False
         self._faults[fault] -= 1
@@ -116,3 +133,44 @@ async def _half(request: web.Request, whole: web.StreamResponse) -> web.StreamRe
     if request.transport is not None:
         request.transport.close()
     return response
+
+
+class SimulatedSystem:
+    """A vendor's simulated API as ``gateway simulate`` runs it.
+
+    Args:
+        name: what it is called on the command line.
+        summary: one sentence for the list.
+        build: makes the API of a clinic from its seed and its number of patients.
+        tell: the settings a source needs while it listens.
+        faults: what it can act out beyond :data:`FAULTS`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        build: Callable[[int, int], SimulatedApi],
+        tell: Callable[[SimulatedApi], Mapping[str, str]],
+        faults: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self.faults: Mapping[str, str] = FAULTS | dict(faults or {})
+        self._build = build
+        self._tell = tell
+
+    async def serve(
+        self, *, host: str, port: int, seed: int, clinic_size: int, faults: Sequence[str],
+        opened: Callable[[Mapping[str, str]], None],
+    ) -> None:  # fmt: skip
+        """Serve until cancelled; each fault spoils one answer in :data:`EVERY`."""
+        api = self._build(seed, clinic_size)
+        for fault in faults:
+            api.recur(fault)
+        await api.start(port, host)
+        try:
+            opened(self._tell(api))
+            await asyncio.Event().wait()
+        finally:
+            await api.stop()

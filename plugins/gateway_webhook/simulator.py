@@ -13,33 +13,27 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import itertools
 import os
+import secrets
 import sys
+import tempfile
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
 
+from gateway_webhook.simulator_ledger import Ledger, Line
+
 Fault = Literal["late", "reset", "drop", "error", "busy", "gone", "redirect", "reject"]
 """Done, answered late. Done, then reset. Reset before anything is done. Done, then 500. 429. 410. 302. 422."""
 
 TOLERANCE = 300
 """Seconds a request's timestamp may lie from now."""
-
-
-class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One request that was acted on or recognised as a repeat."""
-
-    id: str
-    digest: str
-    type: str
-    record: str = ""
-    version: int = 0
-    repeat: bool = False
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -53,64 +47,24 @@ class Counts(msgspec.Struct, frozen=True):
     """Requests without a valid signature, since the start; they leave no trace."""
 
 
-class Ledger:
-    """Append-only lines, synced in groups."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a+b")
-        self._file.seek(0)
-        whole, _, _ = self._file.read().rpartition(b"\n")
-        self.lines = [msgspec.json.decode(line, type=Line) for line in whole.splitlines()]
-        self._file.truncate(len(whole) + 1 if whole else 0)
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
-        self._flush: asyncio.Task[None] | None = None
-
-    async def add(self, line: Line) -> None:
-        """Keep one line; returns when it is on disk."""
-        self.lines.append(line)
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append((msgspec.json.encode(line) + b"\n", done))
-        if self._flush is None or self._flush.done():
-            self._flush = asyncio.create_task(self._write())
-        await asyncio.shield(done)
-
-    async def _write(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting, []
-            try:
-                await asyncio.to_thread(self._sync, b"".join(line for line, _ in group))
-            except OSError as error:
-                for _, done in group:
-                    done.set_exception(error)
-            else:
-                for _, done in group:
-                    done.set_result(None)
-
-    def _sync(self, data: bytes) -> None:
-        self._file.write(data)
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
 class Receiver:
     """An endpoint on this machine.
 
     Args:
         ledger: file of the ledger; what it holds already counts.
-        secrets: signing secrets it accepts, ``whsec_`` and base64.
+        keys: signing secrets it accepts, ``whsec_`` and base64.
     """
 
-    def __init__(self, ledger: Path, secrets: Sequence[str]) -> None:
-        self._keys = [base64.b64decode(secret.removeprefix("whsec_")) for secret in secrets]
+    def __init__(self, ledger: Path, keys: Sequence[str]) -> None:
+        self._keys = [base64.b64decode(secret.removeprefix("whsec_")) for secret in keys]
         self._ledger = Ledger(ledger)
         self._seen: dict[str, str] = {}
         for line in self._ledger.lines:
             self._seen.setdefault(line.id, line.digest)
         self._faults: deque[tuple[Fault, float]] = deque()
+        self.recurring: tuple[str, ...] = ()
+        """Faults that hit one request in ten, in turn."""
+        self._numbers = itertools.count(1)
         self._refused = 0
         self._runner: web.AppRunner | None = None
 
@@ -147,7 +101,7 @@ class Receiver:
 
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
-        fault, seconds = self._faults.popleft() if self._faults else (None, 0.0)
+        fault, seconds = self._faults.popleft() if self._faults else (self._recurs(), 1.0)
         if not self._verified(request, body):
             self._refused += 1
             return web.Response(status=401)
@@ -172,6 +126,10 @@ class Receiver:
                 return web.Response(status=500)
         return web.Response(status=202, headers={"x-request-id": f"seen-{len(self.lines)}"})
 
+    def _recurs(self) -> str | None:
+        tens, rest = divmod(next(self._numbers), 10)
+        return self.recurring[tens % len(self.recurring)] if self.recurring and not rest else None
+
     async def _act(self, id: str, body: bytes) -> None:
         """The effect, once per id: a line in the ledger."""
         event: dict[str, Any] = msgspec.json.decode(body)
@@ -194,6 +152,40 @@ class Receiver:
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=500)
+
+
+class _Endpoint:
+    """The receiver as ``gateway simulate`` runs it, with a new secret and a ledger that goes with it."""
+
+    name = "webhook"
+    summary = "A receiver of Standard Webhooks that acts on each id once."
+    faults: Mapping[str, str] = {
+        "late": "answers after a second",
+        "reset": "acts, then resets the connection",
+        "drop": "resets the connection before it acts",
+        "error": "acts, then answers 500",
+        "busy": "answers 429",
+        "reject": "answers 422",
+    }
+
+    async def serve(
+        self, *, host: str, port: int, seed: int, clinic_size: int, faults: Sequence[str],
+        opened: Callable[[Mapping[str, str]], None],
+    ) -> None:  # fmt: skip
+        """Receive until cancelled; the faults hit one request in ten, in turn."""
+        del host, seed, clinic_size  # it has no clinic, and listens on the loopback always
+        secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode("ascii")
+        with tempfile.TemporaryDirectory(prefix="receiver-") as place:
+            receiver = Receiver(Path(place) / "ledger.ndjson", [secret])
+            receiver.recurring = tuple(faults)
+            try:
+                opened({"url": await receiver.start(port), "secret": secret, "allow_loopback": "true"})
+                await asyncio.Event().wait()
+            finally:
+                await receiver.close()
+
+
+SIMULATORS = (_Endpoint(),)
 
 
 async def _serve(ledger: Path, port: int) -> None:

@@ -1,0 +1,96 @@
+"""simulate: run a faithful stand-in of a system outside, so that everything can be tried without an account."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.metadata
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from gateway.cli.printing import JsonOption, as_json, table
+from gateway.errors import InvalidConfiguration
+from gateway.hookspecs import GROUP
+from gateway.testing.simulation import Simulator
+
+HOST = "127.0.0.1"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(simulate)
+
+
+def simulate(
+    name: Annotated[str, typer.Argument(help="Which system; --list names them all.")] = "",
+    list_: Annotated[bool, typer.Option("--list", help="Name every system and the faults it can act out.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on the loopback; 0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same clinic.")] = 1,
+    clinic_size: Annotated[int, typer.Option(min=1, max=100_000, help="How many patients it has.")] = 60,
+    faults: Annotated[list[str] | None, typer.Option(help="Faults to act out, with commas between them.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Run one system on this machine until Ctrl-C; prints the settings that a source or route needs."""
+    found = {one.name: one for one in simulators(importlib.metadata.entry_points(group=GROUP))}
+    if list_ or not name:
+        _list(found, json_=json_)
+        return
+    if name not in found:
+        known = ", ".join(sorted(found))
+        raise InvalidConfiguration("There is no such simulator", where="simulate", fix=f"Known are: {known}.")
+    system = found[name]
+    chosen = [fault for words in faults or () for fault in words.split(",")]
+    if unknown := set(chosen) - system.faults.keys():
+        raise InvalidConfiguration(
+            "The simulator cannot act this out",
+            where="--faults " + ", ".join(sorted(unknown)),
+            fix=f"Known are: {', '.join(system.faults)}.",
+        )
+
+    def opened(settings: Mapping[str, str]) -> None:
+        if json_:
+            as_json({"name": name, "settings": dict(settings)})
+            return
+        for key, value in settings.items():
+            typer.echo(f"{key} = {value}")
+        typer.echo("Ctrl-C ends it.", err=True)
+
+    async def main() -> None:
+        serving = asyncio.ensure_future(
+            system.serve(host=HOST, port=port, seed=seed, clinic_size=clinic_size, faults=chosen, opened=opened)
+        )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+        with suppress(asyncio.CancelledError):
+            await serving
+
+    asyncio.run(main())
+
+
+def simulators(points: Iterable[importlib.metadata.EntryPoint]) -> Sequence[Simulator]:
+    """What the module ``simulator`` beside each plugin's module offers as ``SIMULATORS``.
+
+    A plugin without that module offers none, and so does one whose module needs a library that is not installed.
+    """
+    found: list[Simulator] = []
+    for point in points:
+        module = f"{point.module.rpartition('.')[0]}.simulator"
+        with suppress(ModuleNotFoundError):
+            found += getattr(importlib.import_module(module), "SIMULATORS", ())
+    return sorted(found, key=lambda one: one.name)
+
+
+def _list(found: Mapping[str, Simulator], *, json_: bool) -> None:
+    if json_:
+        rows = [{"name": one.name, "summary": one.summary, "faults": dict(one.faults)} for one in found.values()]
+        as_json({"simulators": rows})
+        return
+    table(
+        "Simulators",
+        ("name", "what it is", "faults"),
+        [(one.name, one.summary, ", ".join(one.faults)) for one in found.values()],
+    )
