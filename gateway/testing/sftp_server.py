@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
-import asyncssh
+if TYPE_CHECKING:
+    import asyncssh
+
 
 Fault = Literal["cut", "stall", "refuse", "deny-rename"]
 """The connection ends in the middle of a file; the server stops answering; a right credential is refused; files may
@@ -40,14 +42,16 @@ class SftpServer:
 
     async def start(self, host: str = _DEFAULT_HOST, port: int = 0) -> int:
         """Listen, on any free port by default; returns the port."""
+        import asyncssh
+
         key = asyncssh.generate_private_key("ssh-ed25519")
         self.host_key = key.export_public_key().decode().strip()
         self._acceptor = await asyncssh.listen(
             host,
             port,
-            server_factory=lambda: _Gate(self),
+            server_factory=lambda: _gate(self),
             server_host_keys=[key],
-            sftp_factory=lambda channel: _Folder(channel, self),
+            sftp_factory=lambda channel: _folder(channel, self),
             allow_scp=False,
         )
         self.port = self._acceptor.get_port()
@@ -76,71 +80,68 @@ class SftpServer:
         await self._stalled.wait()
 
 
-class _Gate(asyncssh.SSHServer):
-    """Checks who logs in."""
+def _gate(server: SftpServer) -> asyncssh.SSHServer:
+    """Checks who logs in; the class is made on use, for loading asyncssh starts programs."""
+    import asyncssh
 
-    def __init__(self, server: SftpServer) -> None:
-        self._server = server
+    class Gate(asyncssh.SSHServer):
+        def begin_auth(self, username: str) -> bool:
+            del username  # everyone must show a credential
+            return True
 
-    def begin_auth(self, username: str) -> bool:
-        del username  # everyone must show a credential
-        return True
+        def password_auth_supported(self) -> bool:
+            return True
 
-    def password_auth_supported(self) -> bool:
-        return True
+        def public_key_auth_supported(self) -> bool:
+            return True
 
-    def public_key_auth_supported(self) -> bool:
-        return True
+        def validate_password(self, username: str, password: str) -> bool:
+            known = server.users.get(username)
+            return let_in(known is not None and known == password)
 
-    def validate_password(self, username: str, password: str) -> bool:
-        known = self._server.users.get(username)
-        return self._let_in(known is not None and known == password)
+        def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+            known = server.keys.get(username)
+            return let_in(known is not None and asyncssh.import_public_key(known) == key)
 
-    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        known = self._server.keys.get(username)
-        return self._let_in(known is not None and asyncssh.import_public_key(known) == key)
-
-    def _let_in(self, right: bool) -> bool:
-        if not right or self._server.takes("refuse"):
+    def let_in(right: bool) -> bool:
+        if not right or server.takes("refuse"):
             return False
-        self._server.logins += 1
+        server.logins += 1
         return True
 
+    return Gate()
 
-class _Folder(asyncssh.SFTPServer):
+
+def _folder(channel: asyncssh.SSHServerChannel[bytes], server: SftpServer) -> asyncssh.SFTPServer:
     """The folder as one client sees it."""
+    import asyncssh
 
-    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], server: SftpServer) -> None:
-        super().__init__(channel, chroot=str(server.folder).encode())
-        self._server = server
+    class Folder(asyncssh.SFTPServer):
+        async def read(self, file_obj: object, offset: int, size: int) -> bytes:
+            await self._pass(offset + size)
+            return cast("bytes", super().read(file_obj, offset, size))
 
-    async def read(self, file_obj: object, offset: int, size: int) -> bytes:
-        """Read, unless a fault is due."""
-        await self._pass(offset + size)
-        return cast("bytes", super().read(file_obj, offset, size))
+        async def write(self, file_obj: object, offset: int, data: bytes) -> int:
+            await self._pass(offset + len(data))
+            return cast("int", super().write(file_obj, offset, data))
 
-    async def write(self, file_obj: object, offset: int, data: bytes) -> int:
-        """Write, unless a fault is due."""
-        await self._pass(offset + len(data))
-        return cast("int", super().write(file_obj, offset, data))
+        def rename(self, oldpath: bytes, newpath: bytes) -> None:
+            self._permit()
+            super().rename(oldpath, newpath)
 
-    def rename(self, oldpath: bytes, newpath: bytes) -> None:
-        """Move a file, unless that is denied."""
-        self._permit()
-        super().rename(oldpath, newpath)
+        def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+            self._permit()
+            super().posix_rename(oldpath, newpath)
 
-    def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
-        """Move a file over another, unless that is denied."""
-        self._permit()
-        super().posix_rename(oldpath, newpath)
+        def _permit(self) -> None:
+            if server.takes("deny-rename"):
+                raise asyncssh.SFTPPermissionDenied("Permission denied")
 
-    def _permit(self) -> None:
-        if self._server.takes("deny-rename"):
-            raise asyncssh.SFTPPermissionDenied("Permission denied")
+        async def _pass(self, end: int) -> None:
+            if server.takes("stall"):
+                await server.stall()
+            if end > _CUT_AFTER and server.takes("cut"):
+                self.connection.abort()
+                raise asyncssh.SFTPConnectionLost("Connection lost")
 
-    async def _pass(self, end: int) -> None:
-        if self._server.takes("stall"):
-            await self._server.stall()
-        if end > _CUT_AFTER and self._server.takes("cut"):
-            self.connection.abort()
-            raise asyncssh.SFTPConnectionLost("Connection lost")
+    return Folder(channel, chroot=str(server.folder).encode())
