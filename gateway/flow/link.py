@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -37,9 +38,11 @@ def link(patch: Patch, ids: RecordIds) -> LinkedPatch:
 
     The native id is kept in the record as ``native_id``, inside what is sealed.
     """
-    fields = {
-        name: _resolve(value, ids) if type(value) in _HOLDS_MORE else value for name, value in patch.fields.items()
-    }
+    fields = dict(patch.fields)
+    for name in fields if patch.references is None else patch.references:
+        value = fields.get(name)
+        if type(value) in _HOLDS_MORE:
+            fields[name] = _resolve(value, ids)
     location = fields.get("location")
     version = patch.source_version or ""
     if len(version) > MOST_VERSION or not version.isprintable():
@@ -68,5 +71,6 @@ def _resolve(value: Any, ids: RecordIds) -> Any:  # field values are of any cano
     return [_resolve(inner, ids) if type(inner) in _HOLDS_MORE else inner for inner in value]
 
 
+@lru_cache(maxsize=8192)
 def _bytes(record_id: str) -> bytes:
     return bytes.fromhex(record_id.replace("-", ""))

@@ -37,8 +37,13 @@ class Current(msgspec.Struct, frozen=True):
     patient: bytes | None
     removed: bool
     native_id: str
-    fields: dict[str, Any] | None
-    """None when what is stored could not be opened: nothing may be folded onto it."""
+    encoded: bytes | None
+    """The canonical fields as JSON; None when they could not be opened: nothing may be folded onto them."""
+
+    @property
+    def fields(self) -> dict[str, Any] | None:
+        """The canonical fields as JSON values; read when asked for, since most versions are never folded onto."""
+        return None if self.encoded is None else _decode_fields(self.encoded)
 
 
 class NewVersion(msgspec.Struct, frozen=True):
@@ -67,13 +72,19 @@ _encode = msgspec.json.Encoder().encode
 
 def open_stored(body: bytes) -> tuple[str, dict[str, Any]]:
     """Native id and fields of a record's opened body."""
+    native_id, encoded = open_parts(body)
+    return native_id, _decode_fields(encoded)
+
+
+def open_parts(body: bytes) -> tuple[str, bytes]:
+    """Native id and fields, still as JSON, of a record's opened body."""
     stored = _decode(body)
-    return stored.native_id, _decode_fields(stored.fields)
+    return stored.native_id, bytes(stored.fields)
 
 
 def open_body(body: bytes) -> bytes:
     """Only the canonical fields of a record's opened body, still as JSON."""
-    return bytes(_decode(body).fields)
+    return open_parts(body)[1]
 
 
 def fold_message(
@@ -89,7 +100,7 @@ def fold_message(
     stale = unchanged = 0
     for patch in patches:
         current = moved.get(patch.record_id) or currents.get(patch.record_id)
-        if current is not None and current.fields is None:
+        if current is not None and current.encoded is None:
             raise InvalidContent(
                 "record-damaged", "The stored record cannot be opened", where=patch.type,
                 fix="Restore the damaged rows from a verified backup, then release.",
@@ -125,7 +136,7 @@ def _fold(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVer
         patient=patch.patient or (None if current is None else current.patient),
         removed=False,
         native_id=patch.native_id,
-        fields=_decode_fields(encoded),
+        encoded=encoded,
     )
     kind: ChangeKind = "created" if stored is None else "updated"
     return NewVersion(kind, patch.record_id, following, patch.location, _body(patch.native_id, encoded))
@@ -141,7 +152,7 @@ def _remove(patch: LinkedPatch, current: Current | None) -> NewVersion | None:
         removed=True,
     )
     return NewVersion(
-        "removed", patch.record_id, following, patch.location, _body(current.native_id, _encode(current.fields))
+        "removed", patch.record_id, following, patch.location, _body(current.native_id, current.encoded or b"{}")
     )
 
 
@@ -162,7 +173,7 @@ def _merge(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVe
         patient=patch.record_id,
         removed=False,
         native_id=patch.native_id,
-        fields=_decode_fields(encoded),
+        encoded=encoded,
     )
     return NewVersion("merged", patch.record_id, following, None, _body(patch.native_id, encoded), into)
 

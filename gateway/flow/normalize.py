@@ -20,7 +20,7 @@ from gateway.audit import AuditLog
 from gateway.errors import GatewayError, KeysUnavailable, RejectMessage, StoreUnavailable
 from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.link import LinkedPatch, link
-from gateway.flow.merge import Current, Folded, fold_message, open_stored
+from gateway.flow.merge import Current, Folded, fold_message, open_parts
 from gateway.flow.normalize_write import BatchWriter, Conflict, Settled
 from gateway.flow.places import change_place, change_row
 from gateway.flow.source import Source
@@ -214,7 +214,7 @@ class Normalizer:
                 if change is not None:
                     place = change_place(tenant, record_id, change.version)
                     body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
-                native_id, fields = ("", None) if body is None else open_stored(body)
+                native_id, encoded = ("", None) if body is None else open_parts(body)
                 currents[record_id] = Current(
                     type=head.type,
                     version=head.version,
@@ -223,7 +223,7 @@ class Normalizer:
                     patient=head.patient,
                     removed=head.removed,
                     native_id=native_id,
-                    fields=fields,
+                    encoded=encoded,
                 )
         return currents
 

@@ -49,6 +49,7 @@ class Compiler:
         is_removed = self.alternatives(rules.removed)
         reads, completes = self.fields(rules.fields)
         places = ", ".join(path for rule in rules.id for path in rule.reads())
+        references = frozenset(name for name, several in rules.fields.items() if any(one.refers() for one in several))
 
         def patch(record: Any) -> Patch | None:
             native_id = get_id(record)
@@ -81,6 +82,7 @@ class Compiler:
                 operation="remove" if removed else "upsert",
                 patient=get_patient(record, native_id, fields),
                 source_version=None if version is NULL else version,
+                references=references,
             )
 
         return patch

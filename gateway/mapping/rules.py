@@ -73,6 +73,10 @@ class Rule:
         """Whether the rule says something without reading a value from the source."""
         return self.value is not None or self.setting is not None or self.clear
 
+    def refers(self) -> bool:
+        """Whether its value is or holds a reference."""
+        return self.ref is not None or any(rule.refers() for rules in self.fields.values() for rule in rules)
+
     def reads(self) -> tuple[str, ...]:
         """The paths this rule itself reads, without those of its nested fields."""
         return (*self.paths, *self.join, *self.every, *((self.when,) if self.when else ()))
