@@ -143,12 +143,17 @@ def residue_of(covered: frozenset[str]) -> Callable[[Message], tuple[str, ...]]:
         return tuple(found)
 
     def residue(message: Message) -> tuple[str, ...]:
-        separator = message.delimiters.field
-        shape = [
-            (name, bytes(map(bool, text.split(separator, _MOST_FIELDS + 1))))
-            for name in message.names() if name not in _ENVELOPE
-            for text in message.segments(name)[:_MOST_REPEATS]
-        ]  # fmt: skip
+        shape = []
+        for name in message.names():
+            if name not in _ENVELOPE:
+                shape.append((name, bytes(map(bool, message.fields(name)[: _MOST_FIELDS + 2]))))
+                several = message.segments(name)
+                if len(several) > 1:
+                    separator = message.delimiters.field
+                    shape += [
+                        (name, bytes(map(bool, text.split(separator, _MOST_FIELDS + 1))))
+                        for text in several[1:_MOST_REPEATS]
+                    ]
         return unread(tuple(shape[:_MOST_SEGMENTS]))
 
     return residue

@@ -25,6 +25,8 @@ PathCompiler = Callable[[str], Getter]
 Fields = tuple[tuple[tuple[str, Getter], ...], tuple[tuple[str, Getter], ...]]
 """(name, getter) of the fields that are read, and of those that complete an object which is there."""
 Alternatives = tuple[Rule, ...]
+Part = tuple[str, Sequence[Rule | Getter]]
+"""Name of a field and its alternatives; a getter among them is a constant that is converted already."""
 
 
 class Compiler:
@@ -49,7 +51,7 @@ class Compiler:
         is_removed = self.alternatives(rules.removed)
         reads, completes = self.fields(rules.fields)
         places = ", ".join(path for rule in rules.id for path in rule.reads())
-        references = frozenset(name for name, several in rules.fields.items() if any(one.refers() for one in several))
+        references = rules.references()
 
         def patch(record: Any) -> Patch | None:
             native_id = get_id(record)
@@ -104,23 +106,35 @@ class Compiler:
 
     def fields(self, fields: dict[str, Alternatives]) -> Fields:
         """Getters of named fields; constants and defaults only complete, they never make an object present."""
-        reads: list[tuple[str, Getter]] = []
-        completes: list[tuple[str, Getter]] = []
+        reads, completes = self.parts(fields)
+        return (
+            tuple((name, first_of([self.part(one) for one in several])) for name, several in reads),
+            tuple((name, first_of([self.part(one) for one in several])) for name, several in completes),
+        )
+
+    def part(self, part: Rule | Getter) -> Getter:
+        """The getter of one alternative."""
+        return self.rule(part) if isinstance(part, Rule) else part
+
+    def parts(self, fields: dict[str, Alternatives]) -> tuple[list[Part], list[Part]]:
+        """The alternatives of the fields that are read, and of those that complete an object which is there."""
+        reads: list[Part] = []
+        completes: list[Part] = []
         for name, all_rules in fields.items():
             rules = [rule for rule in all_rules if rule.applies_to(self.kind)]
             if not rules:
                 continue
             last = rules[-1]
             if all(rule.constant for rule in rules):
-                completes.append((name, self.alternatives(rules)))
+                completes.append((name, rules))
             elif last.constant and last.when is None:
-                reads.append((name, self.alternatives(rules[:-1])))
-                completes.append((name, self.rule(last)))
+                reads.append((name, rules[:-1]))
+                completes.append((name, [last]))
             else:
-                reads.append((name, self.alternatives(rules)))
+                reads.append((name, rules))
             if last.default is not None and not last.constant:
-                completes.append((name, self.constant(last, last.default)))
-        return tuple(reads), tuple(completes)
+                completes.append((name, [self.constant(last, last.default)]))
+        return reads, completes
 
     def alternatives(self, rules: Sequence[Rule]) -> Getter:
         """The first rule that says something."""
@@ -198,16 +212,20 @@ class Compiler:
         """Whether the place of ``when`` holds one of ``is``, or anything where ``is`` is left out."""
         if rule.when is None:
             return None
-        read, among = self.path(rule.when), frozenset(rule.among)
+        read, among = self.path(rule.when), self.among(rule)
+        return lambda record: among(read(record))
 
-        def holds(record: Any) -> bool:
-            raw = read(record)
+    def among(self, rule: Rule) -> Condition:
+        """Whether what stands in the place of ``when`` is one of ``is``, or anything where ``is`` is left out."""
+        wanted = frozenset(rule.among)
+
+        def holds(raw: Any) -> bool:
             if raw is None or raw is NULL:
                 return False
-            if not among:
+            if not wanted:
                 return not isinstance(raw, (str, list)) or len(raw) > 0
             found = raw if type(raw) is str else text(raw)
-            return found in among or (found is not None and found.strip() in among)
+            return found in wanted or (found is not None and found.strip() in wanted)
 
         return holds
 
@@ -291,20 +309,20 @@ def plain(rule: Rule, where: str, read: Getter) -> Getter:
 
 def joined(reads: Sequence[Getter], separator: str) -> Getter:
     """All parts with the separator between them; nothing unless every part is there."""
+    return lambda record: join(separator, *[read(record) for read in reads])
 
-    def read(record: Any) -> Any:
-        parts = []
-        for one in reads:
-            raw = one(record)
-            if raw is None or raw is NULL:
-                return raw
-            found = text(raw)
-            if found is None:
-                return None
-            parts.append(found)
-        return separator.join(parts)
 
-    return read
+def join(separator: str, *parts: Any) -> Any:
+    """As :func:`joined`, of values that were read."""
+    found = []
+    for raw in parts:
+        if raw is None or raw is NULL:
+            return raw
+        part = text(raw)
+        if part is None:
+            return None
+        found.append(part)
+    return separator.join(found)
 
 
 def first_of(getters: Sequence[Getter]) -> Getter:
@@ -328,13 +346,13 @@ def first_of(getters: Sequence[Getter]) -> Getter:
 def list_of(getters: Sequence[Getter]) -> Getter:
     """Every value that is there, in the order of the rule."""
     several = tuple(getters)
+    return lambda record: listed([one(record) for one in several])
 
-    def get(record: Any) -> Any:
-        values = [one(record) for one in several]
-        found = [value for value in values if value is not None and value is not NULL]
-        return found or (NULL if NULL in values else None)
 
-    return get
+def listed(values: list[Any]) -> Any:
+    """The values that are there; deletion when there is none and one of them was deleted."""
+    found = [value for value in values if value is not None and value is not NULL]
+    return found or (NULL if NULL in values else None)
 
 
 def guarded(condition: Condition | None, get: Getter) -> Getter:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from gateway.mapping import times
@@ -180,9 +181,12 @@ def _in_zone(read: Callable[[str, tzinfo | None], Any]) -> Callable[[tzinfo | No
     """A converter of times that reads what has no offset on the clock of the bound zone."""
 
     def bind(clinic: tzinfo | None) -> Convert:
+        # Schedules name the same few thousand times again and again.
+        known = lru_cache(maxsize=4096)(lambda found: read(found, clinic))
+
         def convert(raw: Any) -> Any:
             found = text(raw)
-            return None if found is None else read(found, clinic)
+            return None if found is None else known(found)
 
         return convert
 

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 from gateway.errors import InvalidConfiguration
 from gateway.mapping import files
-from gateway.mapping.compiler import Compiler, PathCompiler
+from gateway.mapping.compiler import PathCompiler
 from gateway.mapping.converters import CONVERTERS
+from gateway.mapping.generator import Generator
 from gateway.mapping.rules import Parser, Rule, absolute
 from gateway.mapping.times import Unconvertible
 from gateway.mapping.tracing import Step, TracingCompiler
@@ -145,7 +146,7 @@ class Mapping:
         makers: dict[str, tuple[Maker, ...]] = {}
         for kind in self.kinds:
             arguments = (self._path, self._parsed.tables, zone, self._settings, kind)
-            compiler = TracingCompiler(self.steps, *arguments) if self._tracing else Compiler(*arguments)
+            compiler = TracingCompiler(self.steps, *arguments) if self._tracing else Generator(*arguments)
             makers[kind] = tuple(compiler.record(rules) for rules in self._parsed.records if kind in rules.kinds)
         return makers
 

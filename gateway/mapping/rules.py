@@ -98,6 +98,10 @@ class RecordRules:
     removed: tuple[Rule, ...]
     fields: dict[str, tuple[Rule, ...]]
 
+    def references(self) -> frozenset[str]:
+        """Names of the fields that are or hold references."""
+        return frozenset(name for name, rules in self.fields.items() if any(rule.refers() for rule in rules))
+
     def top_rules(self) -> list[Rule]:
         """The rules outside nested objects."""
         single = [*self.id, *self.patient, *self.version, *self.removed]

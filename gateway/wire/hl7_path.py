@@ -28,6 +28,7 @@ from typing import NamedTuple
 from gateway.errors import InvalidConfiguration, LimitExceeded
 from gateway.model.null import NULL, Null
 from gateway.wire.hl7 import HEADERS, MAX_COMPONENTS, NULLED, Message
+from gateway.wire.hl7_inline import Component
 
 Value = str | Null | list[Message] | None
 Reader = Callable[[Message], Value]
@@ -133,10 +134,16 @@ def _component(place: str, path: Path) -> Reader:
     """The common case, on the way of every message: no call that can be spared."""
     component, locate = path.component, _locate(path)
 
-    def read(message: Message) -> Value:
+    def take_apart(message: Message) -> list[str]:
         parts = message.parts.get(place)
         if parts is None:
             parts = message.parts[place] = message.components(locate(message))
+        return parts
+
+    def read(message: Message) -> Value:
+        parts = message.parts.get(place)
+        if parts is None:
+            parts = take_apart(message)
         if len(parts) <= component:
             return NULL if parts is NULLED else None
         value = parts[component]
@@ -148,6 +155,10 @@ def _component(place: str, path: Path) -> Reader:
             return message.unescape(value) or None
         return value
 
+    simple = path.segment and path.nth == path.repetition == 1 and not path.conditions
+    read.inline = Component(  # type: ignore[attr-defined]  # functions take attributes; mypy knows none of them
+        place, component, take_apart, (path.segment, path.field) if simple else None
+    )
     return read
 
 
