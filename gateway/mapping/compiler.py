@@ -212,22 +212,8 @@ class Compiler:
         """Whether the place of ``when`` holds one of ``is``, or anything where ``is`` is left out."""
         if rule.when is None:
             return None
-        read, among = self.path(rule.when), self.among(rule)
-        return lambda record: among(read(record))
-
-    def among(self, rule: Rule) -> Condition:
-        """Whether what stands in the place of ``when`` is one of ``is``, or anything where ``is`` is left out."""
-        wanted = frozenset(rule.among)
-
-        def holds(raw: Any) -> bool:
-            if raw is None or raw is NULL:
-                return False
-            if not wanted:
-                return not isinstance(raw, (str, list)) or len(raw) > 0
-            found = raw if type(raw) is str else text(raw)
-            return found in wanted or (found is not None and found.strip() in wanted)
-
-        return holds
+        read, holds = self.path(rule.when), among(rule)
+        return lambda record: holds(read(record))
 
     def object(self, rule: Rule) -> Getter:
         """A nested object: there when one of its fields is; only deleted fields mean that it is deleted as a whole."""
@@ -288,6 +274,21 @@ class Compiler:
     def item(self, rule: Rule) -> Getter:
         """One repetition of ``each``."""
         return self.single(rule)
+
+
+def among(rule: Rule) -> Condition:
+    """Whether what stands in the place of ``when`` is one of ``is``, or anything where ``is`` is left out."""
+    wanted = frozenset(rule.among)
+
+    def holds(raw: Any) -> bool:
+        if raw is None or raw is NULL:
+            return False
+        if not wanted:
+            return not isinstance(raw, (str, list)) or len(raw) > 0
+        found = raw if type(raw) is str else text(raw)
+        return found in wanted or (found is not None and found.strip() in wanted)
+
+    return holds
 
 
 def plain(rule: Rule, where: str, read: Getter) -> Getter:

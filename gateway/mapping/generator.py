@@ -17,7 +17,7 @@ from datetime import tzinfo
 from typing import Any
 
 from gateway.errors import InvalidContent
-from gateway.mapping.compiler import Compiler, Getter, PathCompiler, join, listed, rejected
+from gateway.mapping.compiler import Compiler, Getter, PathCompiler, among, join, listed, rejected
 from gateway.mapping.converters import Convert, text
 from gateway.mapping.rules import RecordRules, Rule, absolute
 from gateway.mapping.tables import Table
@@ -205,7 +205,7 @@ class Generator:
     def _condition(self, rule: Rule, record: str) -> str:
         """An expression that is true where the place of ``when`` holds one of ``is``."""
         assert rule.when is not None  # noqa: S101 - only asked for rules with a condition
-        return f"{self._writer.constant(self._closures.among(rule))}({self._read(rule.when, record)})"
+        return f"{self._writer.constant(among(rule))}({self._read(rule.when, record)})"
 
     def _single(self, rule: Rule, record: str) -> str:
         if rule.fields:
