@@ -119,6 +119,8 @@ def kind_of(message: Message) -> str:
     fields = message.fields("MSH")
     code, _, rest = (fields[9] if len(fields) > 9 else "").partition(message.delimiters.component)
     event = rest.split(message.delimiters.component, 1)[0]
+    if not event and "_" in code:
+        code, _, event = code.partition("_")  # ADT_A08 for ADT^A08 is seen in the wild
     if not event:
         evn = message.fields("EVN")
         event = evn[1].strip() if len(evn) > 1 else ""

@@ -47,7 +47,7 @@ class Current(msgspec.Struct, frozen=True):
 
 
 class NewVersion(msgspec.Struct, frozen=True):
-    """One change about to be journalled; ``into`` is set for a merge of patients."""
+    """One change about to be journalled; ``into`` is the other patient of a merge, or of the end of one."""
 
     kind: ChangeKind
     record_id: bytes
@@ -105,7 +105,7 @@ def fold_message(
                 "record-damaged", "The stored record cannot be opened", where=patch.type,
                 fix="Restore the damaged rows from a verified backup, then release.",
             )  # fmt: skip
-        if current is not None and patch.source_version and patch.source_version < current.source_version:
+        if current is not None and _is_stale(patch, current):
             stale += 1
             continue
         change = _fold(patch, current, digest)
@@ -122,8 +122,11 @@ def _fold(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVer
         return _remove(patch, current)
     if patch.operation == "merge":
         return _merge(patch, current, digest)
+    if patch.operation == "unmerge":
+        return _unmerge(patch, current, digest)
     stored = None if current is None or current.removed else current.fields
-    record = model.fold(patch.type, stored, patch.fields)
+    fields = _collected(patch.fields, stored) if patch.operation == "collect" and stored else patch.fields
+    record = model.fold(patch.type, stored, fields)
     encoded = model.encode(record)
     content = digest(encoded)[:16]
     if current is not None and not current.removed and current.content == content:
@@ -142,6 +145,32 @@ def _fold(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVer
     return NewVersion(kind, patch.record_id, following, patch.location, _body(patch.native_id, encoded))
 
 
+def _collected(fields: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    """The patch's fields, with each list of objects worked into the stored one."""
+    return {
+        name: _worked_in(stored.get(name, ()), new)
+        if isinstance(new, list) and new and isinstance(new[0], dict)
+        else new
+        for name, new in fields.items()
+    }
+
+
+def _worked_in(stored: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The stored items in their places, replaced where a new one has the same number; what is left stands behind."""
+    items = list(stored)
+    free = list(range(len(items)))
+    for item in new:
+        plain = _decode_fields(_encode(item))
+        number = plain.get("number")
+        at = next((at for at in free if items[at] == plain or (number and items[at].get("number") == number)), None)
+        if at is None:
+            items.append(item)
+        else:
+            free.remove(at)
+            items[at] = item
+    return items
+
+
 def _remove(patch: LinkedPatch, current: Current | None) -> NewVersion | None:
     if current is None or current.removed:
         return None
@@ -158,8 +187,23 @@ def _remove(patch: LinkedPatch, current: Current | None) -> NewVersion | None:
 
 def _merge(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVersion | None:
     """The prior patient becomes a record that says into whom it was merged; it need not have been seen before."""
-    into = patch.into or b""
-    fields = patch.fields | {"merged_into": str(UUID(bytes=into))}
+    fields = patch.fields | {"merged_into": str(UUID(bytes=patch.into or b"")), "active": False}
+    return _joined(patch, current, fields, "merged", digest)
+
+
+def _unmerge(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVersion | None:
+    """The compensating change of a merge that stands: the prior patient is one of its own again, at a new barrier."""
+    if current is None or current.fields is None:
+        return None
+    if current.fields.get("merged_into") != str(UUID(bytes=patch.into or b"")):
+        return None
+    return _joined(patch, current, patch.fields | {"merged_into": None, "active": True}, "updated", digest)
+
+
+def _joined(
+    patch: LinkedPatch, current: Current | None, fields: dict[str, Any], kind: ChangeKind, digest: Digest
+) -> NewVersion | None:
+    """A change that both patients' lanes wait for."""
     stored = None if current is None else current.fields
     encoded = model.encode(model.fold(patch.type, stored, fields))
     content = digest(encoded)[:16]
@@ -169,13 +213,24 @@ def _merge(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVe
         type=patch.type,
         version=1 if current is None else current.version + 1,
         content=content,
-        source_version=patch.source_version or ("" if current is None else current.source_version),
+        source_version=max(patch.source_version, "" if current is None else current.source_version),
         patient=patch.record_id,
         removed=False,
         native_id=patch.native_id,
         encoded=encoded,
     )
-    return NewVersion("merged", patch.record_id, following, None, _body(patch.native_id, encoded), into)
+    return NewVersion(kind, patch.record_id, following, None, _body(patch.native_id, encoded), patch.into)
+
+
+def _is_stale(patch: LinkedPatch, current: Current) -> bool:
+    """Whether the record is newer than the patch.
+
+    A merge is a fact about the patient and no state: it counts even when other news overtook it, unless the two were
+    separated since (``active`` says so again).
+    """
+    if not patch.source_version or patch.source_version >= current.source_version:
+        return False
+    return patch.operation != "merge" or (current.fields or {}).get("active") is True
 
 
 def _body(native_id: str, encoded: bytes) -> bytes:

@@ -210,6 +210,7 @@ CONVERTERS: dict[str, Converter] = {
     "code": _plain(code, str),
     "date": _plain(day, date),
     "datetime": Converter(datetime, _in_zone(times.moment)),
+    "datetime_or_day": Converter(datetime, _in_zone(times.moment_or_midnight)),
     "decimal": _plain(decimal, Decimal),
     "e164": _plain(e164, str),
     "email": _plain(email, str),

@@ -44,7 +44,7 @@ class Mapping:
         self.zone = zone
         """IANA zone of the clinic; empty until bound, and then only times with an offset can be read."""
         self.steps: list[Step] = []
-        """What a traced mapping did for the record it translated last; empty for others."""
+        """What a traced mapping did, for one message in several parts too; empty for others. The reader empties it."""
         self._document = document
         self._parsed = parsed
         self._path = path
@@ -123,8 +123,6 @@ class Mapping:
         Raises:
             InvalidContent: a value that does not convert, an unmapped code, or a record without its native id.
         """
-        if self._tracing:
-            self.steps.clear()
         return tuple([patch for make in self._makers.get(kind, ()) if (patch := make(record)) is not None])
 
     def covered(self, kind: str) -> frozenset[str]:

@@ -114,6 +114,16 @@ def moment(text: str, zone: tzinfo | None) -> datetime:
     return settled(local) if changes_clocks(local.date(), zone) else local
 
 
+def moment_or_midnight(text: str, zone: tzinfo | None) -> datetime:
+    """As :func:`moment`; a date alone is the first moment of that day in the clinic's zone.
+
+    Raises:
+        Unconvertible: ``not-a-time``, ``imprecise-time`` or ``no-zone``.
+    """
+    day = text.replace("-", "")
+    return moment(f"{day}0000" if len(day) == 8 and day.isdigit() and day.isascii() else text, zone)
+
+
 def as_sent(text: str, zone: tzinfo | None) -> str | Null:
     """The text itself where it left the zone, and with it a clock change, open; ``NULL`` where it has an offset."""
     del zone  # asked for like every reader of times

@@ -22,13 +22,13 @@ class Authorization(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     status: AuthorizationStatus
     """Where it stands (HCR01: A1 approved, A4 pended, A6 modified, A3 denied, C cancelled; the rest is derived)."""
     number: str | None = None
-    """The payer's authorization number (HCR02, AUT-2, REF01 G1, ClaimResponse.preAuthRef)."""
+    """The payer's authorization number (HCR02, AUT-6, REF01 G1, ClaimResponse.preAuthRef)."""
     tracking_number: str | None = None
     """The payer's number while the request is pended (REF01 NT)."""
     patient: RecordId | None = None
     """Whom it is for, a Patient."""
     payer: RecordId | None = None
-    """Who gave it, a Payer (AUT-1, NM101 X3)."""
+    """Who gave it, a Payer (AUT-2, NM101 X3)."""
     coverage: RecordId | None = None
     """The Coverage it is charged to."""
     episode: RecordId | None = None
@@ -40,7 +40,7 @@ class Authorization(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     service_type: str | None = None
     """Service type code: PT, AE (UM03)."""
     visits_approved: int | None = None
-    """Visits allowed (HSD02 with HSD01 VS, AUT-8)."""
+    """Visits allowed (HSD02 with HSD01 VS, AUT-9)."""
     visits_used: int | None = None
     """Visits already taken."""
     visits_booked: int | None = None

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Operation = Literal["upsert", "remove", "merge"]
+Operation = Literal["upsert", "remove", "merge", "unmerge", "collect"]
 
 
 class Patch(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +15,11 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     ``fields`` follows HL7's empty and ``""``: a field that is absent is not changed, ``None`` deletes it, any other
     value sets it. Values are canonical field values; references are :class:`~gateway.model.identity.Ref`.
 
-    ``merge`` says that the patient ``native_id`` was merged into the patient ``into`` (HL7 ADT^A40: MRG-1 into PID-3).
+    ``merge`` says that the patient ``native_id`` was merged into the patient ``into`` (HL7 ADT^A40: MRG-1 into PID-3),
+    ``unmerge`` that this was wrong or is over (ADT^A37); it changes nothing where no such merge stands.
+
+    ``collect`` is an ``upsert`` whose lists of objects are added to the stored ones: an item takes the place of one
+    with the same ``number``, or of an equal one.
     """
 
     type: str

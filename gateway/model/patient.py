@@ -96,6 +96,8 @@ class Patient(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     """Whom to call in an emergency (NK1-2, Patient.contact.name)."""
     emergency_phone: str | None = None
     """That person's number (NK1-5, Patient.contact.telecom)."""
+    guarantor_name: str | None = None
+    """Who answers for the bills (GT1-3, Account.guarantor)."""
     location: RecordId | None = None
     """Home clinic, a Location (PV1-3, Patient.managingOrganization)."""
     practitioner: RecordId | None = None

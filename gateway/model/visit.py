@@ -27,6 +27,12 @@ class Charge(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     """ICD-10-CM codes it treats, most important first (FT1-19, SV107)."""
     amount: Money | None = None
     """Charged amount for all units, US dollars (FT1-11, SV102, ChargeItem.priceOverride)."""
+    number: str | None = None
+    """The source's own number of this line, by which a later message corrects it (FT1-2)."""
+    service_date: date | None = None
+    """Day of the treatment, for an account that spans several (FT1-4)."""
+    credit: bool | None = None
+    """True for a line that takes a charge back (FT1-6 CD)."""
 
     def __post_init__(self) -> None:
         check_money(self, "amount")

@@ -143,16 +143,29 @@ class Message:
         """The same message as seen from one of several segments called ``name``, which stands for the first."""
         return self._view({**self._first, name: self.split(text)}, {})
 
+    def at_group(self, group: dict[str, list[str]]) -> Message:
+        """The same message as seen from a group of segments: by name their texts, which stand for all of that name."""
+        first = {name: fields for name, fields in self._first.items() if name not in group}
+        return self._view(first, {}, {**(self._index() if self._segments is None else self._segments), **group})
+
+    def ordered(self) -> list[tuple[str, str]]:
+        """Name and text of every segment, in the order of the message."""
+        separator = self.delimiters.field
+        texts = split_segments(self.text, separator)
+        return [(text.split(separator, 1)[0].upper(), text) for text in texts if text]
+
     def at_repetition(self, place: str, value: str) -> Message:
         """The same message as seen from one repetition of ``place``, which stands for that field and for ``.``."""
         parts = self.components(value)
         return self._view(self._first, {place: parts, ".": parts})
 
-    def _view(self, first: dict[str, list[str]], parts: dict[str, list[str]]) -> Message:
+    def _view(
+        self, first: dict[str, list[str]], parts: dict[str, list[str]], segments: dict[str, list[str]] | None = None
+    ) -> Message:
         view: Message = Message.__new__(Message)
         view.data, view.decoded, view.text, view.begin = self.data, self.decoded, self.text, self.begin
         view.delimiters, view.escape = self.delimiters, self.escape
-        view._segments, view._first = self._segments, first
+        view._segments, view._first = segments or self._segments, first
         view.parts = parts
         return view
 

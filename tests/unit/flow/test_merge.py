@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -113,3 +114,61 @@ def test_a_version_that_is_none_is_refused(version: str) -> None:
     with pytest.raises(InvalidContent) as refused:
         linked(source_version=version)
     assert version not in str(refused.value)
+
+
+MERGED = {"operation": "merge", "into": "p2", "fields": {"merged_into": Ref("Patient", "p2")}}
+
+
+def test_an_unmerge_takes_a_merge_back() -> None:
+    """The prior patient is one of its own again, at a barrier with the other; where no merge stands nothing changes."""
+    _, currents = fold(linked(fields={"language": "en"}, source_version="1"))
+    apart = linked(operation="unmerge", into="p2", source_version="3")
+    assert fold(apart, currents=currents)[0].changes == ()
+    assert fold(apart)[0].changes == ()
+    currents |= fold(linked(**MERGED, source_version="2"), currents=currents)[1]
+    other = linked(operation="unmerge", into="p3", source_version="3")
+    assert fold(other, currents=currents)[0].changes == ()
+    folded, moved = fold(apart, currents=currents)
+    (change,) = folded.changes
+    assert (change.kind, change.into) == ("updated", apart.into)
+    assert open_stored(change.body)[1] == {"language": "en", "active": True}
+    assert moved[apart.record_id].version == 3
+
+
+def test_a_merge_is_not_lost_to_newer_news() -> None:
+    """A merge that was overtaken counts, and keeps the newer version; one from before a separation does not."""
+    _, currents = fold(linked(fields={"language": "en"}, source_version="5"))
+    folded, moved = fold(linked(**MERGED, source_version="4"), currents=currents)
+    assert [change.kind for change in folded.changes] == ["merged"]
+    assert folded.changes[0].current.source_version == "5"
+    currents |= moved
+    currents |= fold(linked(operation="unmerge", into="p2", source_version="6"), currents=currents)[1]
+    folded, _ = fold(linked(**MERGED, source_version="4"), currents=currents)
+    assert (folded.changes, folded.stale) == ((), 1)
+
+
+def charges(*items: tuple[str | None, str]) -> LinkedPatch:
+    """A message with charges by number and units."""
+    lines = [
+        {"procedure_code": "97110", "units": Decimal(units)} | ({"number": number} if number else {})
+        for number, units in items
+    ]
+    return linked(type="Visit", native_id="v1", operation="collect", fields={"charges": lines})
+
+
+def test_collected_lists_add_up() -> None:
+    """Lines of later messages are added; one with a known number takes its place, an equal one changes nothing."""
+    currents: dict[bytes, Current] = {}
+    for message in (
+        charges(("a", "1"), (None, "7")), charges(("b", "2")), charges(("a", "3")), charges((None, "7")),
+    ):  # fmt: skip
+        _, moved = fold(message, currents=currents)
+        currents |= moved
+    (visit,) = currents.values()
+    assert visit.fields is not None
+    found = [(line.get("number"), line["units"]) for line in visit.fields["charges"]]
+    assert found == [("a", "3"), (None, "7"), ("b", "2")]
+    for repeated in (charges((None, "7")), charges(("a", "3"))):
+        assert fold(repeated, currents=currents)[0].changes == ()
+    twice, _ = fold(charges((None, "7"), (None, "7")), currents=currents)
+    assert len(twice.changes[0].current.fields["charges"]) == 4  # type: ignore[index]  # a new version has fields

@@ -41,13 +41,13 @@ def test_steps_say_what_was_read_and_made(tmp_path: Path) -> None:
     ]
 
 
-def test_steps_are_those_of_the_last_message(tmp_path: Path) -> None:
-    """A second message starts a new trace; an untraced mapping keeps none."""
+def test_steps_go_on_from_part_to_part(tmp_path: Path) -> None:
+    """A message may be translated in several parts: the trace has them all; an untraced mapping keeps none."""
     made = mapping(tmp_path, RULES)
     traced = made.traced()
     traced.patches("k", {"id": "1", "f": "A"})
     traced.patches("k", {"id": "2"})
-    assert [step.raw for step in traced.steps if step.field == "id"] == ["2"]
+    assert [step.raw for step in traced.steps if step.field == "id"] == ["1", "2"]
     made.patches("k", {"id": "1"})
     assert made.steps == []
 
