@@ -15,6 +15,7 @@ from gateway.errors import InvalidContent
 from gateway.model.appointment import Appointment
 from gateway.model.authorization import Authorization
 from gateway.model.bank import BankTransaction
+from gateway.model.charge_item import ChargeItem
 from gateway.model.claim import Claim
 from gateway.model.communication import Communication
 from gateway.model.consent import Consent
@@ -54,6 +55,7 @@ TYPES: dict[str, type[msgspec.Struct]] = {
         Authorization,
         Appointment,
         Visit,
+        ChargeItem,
         Claim,
         Remittance,
         ClaimPayment,
