@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from gateway.cli import importing, looking, mappings, operating, quarantine, simulating, verifying
+from gateway.cli import clients, importing, looking, mappings, operating, quarantine, simulating, verifying
 from gateway.errors import GatewayError, PluginFailed
 from gateway.registry import Registry
 
@@ -39,6 +39,7 @@ simulating.register(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(verifying.app, name="verify")
 app.add_typer(mappings.app, name="mappings")
+app.add_typer(clients.app, name="clients")
 
 
 def main() -> None:

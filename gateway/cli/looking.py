@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 import typer
 from sqlalchemy import Connection
 
@@ -26,7 +27,7 @@ from gateway.flow.explain import Explainer
 from gateway.flow.ledger import recount_deliveries
 from gateway.flow.merge import open_stored
 from gateway.flow.places import change_place, change_row
-from gateway.store import deliveries, journal
+from gateway.store import deliveries, journal, reading
 from gateway.store import messages as stored_messages
 from gateway.vault import Sealed
 
@@ -168,6 +169,8 @@ def disclosures(
 
         gateway.store.write_sync(look)
         rows = gateway.store.read_sync(lambda connection: deliveries.of_patient(connection, name, owner))
+        pages = gateway.store.read_sync(lambda connection: reading.disclosed_of(connection, name, owner))
+        shown = [_shown(gateway, row) for row in pages]
         missing = gateway.store.read_sync(lambda connection: recount_deliveries(connection, name))
     found = [
         {
@@ -177,6 +180,7 @@ def disclosures(
         }
         for row in rows
     ]  # fmt: skip
+    found = sorted(found + shown, key=lambda one: one["at"])
     if json_:
         as_json({"patient": record_id, "disclosures": found, "problems": missing})
     else:
@@ -186,6 +190,18 @@ def disclosures(
             typer.echo(f"PROBLEM {problem.rule}: {problem.row}: {problem.found}")
     if missing:
         raise typer.Exit(1)
+
+
+def _shown(gateway: Gateway, row: Any) -> dict[str, Any]:
+    """One page's disclosure; its fields are those its view granted of the record types on it."""
+    text = gateway.store.read_sync(lambda connection: journal.text_of(connection, bytes(row.view)))
+    grants = {} if text is None else msgspec.json.decode(text)["grants"]
+    types = row.types.split(",")
+    return {
+        "at": iso(row.at), "recipient": row.recipient, "purpose": row.purpose, "route": row.client,
+        "type": row.types, "record": f"{row.records} of page {row.page}",
+        "fields": [f"{kind}.{field}" for kind in types for field in grants.get(kind, ())], "receipt": "",
+    }  # fmt: skip
 
 
 def _plain(value: Any) -> Any:

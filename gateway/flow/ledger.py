@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from gateway.audit import rows_of
-from gateway.flow import ledger_routes
+from gateway.flow import ledger_pages, ledger_routes
 from gateway.store import recount
 
 RECEIVE = b'"action":"receive"'
@@ -44,6 +44,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     changes: int
     routes: list[ledger_routes.RouteCount]
+    disclosed: int
+    """Patients told of on pages over HTTP, each page counted."""
     problems: list[Problem]
 
     @property
@@ -60,6 +62,7 @@ def recount_tenant(connection: Connection, tenant: str) -> Ledger:
     _records(connection, tenant, problems)
     _kept(connection, tenant, problems)
     routes = _routes(connection, tenant, problems)
+    disclosed = _pages(connection, tenant, problems)
     return Ledger(
         tenant=tenant,
         accepted=sum(counts.values()),
@@ -70,15 +73,21 @@ def recount_tenant(connection: Connection, tenant: str) -> Ledger:
         refused=recount.refused(connection, tenant),
         changes=recount.change_count(connection, tenant),
         routes=routes,
+        disclosed=disclosed,
         problems=problems,
     )
 
 
 def recount_deliveries(connection: Connection, tenant: str) -> list[Problem]:
-    """What does not add up between the journal and what routes made of it: a missing or surplus delivery."""
+    """What does not add up of all that left: a missing or surplus delivery of a route, or disclosure of a page."""
     problems: list[Problem] = []
     _routes(connection, tenant, problems)
+    _pages(connection, tenant, problems)
     return problems
+
+
+def _pages(connection: Connection, tenant: str, problems: list[Problem]) -> int:
+    return ledger_pages.count(connection, tenant, lambda *found: problems.append(Problem(*found)))
 
 
 def _routes(connection: Connection, tenant: str, problems: list[Problem]) -> list[ledger_routes.RouteCount]:

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 import gateway
+from gateway.errors import GatewayError
+from gateway.http.door import Door
+from gateway.http.feed import feed
 from gateway.http.guard import App, Guard
 from gateway.http.health import detailed, health
 from gateway.http.hooks import hooks
 from gateway.http.house import House
+from gateway.http.oauth import OAuthRefusal, oauth
+from gateway.http.records import records
+from gateway.http.refusal import HttpRefusal, headers_of, status_of, word_of
+
+SUMMARY = "Records of many systems as one feed. Every answer holds the fields that the client's view grants, no others."
 
 
 def public(house: House) -> App:
     """Everything partners and clients may reach."""
     app = FastAPI(
-        title="EMR gateway", version=gateway.__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
-    )
+        title="EMR gateway", version=gateway.__version__, summary=SUMMARY, docs_url=None, redoc_url=None,
+        openapi_url="/openapi.json", separate_input_output_schemas=False,
+    )  # fmt: skip
+    app.state.door = door = Door(house)
     app.include_router(health(house))
     app.include_router(hooks(house))
+    app.include_router(oauth(house, door))
+    app.include_router(feed(house))
+    app.include_router(records(house))
+    _tell(app)
     return _guarded(app, house)
 
 
@@ -32,3 +49,36 @@ def _guarded(app: FastAPI, house: House) -> App:
     settings = house.settings
     secure = settings.certificate is not None or settings.tls == "proxy"
     return Guard(app, hook_bytes=settings.hook_bytes, secure=secure, most=settings.concurrency)
+
+
+def _tell(app: FastAPI) -> None:
+    """Every error leaves in the form of the room that was asked, with what, where and how to mend it."""
+
+    @app.exception_handler(GatewayError)
+    async def refused(_: Request, error: GatewayError) -> Response:
+        return told(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        return told(HttpRefusal(422, "invalid-parameter", "A parameter has a wrong form", where=where))
+
+    @app.exception_handler(HTTPException)
+    async def unknown(_: Request, error: HTTPException) -> Response:
+        words = {404: "There is nothing here", 405: "This method is not offered here"}
+        what = words.get(error.status_code, "The request cannot be answered")
+        return told(HttpRefusal(error.status_code, "not-offered", what, headers=error.headers))
+
+
+def told(error: GatewayError) -> Response:
+    """An error as an answer; of what the gateway itself cannot do, only the kind is told."""
+    status = status_of(error)
+    if isinstance(error, OAuthRefusal):
+        words = " ".join(filter(None, (f"{error.what}.", error.fix)))
+        return JSONResponse({"error": error.word, "error_description": words}, status, headers_of(error))
+    ours = status >= 500
+    body = {"error": word_of(error), "what": "The gateway cannot answer just now" if ours else error.what}
+    if not ours:
+        body |= {name: text for name, text in (("where", error.where), ("fix", error.fix)) if text}
+    return JSONResponse(body, status, headers_of(error))

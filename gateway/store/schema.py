@@ -110,6 +110,9 @@ records = Table(
     sqlite_with_rowid=False,
 )
 
+records_listed = Index("records_listed", records.c.tenant, records.c.type, records.c.patient, records.c.record_id)
+"""Lists and searches go by type, and in one type patient by patient: a page then concerns few of them."""
+
 lanes = Table(
     "lanes",
     metadata,

@@ -1,0 +1,70 @@
+"""Scopes of machine clients, in the form of SMART on FHIR: ``system/Appointment.rs``, ``system/*.read``.
+
+The type is a FHIR resource or a record type of the canonical model; a FHIR resource stands for the record types that
+are shown as it. Only reading is granted; a scope that would write is not a scope here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+_SCOPE = re.compile(r"system/(\*|[A-Z][A-Za-z]{1,39})\.(read|rs|r|s)")
+
+RESOURCES: Mapping[str, tuple[str, ...]] = {
+    "Appointment": ("Appointment",),
+    "Patient": ("Patient",),
+    "Practitioner": ("Practitioner",),
+    "Location": ("Location",),
+    "Organization": ("Organization", "Payer"),
+    "Slot": ("Slot",),
+    "Encounter": ("Visit",),
+    "Coverage": ("Coverage",),
+    "CoverageEligibilityResponse": ("Benefit",),
+    "ServiceRequest": ("Referral",),
+    "CarePlan": ("PlanOfCare",),
+    "EpisodeOfCare": ("EpisodeOfCare",),
+    "Claim": ("Claim",),
+    "ClaimResponse": ("Authorization",),
+    "ExplanationOfBenefit": ("ClaimPayment",),
+    "PaymentReconciliation": ("Remittance",),
+    "Task": ("Task",),
+}
+"""FHIR resource -> the record types shown as it."""
+OTHERS = ("AuditEvent", "Provenance")
+"""Resources made of other things than records."""
+
+
+def known(scope: str, types: Iterable[str]) -> bool:
+    """Whether a scope has the form, and its type is one of ``types`` or a resource."""
+    found = _SCOPE.fullmatch(scope)
+    return found is not None and found[1] in {"*", *RESOURCES, *OTHERS, *types}
+
+
+def names(scopes: Iterable[str]) -> frozenset[str]:
+    """What the scopes name: resources and record types, ``*`` for all of them."""
+    return frozenset(found[1] for scope in scopes if (found := _SCOPE.fullmatch(scope)))
+
+
+def allowed(scopes: Iterable[str], types: Iterable[str]) -> frozenset[str]:
+    """Which of the record types the scopes let through; every one when there are no scopes."""
+    scopes = tuple(scopes)
+    if not scopes:
+        return frozenset(types)
+    named = names(scopes)
+    through = {kind for resource in named for kind in RESOURCES.get(resource, ())} | named
+    return frozenset(kind for kind in types if "*" in named or kind in through)
+
+
+def granted(asked: Iterable[str], held: Iterable[str]) -> tuple[str, ...]:
+    """The part of what is asked for that a client holds; a client without scopes of its own holds all.
+
+    A wildcard that is asked for gives what is held, and what is asked for singly passes under a wildcard that is held.
+    """
+    asked, held = tuple(dict.fromkeys(asked)), tuple(held)
+    if not held:
+        return tuple(scope for scope in asked if _SCOPE.fullmatch(scope))
+    if "*" in names(asked):
+        return held
+    wide = "*" in names(held)
+    return tuple(scope for scope in asked if _SCOPE.fullmatch(scope) and (wide or names([scope]) <= names(held)))

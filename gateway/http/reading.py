@@ -1,0 +1,135 @@
+"""Reading: the one way by which records leave over HTTP.
+
+What a page shows is written before it is opened: in one commit the access entry, which names the page, its rows and its
+patients, and one disclosure row per patient. Only then is anything decrypted, and each record is cut down to the
+client's view as the bytes are made. A search by content has to open what it may not show: its candidates are opened
+under an access entry of their own, and what matched is written as a page before it leaves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from gateway.access import Projection
+from gateway.errors import IntegrityViolated
+from gateway.flow.clock import micros
+from gateway.flow.merge import open_body
+from gateway.flow.places import change_place, change_row
+from gateway.flow.taking import opened
+from gateway.http.directory import Principal
+from gateway.http.house import House
+from gateway.store import reading
+from gateway.store.rows import Found
+from gateway.vault import Sealed
+
+PAGE = 1000
+"""The most records of one page: of one access entry."""
+
+
+class Shown(NamedTuple):
+    """One version of a record as a client may see it."""
+
+    change: Found
+    projection: Projection | None
+    """None when what is stored is not what was sealed."""
+
+    @property
+    def id(self) -> str:
+        """The record's id."""
+        return str(UUID(bytes=self.change.record_id))
+
+
+class Reader:
+    """Reads for one client. Its methods block: they are called in a thread."""
+
+    def __init__(self, house: House, principal: Principal) -> None:
+        self._house = house
+        self.principal = principal
+
+    def visible(self, change: Found) -> bool:
+        """Whether a row is of a type and at a clinic that the client may see."""
+        locations = self.principal.client.locations
+        return change.type in self.principal.types and (not locations or change.location in locations)
+
+    def show(self, rows: Sequence[Found]) -> list[Shown]:
+        """One page: written as disclosed, then opened and cut down to the view."""
+        if not rows:
+            return []
+        entry, unit = self._page(rows, opening=True)
+        self._house.store.write_sync(unit)
+        return self._open(rows, entry)
+
+    def search(self, rows: Sequence[Found], matches: Callable[[Shown], bool]) -> list[Shown]:
+        """Open candidates, keep what matches, and write that as disclosed before it is given out."""
+        if not rows:
+            return []
+        principal = self.principal
+        entry = self._house.audit.entry(
+            principal.tenant, action="access", actor=principal.actor, purpose=principal.client.purpose,
+            outcome="searched", changes=_named(rows), counts={"records": len(rows)},
+        )  # fmt: skip
+        self._house.store.write_sync(lambda connection: self._house.audit.append(connection, entry))
+        found = [one for one in self._open(rows, entry) if one.projection is not None and matches(one)]
+        if found:
+            _, unit = self._page([one.change for one in found], opening=False)
+            self._house.store.write_sync(unit)
+        return found
+
+    def _page(self, rows: Sequence[Found], *, opening: bool) -> tuple[Any, Callable[[Connection], None]]:
+        principal, house = self.principal, self._house
+        page = house.store.next_id("pages")
+        patients = _by_patient(rows)
+        entry = house.audit.entry(
+            principal.tenant, action="access" if opening else "read", actor=principal.actor,
+            purpose=principal.client.purpose, outcome="disclosed", pages=[page],
+            patients=[str(UUID(bytes=patient)) for patient in patients],
+            changes=_named(rows) if opening else (), counts={"records": len(rows), "patients": len(patients)},
+        )  # fmt: skip
+        view, now = bytes.fromhex(principal.view.version), micros()
+        told = [
+            {
+                "tenant": principal.tenant, "page": page, "patient": patient, "client": principal.client.id,
+                "records": sum(types.values()), "types": ",".join(sorted(types)), "view": view,
+                "recipient": principal.client.recipient, "purpose": principal.client.purpose, "at": now,
+            }
+            for patient, types in patients.items()
+        ]  # fmt: skip
+
+        def unit(connection: Connection) -> None:
+            house.audit.append(connection, entry)
+            reading.disclose(connection, told)
+
+        return entry, unit
+
+    def _open(self, rows: Sequence[Found], entry: Any) -> list[Shown]:
+        vault, tenant, view = self._house.vault, self.principal.tenant, self.principal.view
+        shown = []
+        with self._house.audit.grant(entry) as grant:
+            for row in rows:
+                place = change_place(tenant, row.record_id, row.version)
+                body = opened(vault, grant, place, Sealed(row.key_id, row.wrapped, row.box))
+                projection = None
+                if body is not None:
+                    try:
+                        projection = view.project(row.type, open_body(body))
+                    except IntegrityViolated:  # sealed well, but no record of its type: it is shown as damaged too
+                        projection = None
+                shown.append(Shown(row, projection))
+        return shown
+
+
+def _named(rows: Iterable[Found]) -> list[str]:
+    return [change_row(row.record_id, row.version) for row in rows]
+
+
+def _by_patient(rows: Iterable[Found]) -> dict[bytes, Counter[str]]:
+    found: dict[bytes, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        if row.patient is not None:
+            found[bytes(row.patient)][row.type] += 1
+    return found

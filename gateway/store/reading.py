@@ -1,0 +1,155 @@
+"""Statements of those who read: records in the order of lists, versions, and what each page told of whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
+
+from gateway.store.bulk import Bulk
+from gateway.store.rows import Found
+from gateway.store.schema import changes, records
+from gateway.store.schema_http import disclosures
+
+Values = Mapping[str, Any]
+_add_disclosures = Bulk(disclosures.insert())
+_newest = records.join(
+    changes,
+    (changes.c.tenant == records.c.tenant)
+    & (changes.c.lane == records.c.lane)
+    & (changes.c.position == records.c.position),
+)
+_range = (
+    select(changes)
+    .where(
+        changes.c.tenant == bindparam("tenant"),
+        changes.c.lane == bindparam("lane"),
+        changes.c.position > bindparam("after"),
+        changes.c.position <= bindparam("upto"),
+    )
+    .order_by(changes.c.position)
+)
+
+
+class Place(NamedTuple):
+    """Where a list stands: the last record's patient (None while records of no patient are listed) and id."""
+
+    patient: bytes | None
+    record: bytes
+
+
+class Wanted(NamedTuple):
+    """Which records a list holds; what is None or empty does not matter."""
+
+    type: str
+    patient: bytes | None = None
+    ids: Sequence[bytes] = ()
+    source: str | None = None
+    locations: Sequence[bytes] = ()
+    since: int | None = None
+    """Changed at this time or later, microseconds."""
+    before: int | None = None
+    """Changed before this time."""
+
+
+def listed(connection: Connection, tenant: str, wanted: Wanted, after: Place | None, most: int) -> Sequence[Found]:
+    """Newest versions of the records of one type that are there, by patient and record, with sealed content."""
+    found: list[Found] = []
+    if wanted.patient is None and (after is None or after.patient is None):
+        found += _list(connection, tenant, wanted, _of_nobody(after), most)
+        after = None
+    if len(found) < most:
+        found += _list(connection, tenant, wanted, _of_patients(after), most - len(found))
+    return found
+
+
+def _of_nobody(after: Place | None) -> ColumnElement[bool]:
+    chosen = records.c.patient.is_(None)
+    return chosen if after is None else chosen & (records.c.record_id > after.record)
+
+
+def _of_patients(after: Place | None) -> ColumnElement[bool]:
+    if after is None or after.patient is None:
+        return records.c.patient.is_not(None)
+    later = (records.c.patient == after.patient) & (records.c.record_id > after.record)
+    return (records.c.patient >= after.patient) & ((records.c.patient > after.patient) | later)
+
+
+def _list(
+    connection: Connection, tenant: str, wanted: Wanted, place: ColumnElement[bool], most: int
+) -> Sequence[Found]:
+    query = (
+        select(changes)
+        .select_from(_newest)
+        .where(records.c.tenant == tenant, records.c.type == wanted.type, records.c.removed.is_(False), place)
+        .order_by(records.c.patient, records.c.record_id)
+        .limit(most)
+    )
+    for chosen in _filters(wanted):
+        query = query.where(chosen)
+    return connection.execute(query).fetchall()
+
+
+def _filters(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    if wanted.patient is not None:
+        yield records.c.patient == wanted.patient
+    if wanted.ids:
+        yield records.c.record_id.in_(wanted.ids)
+    if wanted.source is not None:
+        yield records.c.source == wanted.source
+    if wanted.locations:
+        yield changes.c.location.in_(wanted.locations)
+    if wanted.since is not None:
+        yield changes.c.at >= wanted.since
+    if wanted.before is not None:
+        yield changes.c.at < wanted.before
+
+
+def newest(connection: Connection, tenant: str, ids: Sequence[bytes]) -> Sequence[Found]:
+    """Newest versions of these records, removed ones too."""
+    query = select(changes).select_from(_newest).where(records.c.tenant == tenant, records.c.record_id.in_(ids))
+    return connection.execute(query).fetchall()
+
+
+def version(connection: Connection, tenant: str, record_id: bytes, number: int) -> Found | None:
+    """One version of a record."""
+    query = select(changes).where(
+        changes.c.tenant == tenant,
+        changes.c.record_id == record_id,
+        changes.c.version == number,
+        changes.c.kind != "barrier",
+    )
+    return connection.execute(query).one_or_none()
+
+
+def span(connection: Connection, tenant: str, lane: int, after: int, upto: int) -> Sequence[Found]:
+    """All changes of one stretch of a lane, with sealed content."""
+    return connection.execute(_range, {"tenant": tenant, "lane": lane, "after": after, "upto": upto}).fetchall()
+
+
+def disclose(connection: Connection, rows: Sequence[Values]) -> None:
+    """Write what one page tells of whom."""
+    _add_disclosures(connection, rows)
+
+
+def disclosed_of(connection: Connection, tenant: str, patient: bytes) -> Sequence[Found]:
+    """What pages told of one patient, oldest first."""
+    query = (
+        select(disclosures)
+        .where(disclosures.c.tenant == tenant, disclosures.c.patient == patient)
+        .order_by(disclosures.c.at, disclosures.c.page)
+    )
+    return connection.execute(query).fetchall()
+
+
+def disclosed(connection: Connection, tenant: str) -> Iterator[Found]:
+    """(page, patient, view) of everything that pages told."""
+    query = select(disclosures.c.page, disclosures.c.patient, disclosures.c.view).where(disclosures.c.tenant == tenant)
+    return iter(connection.execute(query, execution_options={"yield_per": 5000}))
+
+
+def disclosure_count(connection: Connection, tenant: str) -> int:
+    """How many patients were told of on how many pages, multiplied out."""
+    query = select(func.count()).select_from(disclosures).where(disclosures.c.tenant == tenant)
+    return connection.execute(query).scalar_one()
