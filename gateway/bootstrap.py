@@ -23,12 +23,15 @@ from gateway.diagnosis import Configured, check_plugins
 from gateway.errors import IntegrityViolated, InvalidConfiguration, StoreUnavailable
 from gateway.flow.clock import iso, micros
 from gateway.flow.deliver import Deliverer
+from gateway.flow.derived import Reaction
 from gateway.flow.dispatch import Route
+from gateway.flow.gather import Gatherer
 from gateway.flow.handoff import Handoff
 from gateway.flow.normalize import Normalizer
+from gateway.flow.react import Deriver, Reactors
 from gateway.flow.receive import Receiver
 from gateway.flow.route import Filter
-from gateway.flow.source import Source
+from gateway.flow.source import Origin, Source
 from gateway.flow.texts import keep_texts
 from gateway.hookspecs import Adapter, Hooked, OpenSink
 from gateway.mapping import Mapping
@@ -70,6 +73,7 @@ class Gateway:
     seals: dict[str, Seal]
     sources: dict[tuple[str, str], Source]
     views: dict[str, View]
+    reactions: dict[tuple[str, str], Reaction] = field(default_factory=dict)
     handoff: Handoff = field(default_factory=lambda: Handoff(HANDOFF_BYTES))
     deliverers: list[Deliverer] = field(default_factory=list)
     news: list[Callable[[str], None]] = field(default_factory=list)
@@ -80,7 +84,12 @@ class Gateway:
         """Names of the clinic groups."""
         return [tenant.name for tenant in self.settings.tenants]
 
-    def receiver(self, source: Source) -> Receiver:
+    @property
+    def origins(self) -> dict[tuple[str, str], Origin]:
+        """All that messages come from, by tenant and name: sources, and reactors."""
+        return {**self.sources, **self.reactions}
+
+    def receiver(self, source: Origin) -> Receiver:
         """The intake of one source."""
         limits = self.settings.limits
         return Receiver(
@@ -90,7 +99,14 @@ class Gateway:
 
     def normalizer(self, changed: Callable[[str], None]) -> Normalizer:
         """The thread that settles messages; ``changed`` is told the tenant after each batch, on that thread."""
-        return Normalizer(self.sources, self.store, self.vault, self.audit, self.handoff, changed)
+        return Normalizer(self.origins, self.store, self.vault, self.audit, self.handoff, changed)
+
+    def derivers(self) -> list[Deriver]:
+        """The configured reactors, ready to take steps."""
+        return [
+            Deriver(one, Gatherer(one, self.store, self.vault, self.audit), self.store, self.receiver(one))
+            for one in self.reactions.values()
+        ]
 
     def check_witness(self) -> None:
         """Refuse to go on with a database that is older than what its witness has seen.
@@ -191,13 +207,17 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
     gateway.check_witness()
     loop = asyncio.get_running_loop()
 
+    reactors = Reactors(gateway.derivers())
+
     def changed(tenant: str) -> None:
+        reactors.wake()
         loop.call_soon_threadsafe(_wake, gateway, tenant)
 
     normalizer = gateway.normalizer(changed)
     openings: list[asyncio.Event] = []
     if "worker" in roles:
         normalizer.start()
+        reactors.start()
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_sequence(gateway))
@@ -221,6 +241,7 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
             ready()
     finally:
         if "worker" in roles:
+            await asyncio.to_thread(reactors.stop)
             await asyncio.to_thread(normalizer.stop)
         lock.close()
 
@@ -338,6 +359,10 @@ def _prepare(gateway: Gateway) -> None:
         adapter = gateway.registry.adapters[source.adapter]
         bound = bind_source(source, adapter, gateway.configured.sources[source.name])
         gateway.sources[source.tenant, source.name] = bound
+    for one in gateway.settings.reactors:
+        config = gateway.configured.reactors[one.name]
+        reaction = Reaction(one.tenant, one.name, gateway.registry.reactors[one.reactor], config)
+        gateway.reactions[one.tenant, reaction.name] = reaction
     witness = gateway.settings.keys.keystore.parent
     for tenant in gateway.tenants:
         signer = Signer(tenant, gateway.vault.signing_key(tenant))
@@ -348,6 +373,7 @@ def _prepare(gateway: Gateway) -> None:
         for tenant in gateway.tenants:
             journal.ensure_lanes(connection, tenant)
         texts = [(source.mapping_hash, "mapping", source.mapping.text) for source in gateway.sources.values()]
+        texts += [(one.mapping_hash, "reactor", one.text) for one in gateway.reactions.values()]
         texts += [(bytes.fromhex(view.version), "view", view.text) for view in gateway.views.values()]
         keep_texts(connection, gateway.audit, gateway.tenants, texts)
 

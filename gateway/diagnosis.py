@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args
 
 import msgspec
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 """What names in ``gateway.toml`` are made of: safe in file names, metrics and logs."""
+REACTOR_NAME = r"^[a-z0-9][a-z0-9-]{0,47}$"
+"""The same, shorter: its source is called ``reactor.`` and the name."""
+SOURCE_NAME = r"^(reactor\.)?[a-z0-9][a-z0-9-]{0,62}$"
 Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -67,6 +71,7 @@ class Configured(NamedTuple):
     sources: dict[str, BaseModel]
     routes: dict[str, BaseModel]
     keys: BaseModel
+    reactors: Mapping[str, BaseModel] = MappingProxyType({})
 
 
 def check_plugins(settings: Settings, registry: Registry, folder: Path, text: str = "") -> Configured:
@@ -89,6 +94,8 @@ def check_plugins(settings: Settings, registry: Registry, folder: Path, text: st
     ]
     for number, source in enumerate(settings.sources):
         tables.append((("sources", number), "adapter", source.adapter, registry.adapters, source.config))
+    for number, reactor in enumerate(settings.reactors):
+        tables.append((("reactors", number), "reactor", reactor.reactor, registry.reactors, reactor.config))
     for number, route in enumerate(settings.routes):
         tables.append((("routes", number), "sink", route.sink, registry.sinks, route.config))
     for place, key, name, parts, table in tables:
@@ -103,13 +110,36 @@ def check_plugins(settings: Settings, registry: Registry, folder: Path, text: st
     if settings.mode == "production" and ("keys",) in found:
         weaknesses = registry.key_providers[provider].weaknesses(found["keys",], settings.data_folders())
         problems += [problem_at(f"Production mode refuses: {weakness}", ("keys",), text, "") for weakness in weaknesses]
+    problems += _circles(settings, registry, text)
     if problems:
         raise InvalidSettings("gateway.toml", problems)
     return Configured(
         {source.name: found["sources", number] for number, source in enumerate(settings.sources)},
         {route.name: found["routes", number] for number, route in enumerate(settings.routes)},
         found["keys",],
+        {reactor.name: found["reactors", number] for number, reactor in enumerate(settings.reactors)},
     )
+
+
+def _circles(settings: Settings, registry: Registry, text: str) -> Iterator[Problem]:
+    """Reactors that read what they make, alone or by way of others of their tenant: they might never come to rest."""
+    for number, one in enumerate(settings.reactors):
+        if one.reactor not in registry.reactors:
+            continue
+        start = registry.reactors[one.reactor].info
+        peers = [
+            registry.reactors[other.reactor].info
+            for other in settings.reactors
+            if other.tenant == one.tenant and other.reactor in registry.reactors
+        ]
+        reached, grown = start.writes, start.writes
+        while grown:
+            grown = frozenset().union(*(peer.writes for peer in peers if peer.reads & reached)) - reached
+            reached |= grown
+        if reached & start.reads:
+            named = ", ".join(sorted(reached & start.reads))
+            what = f"This reactor would be shown what follows from what it makes: {named}"
+            yield problem_at(what, ("reactors", number, "reactor"), text, "Take out one of the reactors in the circle.")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -195,7 +225,7 @@ def _explained(model: type[BaseModel], kind: str, message: str, place: Location,
     described = _described(model, inside)
     if kind == "missing":
         what = "This setting is missing"
-    elif kind == "string_pattern_mismatch" and NAME in message:
+    elif kind == "string_pattern_mismatch" and any(name in message for name in (NAME, REACTOR_NAME, SOURCE_NAME)):
         what = "A name is made of lower-case letters, digits and hyphens, at most 63"
     return problem_at(what[0].upper() + what[1:], place, text, described)
 
@@ -231,15 +261,19 @@ def _described(model: type[BaseModel], place: Location) -> str:
 
 def _cross_checks(document: Mapping[str, Any], text: str) -> Iterator[Problem]:
     """Read from the document itself, so they are told together with mistakes of single settings."""
-    tenants, sources, routes = (_tables(document, key) for key in ("tenants", "sources", "routes"))
+    tenants, sources, routes, reactors = (
+        _tables(document, key) for key in ("tenants", "sources", "routes", "reactors")
+    )
     views = document.get("views")
     views = views if isinstance(views, dict) else {}
     owner = {_text(source, "name"): _text(source, "tenant") for source in sources}
+    owner |= {f"reactor.{_text(reactor, 'name')}": _text(reactor, "tenant") for reactor in reactors}
     return chain(
         *(
             _repeats(key, tables, text)
-            for key, tables in (("tenants", tenants), ("sources", sources), ("routes", routes))
+            for key, tables in (("tenants", tenants), ("sources", sources), ("routes", routes), ("reactors", reactors))
         ),
+        _unknown(("reactors", reactors), "tenant", [_text(tenant, "name") for tenant in tenants], text),
         _unknown(("sources", sources), "tenant", [_text(tenant, "name") for tenant in tenants], text),
         _unknown(("routes", routes), "tenant", [_text(tenant, "name") for tenant in tenants], text),
         _unknown(("routes", routes), "view", [*views, *built_in()], text),

@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from gateway.diagnosis import NAME, InvalidSettings, Problem, diagnose
+from gateway.diagnosis import NAME, REACTOR_NAME, SOURCE_NAME, InvalidSettings, Problem, diagnose
 from gateway.secret import Secret, located, resolve_secret
 
 __all__ = [
-    "Data", "Http", "Keys", "Limits", "Log", "Part", "Route", "Secret", "Settings", "Source", "StorePart", "Tenant",
-    "Zone", "load", "parse", "resolve_secret", "starter_toml",
+    "Data", "Http", "Keys", "Limits", "Log", "Part", "Reactor", "Route", "Secret", "Settings", "Source", "StorePart",
+    "Tenant", "Zone", "load", "parse", "resolve_secret", "starter_toml",
 ]  # fmt: skip
 
 EMBEDDED = "embedded"
@@ -52,6 +52,7 @@ def _store_url(url: str) -> str:
 
 
 Name = Annotated[str, Field(pattern=NAME)]
+SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
@@ -108,13 +109,24 @@ class Source(Part):
     config: dict[str, Any] = Field(default_factory=dict, description="The adapter's own settings.")
 
 
+class Reactor(Part):
+    """``[[reactors]]``."""
+
+    name: str = Field(pattern=REACTOR_NAME, description="One reactor at one tenant; its source is reactor.<name>.")
+    tenant: Name = Field(description="The tenant whose records it reads.")
+    reactor: Name = Field(description="The reactor that derives.")
+    config: dict[str, Any] = Field(default_factory=dict, description="The reactor's own settings.")
+
+
 class Route(Part):
     """``[[routes]]``."""
 
     name: Name = Field(description="One feed to one system outside.")
     tenant: Name = Field(description="The tenant whose changes it carries.")
     sink: Name = Field(description="The sink that delivers.")
-    sources: tuple[Name, ...] = Field(default=(), description="Only changes of these sources; all when empty.")
+    sources: tuple[SourceName, ...] = Field(
+        default=(), description="Only changes of these sources, reactor.<name> for derived ones; all when empty."
+    )
     types: tuple[str, ...] = Field(
         default=(), description="Only these record types; all that the view grants when empty."
     )
@@ -214,6 +226,7 @@ class Settings(Part):
     keys: Keys = Field(default=Keys(), description="Which keys.")
     tenants: tuple[Tenant, ...] = Field(min_length=1, description="The clinic groups.")
     sources: tuple[Source, ...] = Field(default=(), description="The systems that bring messages in.")
+    reactors: tuple[Reactor, ...] = Field(default=(), description="What derives records from records.")
     routes: tuple[Route, ...] = Field(default=(), description="The feeds to systems outside.")
     views: dict[Name, dict[str, tuple[str, ...]]] = Field(
         default_factory=dict, description="Named field lists: per record type the paths a route may see."
@@ -223,12 +236,13 @@ class Settings(Part):
     log: Log = Field(default=Log(), description="What is logged.")
 
     def plugin_names(self) -> tuple[str, ...]:
-        """The entry points to load: one per adapter, sink and key provider in use, pins first.
+        """The entry points to load: one per adapter, reactor, sink and key provider in use, pins first.
 
         A plugin carries the name of what it offers; that of a key provider begins with ``keys-``.
         """
         pinned = {pin.rpartition(":")[2] for pin in self.plugins}
         used = [source.adapter for source in self.sources] + [route.sink for route in self.routes]
+        used += [reactor.reactor for reactor in self.reactors]
         used.append(f"keys-{self.keys.provider}")
         return (*self.plugins, *(name for name in dict.fromkeys(used) if name not in pinned))
 

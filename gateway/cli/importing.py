@@ -16,6 +16,7 @@ from gateway.bootstrap import Gateway, open_gateway, take_lock
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, read
 from gateway.errors import InvalidConfiguration
 from gateway.flow.preview import Preview, preview_source
+from gateway.flow.react import settle
 from gateway.flow.source import Source
 from gateway.hookspecs import Adapter
 from gateway.model.exchange import Finding, Item
@@ -80,9 +81,13 @@ def _import_all(gateway: Gateway, files: Sequence[Path], named: str, *, quiet: b
         return totals | {"pending": gateway.handoff.unsettled}
     with lock:
         normalizer = gateway.normalizer(lambda _: None)
-        for tenant in gateway.tenants:
-            while normalizer.step(tenant) or not gateway.handoff.is_live(tenant):
-                pass
+        derivers = gateway.derivers()
+        while True:
+            for tenant in gateway.tenants:
+                while normalizer.step(tenant) or not gateway.handoff.is_live(tenant):
+                    pass
+            if not settle(derivers):
+                break
     return totals | {"pending": 0}
 
 

@@ -132,7 +132,7 @@ def explain(
     record_bytes(record)
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        explainer = Explainer(name, gateway.store, gateway.vault, gateway.audit, gateway.sources, actor())
+        explainer = Explainer(name, gateway.store, gateway.vault, gateway.audit, gateway.origins, actor())
         found = explainer.explain(record, field)
     if json_:
         as_json(found)
@@ -141,6 +141,10 @@ def explain(
         typer.echo(f"{label:12} {getattr(found, label)}")
     if not found.same_code:
         typer.echo("note         the adapter has changed since; the steps below are those of today's")
+    if found.derived_from:
+        rows = [(one.type, one.record_id, one.version, one.source) for one in found.derived_from]
+        table("Derived from", ("type", "id", "version", "source"), rows)
+        return
     steps = [[step.get(name, "") for name in ("field", "path", "raw", "rule", "result")] for step in found.steps]
     table("Steps", ("field", "path", "as sent", "rule", "result"), steps)
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from gateway.audit import AuditLog
 from gateway.flow.clock import micros
 from gateway.flow.places import message_place
-from gateway.flow.source import Source
+from gateway.flow.source import Origin
 from gateway.store import messages
 from gateway.store.opening import Store
 from gateway.vault import Vault
@@ -29,7 +29,7 @@ class Evidence(msgspec.Struct, frozen=True):
 class EvidenceRoom:
     """Keeps the evidence of one source."""
 
-    def __init__(self, source: Source, store: Store, vault: Vault, audit: AuditLog) -> None:
+    def __init__(self, source: Origin, store: Store, vault: Vault, audit: AuditLog) -> None:
         self._source = source
         self._store = store
         self._vault = vault

@@ -11,9 +11,10 @@ import msgspec
 from gateway.audit import AuditLog
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import iso
+from gateway.flow.derived import Member, Reaction, members_named
 from gateway.flow.merge import open_stored
 from gateway.flow.places import change_place, change_row, context_place, message_place
-from gateway.flow.source import Source
+from gateway.flow.source import Origin, Source
 from gateway.mapping import Mapping
 from gateway.store import journal, messages
 from gateway.store.opening import Store
@@ -36,6 +37,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     mapping: str
     same_code: bool
     steps: list[dict[str, Any]]
+    derived_from: tuple[Member, ...] = ()
+    """For what a reactor made: each record it followed from, as it was then."""
 
 
 class Explainer:
@@ -47,7 +50,7 @@ class Explainer:
         store: Store,
         vault: Vault,
         audit: AuditLog,
-        sources: dict[tuple[str, str], Source],
+        sources: dict[tuple[str, str], Origin],
         actor: str,
     ) -> None:
         self._tenant = tenant
@@ -98,20 +101,12 @@ class Explainer:
                 fix="Add the source to gateway.toml again.",
             )  # fmt: skip
         body, context = self._open_message(message)
-        mapping = self._mapping(change, source).traced()
-        source.adapter.normalizer(source.config, mapping)(body, context)
-        top = field.partition(".")[0]
-        steps = [
-            {
-                "field": step.field,
-                "path": step.path,
-                "raw": None if step.raw is None else str(step.raw),
-                "rule": f"{step.rule_file}: {step.rule_key}",
-                "result": None if step.result is None else str(step.result),
-            }
-            for step in mapping.steps
-            if step.record == change.type and re.split(r"[.\[]", step.field, maxsplit=1)[0] == top
-        ]
+        members: tuple[Member, ...] = ()
+        steps: list[dict[str, Any]] = []
+        if isinstance(source, Reaction):
+            members = members_named(body)
+        elif isinstance(source, Source):
+            steps = self._steps(change, source, field, body, context)
         return Explanation(
             record_id=str(UUID(bytes=change.record_id)),
             type=change.type,
@@ -126,7 +121,25 @@ class Explainer:
             mapping=change.mapping.hex() if change.mapping else "",
             same_code=change.adapter == source.label,
             steps=steps,
+            derived_from=members,
         )
+
+    def _steps(self, change: Any, source: Source, field: str, body: bytes, context: bytes) -> list[dict[str, Any]]:
+        """What each mapping rule that touched the field read and made."""
+        mapping = self._mapping(change, source).traced()
+        source.adapter.normalizer(source.config, mapping)(body, context)
+        top = field.partition(".")[0]
+        return [
+            {
+                "field": step.field,
+                "path": step.path,
+                "raw": None if step.raw is None else str(step.raw),
+                "rule": f"{step.rule_file}: {step.rule_key}",
+                "result": None if step.result is None else str(step.result),
+            }
+            for step in mapping.steps
+            if step.record == change.type and re.split(r"[.\[]", step.field, maxsplit=1)[0] == top
+        ]
 
     def _mapping(self, change: Any, source: Source) -> Mapping:
         """The mapping that made the change, from its kept text, even if the source has a newer one."""

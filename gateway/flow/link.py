@@ -33,10 +33,11 @@ class LinkedPatch(msgspec.Struct, frozen=True):
     into: bytes | None
 
 
-def link(patch: Patch, ids: RecordIds) -> LinkedPatch:
+def link(patch: Patch, ids: RecordIds, *, foreign: bool = True) -> LinkedPatch:
     """Resolve one patch for its tenant and source.
 
-    The native id is kept in the record as ``native_id``, inside what is sealed.
+    The native id is kept in the record as ``native_id``, inside what is sealed. Without ``foreign`` the patch names its
+    patient by record id, as a reactor does.
     """
     fields = dict(patch.fields)
     for name in fields if patch.references is None else patch.references:
@@ -53,7 +54,7 @@ def link(patch: Patch, ids: RecordIds) -> LinkedPatch:
         type=patch.type,
         native_id=patch.native_id,
         record_id=_bytes(ids(patch.type, patch.native_id)),
-        patient=None if patch.patient is None else _bytes(ids("Patient", patch.patient)),
+        patient=None if patch.patient is None else _bytes(ids("Patient", patch.patient) if foreign else patch.patient),
         location=_bytes(location) if isinstance(location, str) and patch.type != "Location" else None,
         fields=fields,
         operation=patch.operation,

@@ -23,7 +23,7 @@ from gateway.flow.link import LinkedPatch, link
 from gateway.flow.merge import Current, Folded, fold_message, open_parts
 from gateway.flow.normalize_write import BatchWriter, Conflict, Settled
 from gateway.flow.places import change_place, change_row
-from gateway.flow.source import Source
+from gateway.flow.source import Origin
 from gateway.flow.taking import BATCH, Taker, opened
 from gateway.flow.words import stored_word
 from gateway.model.patch import Normalized
@@ -57,7 +57,7 @@ class Normalizer:
 
     def __init__(
         self,
-        sources: Mapping[tuple[str, str], Source],
+        sources: Mapping[tuple[str, str], Origin],
         store: Store,
         vault: Vault,
         audit: AuditLog,
@@ -180,9 +180,10 @@ class Normalizer:
         if isinstance(result, Rejection):
             return result, []
         source, vault = message.source, self._vault
+        foreign = self._sources[tenant, source].foreign
         try:
             return result, [
-                link(patch, lambda kind, native: vault.record_id(tenant, source, kind, native))
+                link(patch, lambda kind, native: vault.record_id(tenant, source, kind, native), foreign=foreign)
                 for patch in result.patches
             ]
         except RejectMessage as error:

@@ -14,7 +14,7 @@ from gateway.flow.handoff import Arrived
 from gateway.flow.lanes import journal_lane
 from gateway.flow.merge import NewVersion
 from gateway.flow.places import change_place, message_place
-from gateway.flow.source import Source
+from gateway.flow.source import Origin
 from gateway.flow.words import stored_word
 from gateway.store import journal, messages
 from gateway.store.rows import RowExists
@@ -45,7 +45,7 @@ class BatchWriter:
     """Seals a batch once, and writes it as often as conflicts demand."""
 
     def __init__(
-        self, tenant: str, vault: Vault, audit: AuditLog, sources: Mapping[tuple[str, str], Source],
+        self, tenant: str, vault: Vault, audit: AuditLog, sources: Mapping[tuple[str, str], Origin],
         patient_keys: Mapping[bytes, int],
     ) -> None:  # fmt: skip
         self._tenant = tenant
@@ -121,7 +121,7 @@ class BatchWriter:
                 rows.append(twin)
         return rows
 
-    def _row(self, message: Arrived, source: Source | None, change: NewVersion, box: Sealed) -> dict[str, Any]:
+    def _row(self, message: Arrived, source: Origin | None, change: NewVersion, box: Sealed) -> dict[str, Any]:
         current = change.current
         return {
             "tenant": self._tenant, "lane": journal_lane(message.source, current.patient), "position": 0,

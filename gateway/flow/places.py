@@ -24,3 +24,13 @@ def change_row(record_id: bytes, version: int) -> str:
     """The name under which access entries list one version of a record."""
     text = record_id.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}/{version}"
+
+
+def group_place(tenant: str, reactor: str, group: bytes) -> Place:
+    """What a reactor's group is called, and what it made."""
+    return Place(tenant, "reactor_groups", "box", row_bytes(group_row(reactor, group)))
+
+
+def group_row(reactor: str, group: bytes) -> str:
+    """The name under which access entries list a reactor's group."""
+    return f"{reactor}/{group.hex()}"

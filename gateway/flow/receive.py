@@ -22,7 +22,7 @@ from gateway.flow.evidence import EvidenceRoom, outcome_row
 from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.lanes import intake_lane
 from gateway.flow.places import context_place, message_place
-from gateway.flow.source import Source
+from gateway.flow.source import Origin
 from gateway.flow.words import stored_word
 from gateway.model.exchange import Finding, Item, Receipt
 from gateway.store import messages
@@ -33,6 +33,10 @@ Done = Callable[[Receipt | Exception], None]
 IN_FLIGHT = 2
 """Units of one source on their way to the writer at a time: one being committed, one being gathered behind it."""
 MOST_PER_UNIT = 512
+
+
+def _at_once(function: Callable[..., object], *arguments: object) -> None:
+    function(*arguments)
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):
@@ -55,7 +59,7 @@ class Receiver:
 
     def __init__(
         self,
-        source: Source,
+        source: Origin,
         store: Store,
         vault: Vault,
         audit: AuditLog,
@@ -70,7 +74,7 @@ class Receiver:
         self._audit = audit
         self._handoff = handoff
         self._evidence = EvidenceRoom(source, store, vault, audit)
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._most_unsettled = most_unsettled
         self._gathered: list[tuple[Item, Done]] = []
         self._in_flight = 0
@@ -78,7 +82,7 @@ class Receiver:
 
     def submit(self, item: Item, done: Done) -> None:
         """Store one message; ``done`` hears of it once it is synced."""
-        refusal = self._refusal(item)
+        refusal = self.refusal(item)
         if refusal is not None:
             done(refusal)
             return
@@ -89,26 +93,40 @@ class Receiver:
         self, items: Sequence[Item], *, stream: str = "", cursor: str | None = None, findings: Sequence[Finding] = ()
     ) -> Sequence[Receipt]:
         """Store the messages of one page or file step in one commit, with its findings and the stream's new cursor."""
+        evidence = [self._evidence.seal(found.body, "AA", found.reason, found.where, found.fix) for found in findings]
+
+        def beside(connection: Connection) -> None:
+            self._evidence.keep(connection, evidence, "quarantined")
+            if cursor is not None:
+                messages.set_cursor(connection, self._source.tenant, self._source.name, stream, cursor, micros())
+
+        call = asyncio.get_running_loop().call_soon_threadsafe
+        return await asyncio.wrap_future(self.hand_in(items, beside, call))
+
+    def hand_in(
+        self, items: Sequence[Item], beside: Callable[[Connection], None], call: Callable[..., object] = _at_once
+    ) -> Future[list[Receipt]]:
+        """Store messages and run ``beside`` in one commit, from any thread; the future resolves once it is synced.
+
+        ``call`` runs what offers the messages to the normalizer: at once on the writer's thread, or on a loop of which
+        the source's other messages are offered.
+        """
         for item in items:
-            refusal = self._refusal(item)
+            refusal = self.refusal(item)
             if refusal is not None:
                 raise refusal
         contexts = self._seal_contexts(items)
         prepared = [self._prepare(item, contexts) for item in items]
-        evidence = [self._evidence.seal(found.body, "AA", found.reason, found.where, found.fix) for found in findings]
 
         def unit(connection: Connection) -> list[Receipt]:
             messages.add_contexts(connection, [row for _, row in contexts.values()])
             receipts = self._insert(connection, prepared)
-            self._evidence.keep(connection, evidence, "quarantined")
-            if cursor is not None:
-                messages.set_cursor(connection, self._source.tenant, self._source.name, stream, cursor, micros())
+            beside(connection)
             return receipts
 
         future = self._store.submit(unit)
-        loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda ended: loop.call_soon_threadsafe(self._offer_stored, ended, prepared))
-        return await asyncio.wrap_future(future)
+        future.add_done_callback(lambda ended: call(self._offer_stored, ended, prepared))
+        return future
 
     async def cursor(self, stream: str) -> str | None:
         """The cursor that was committed last for this stream."""
@@ -119,7 +137,7 @@ class Receiver:
     ) -> None:
         """Keep the evidence of bytes answered with AE or AR; it is never released."""
         try:
-            evidence = self._evidence.seal(frame[: self._most_bytes], answer, reason, where)
+            evidence = self._evidence.seal(frame[: self.most_bytes], answer, reason, where)
         except GatewayError as error:
             done(error)
             return
@@ -127,11 +145,12 @@ class Receiver:
         future = self._store.submit(lambda connection: self._evidence.keep(connection, [evidence], "refused"))
         future.add_done_callback(lambda ended: loop.call_soon_threadsafe(done, _told(ended)))
 
-    def _refusal(self, item: Item) -> Exception | None:
-        if len(item.body) > self._most_bytes:
+    def refusal(self, item: Item) -> Exception | None:
+        """Why this message cannot be stored now, if so: it is too large, or too many wait."""
+        if len(item.body) > self.most_bytes:
             return LimitExceeded(
                 "message-too-large",
-                f"The message is longer than {self._most_bytes} bytes",
+                f"The message is longer than {self.most_bytes} bytes",
                 fix="Raise limits.message_bytes if such messages are expected.",
             )
         if self._handoff.unsettled >= self._most_unsettled:
@@ -194,20 +213,13 @@ class Receiver:
             self._source.tenant,
             [
                 Arrived(
-                    p.message_id,
-                    name,
-                    p.item.kind,
-                    p.lane,
-                    p.item.body,
-                    p.item.context,
-                    p.key_id,
-                    p.wrapped,
+                    p.message_id, name, p.item.kind, p.lane, p.item.body, p.item.context, p.key_id, p.wrapped,
                     p.received_at,
                 )
                 for p, receipt in zip(prepared, receipts, strict=True)
                 if not receipt.repeat
             ],
-        )
+        )  # fmt: skip
 
     def _seal_contexts(self, items: Sequence[Item]) -> dict[bytes, tuple[int, dict[str, Any]]]:
         sealed: dict[bytes, tuple[int, dict[str, Any]]] = {}
@@ -267,25 +279,18 @@ class Receiver:
                 same[p.digest] = p.message_id
                 waiting.append(
                     {
-                        "tenant": tenant,
-                        "lane": p.lane,
-                        "message_id": p.message_id,
-                        "key_id": p.key_id,
-                        "wrapped": p.wrapped,
+                        "tenant": tenant, "lane": p.lane, "message_id": p.message_id,
+                        "key_id": p.key_id, "wrapped": p.wrapped,
                     }
-                )
+                )  # fmt: skip
             else:
                 repeats.append(outcome_row(tenant, p.message_id, "suppressed", "repeat", self._source.label))
         messages.add(connection, rows, waiting)
         messages.settle(connection, repeats, [])
         entry = self._audit.entry(
-            tenant,
-            action="receive",
-            actor=f"source:{source}",
-            purpose="intake",
-            messages=[p.message_id for p in prepared],
-            outcome="stored",
-        )
+            tenant, action="receive", actor=f"source:{source}", purpose="intake",
+            messages=[p.message_id for p in prepared], outcome="stored",
+        )  # fmt: skip
         self._audit.append(connection, entry)
         return receipts
 

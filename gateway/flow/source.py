@@ -4,12 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import BaseModel
 
 from gateway.hookspecs import Adapter
 from gateway.mapping import Mapping
 from gateway.model.patch import Normalized
+
+
+class Origin(Protocol):
+    """Whatever messages come from: a configured source, or a reactor whose derivations are messages too."""
+
+    @property
+    def tenant(self) -> str:
+        """The tenant it belongs to."""
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in the tenant."""
+
+    @property
+    def normalize(self) -> Callable[[bytes, bytes], Normalized]:
+        """What its messages mean; pure."""
+
+    @property
+    def label(self) -> str:
+        """Name and version of the code behind ``normalize``."""
+
+    @property
+    def mapping_hash(self) -> bytes:
+        """Hash of the kept text that, with the code, decides what a message means."""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether references and patients are told by the source's own ids; else they are record ids already."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +57,7 @@ class Source:
     normalize: Callable[[bytes, bytes], Normalized]
     label: str
     mapping_hash: bytes
+    foreign: bool = True
 
     @classmethod
     def bind(cls, tenant: str, name: str, adapter: Adapter, config: BaseModel, mapping: Mapping) -> Source:

@@ -23,15 +23,18 @@ from gateway.access import View
 from gateway.audit import AuditLog, AuditReport, FileWitness, Sequencer, Signer, verify_audit
 from gateway.errors import InvalidContent
 from gateway.flow.deliver import Deliverer
+from gateway.flow.derived import Reaction
 from gateway.flow.dispatch import Route
+from gateway.flow.gather import Gatherer
 from gateway.flow.handoff import Handoff
 from gateway.flow.ledger import Ledger, recount_tenant
 from gateway.flow.normalize import Normalizer
+from gateway.flow.react import Deriver
 from gateway.flow.receive import Receiver
 from gateway.flow.route import Filter
-from gateway.flow.source import Source
-from gateway.flow.texts import keep_texts
-from gateway.hookspecs import Adapter, OpenSink
+from gateway.flow.source import Origin, Source
+from gateway.flow.texts import Text, keep_texts
+from gateway.hookspecs import Adapter, OpenSink, Reactor
 from gateway.mapping import Mapping
 from gateway.model.exchange import HELD, Delivered, Delivery, Dispatch, Finding, Item, Outcome, Receipt, SinkInfo
 from gateway.model.identity import Ref
@@ -161,7 +164,7 @@ class Parts:
     audit: AuditLog = field(init=False)
     vault: Vault = field(init=False)
     handoff: Handoff = field(init=False)
-    sources: dict[tuple[str, str], Source] = field(init=False)
+    sources: dict[tuple[str, str], Origin] = field(init=False)
     normalizer: Normalizer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -174,7 +177,9 @@ class Parts:
 
     def _prepare(self, connection: Connection) -> None:
         journal.ensure_lanes(connection, TENANT)
-        texts = [(source.mapping_hash, "mapping", f"mapping of {source.name}") for source in self.sources.values()]
+        texts: list[Text] = [
+            (source.mapping_hash, "mapping", f"mapping of {source.name}") for source in self.sources.values()
+        ]
         keep_texts(connection, self.audit, [TENANT], [*texts, (bytes.fromhex(VIEW.version), "view", VIEW.text)])
 
     def close(self) -> None:
@@ -190,6 +195,16 @@ class Parts:
     def normalizing(self, changed: Callable[[str], None] = lambda tenant: None) -> Normalizer:
         """A normalizer whose thread is not started: the test takes its steps."""
         return Normalizer(self.sources, self.store, self.vault, self.audit, self.handoff, changed)
+
+    def reacting(self, reactor: Reactor, config: Any = NO_CONFIG, name: str = "counting") -> Deriver:
+        """A configured reactor, ready to take steps."""
+        reaction = Reaction(TENANT, name, reactor, config or reactor.config())
+        self.sources[TENANT, reaction.name] = reaction
+        self.store.write_sync(
+            lambda c: keep_texts(c, self.audit, [TENANT], [(reaction.mapping_hash, "reactor", reaction.text)])
+        )
+        gatherer = Gatherer(reaction, self.store, self.vault, self.audit)
+        return Deriver(reaction, gatherer, self.store, self.receiver(reaction.name))
 
     def receiver(self, source: str = "told", **limits: int) -> Receiver:
         """The intake of one source."""

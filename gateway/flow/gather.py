@@ -1,0 +1,225 @@
+"""Gather: which groups a record belongs to, and the members of a group, opened under an access entry naming them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy import Connection
+
+from gateway import model
+from gateway.audit import AuditLog
+from gateway.errors import AccessRefused, RejectMessage
+from gateway.flow.clock import iso
+from gateway.flow.derive import FAILED, Group, Known
+from gateway.flow.derived import Made, Reaction
+from gateway.flow.merge import open_body
+from gateway.flow.places import change_place, change_row, group_place, group_row
+from gateway.flow.taking import opened
+from gateway.model.exchange import Snapshot
+from gateway.model.identity import RecordId
+from gateway.store import reactions
+from gateway.store.opening import Store
+from gateway.store.rows import Found, RowExists
+from gateway.vault import Grant, Sealed, Vault
+
+READ = 512
+"""How many changes are looked at in one commit."""
+NEVER_DERIVED = b""
+
+log = structlog.get_logger(__name__)
+
+
+class Raced(Exception):
+    """Another process was faster: look at the store again."""
+
+
+class _Content(msgspec.Struct, frozen=True):
+    """What is sealed of a group."""
+
+    key: str
+    made: tuple[Made, ...] = ()
+
+
+class _Regrouped(NamedTuple):
+    """What reading on came to."""
+
+    keys: dict[bytes, str]
+    """Key of each group that some record read now belongs to, by the group's id."""
+    now: dict[bytes, set[bytes]]
+    """Groups of each record that was read."""
+
+
+_read_content = msgspec.json.Decoder(_Content).decode
+
+
+class Gatherer:
+    """Groups and members of one reactor."""
+
+    def __init__(self, reaction: Reaction, store: Store, vault: Vault, audit: AuditLog) -> None:
+        self._reaction = reaction
+        self._tenant = reaction.tenant
+        self._name = reaction.reactor_name
+        self._store = store
+        self._vault = vault
+        self._audit = audit
+
+    # --- reading on -------------------------------------------------------------------------------------------------
+
+    def read_on(self, cursors: Mapping[int, int]) -> dict[int, int]:
+        """Put what changed after ``cursors`` into its groups, and mark them; where that leaves each lane."""
+        tenant, name, reads = self._tenant, self._name, self._reaction.reactor.info.reads
+        rows, moved = self._store.read_sync(lambda c: reactions.read_on(c, tenant, cursors, reads, READ))
+        if not moved:
+            return {}
+        ids = {bytes(row.record_id) for row in rows}
+        found = self._group(ids)
+        before = self._store.read_sync(lambda c: reactions.groups_of(c, tenant, name, ids)) if ids else {}
+        pairs = {(group, record) for record, groups in found.now.items() for group in groups}
+        held = {(group, record) for record, groups in before.items() for group in groups}
+        known = self._store.read_sync(lambda c: reactions.known_groups(c, tenant, name, found.keys)) if pairs else set()
+        fresh = [self._new_group(group, key) for group, key in sorted(found.keys.items()) if group not in known]
+        marked = sorted({group for group, _ in pairs | held if group not in found.keys or group in known})
+
+        def unit(connection: Connection) -> None:
+            if not reactions.move_cursors(connection, tenant, name, cursors, moved):
+                raise Raced
+            try:
+                reactions.add_groups(connection, fresh)
+                reactions.regroup(connection, tenant, name, pairs - held, held - pairs)
+            except RowExists:
+                raise Raced from None
+            if not reactions.mark(connection, tenant, name, marked):
+                raise Raced
+
+        self._store.write_sync(unit)
+        return moved
+
+    def _group(self, ids: set[bytes]) -> _Regrouped:
+        """The groups of these records; what cannot be read or grouped is in none, and is heard of."""
+        keys: dict[bytes, str] = {}
+        now: dict[bytes, set[bytes]] = {record: set() for record in ids}
+        _, snapshots = self._open((), ids)
+        for record, snapshot in snapshots.items():
+            if snapshot is None:
+                continue
+            try:
+                named = [str(key) for key in self._reaction.reactor.groups(snapshot, self._reaction.config)]
+            except Exception as error:  # noqa: BLE001 - the seam to a reactor: its defect may cost this record only
+                log.error("reactor-cannot-group", reactor=self._name, type=snapshot.type, error=type(error).__name__)  # noqa: TRY400 - a traceback may hold values
+                named = [FAILED + snapshot.record_id]
+            for key in named:
+                group = self._group_id(key)
+                keys[group] = key
+                now[record].add(group)
+        return _Regrouped(keys, now)
+
+    def _group_id(self, key: str) -> bytes:
+        return self._vault.digest(self._tenant, f"{self._name}\0{key}".encode(errors="surrogatepass"))[:16]
+
+    def _new_group(self, group: bytes, key: str) -> dict[str, Any]:
+        return {
+            "tenant": self._tenant, "reactor": self._name, "group_id": group, "turn": 0, "due_at": 0, "derived_at": 0,
+            "told": NEVER_DERIVED,
+        } | self._sealed(group, _Content(key))  # fmt: skip
+
+    def _sealed(self, group: bytes, content: _Content) -> dict[str, Any]:
+        place = group_place(self._tenant, self._name, group)
+        box = self._vault.seal(self._vault.keystore.key(self._tenant, "tenant"), place, msgspec.json.encode(content))
+        return {"key_id": box.key_id, "wrapped": box.wrapped, "box": box.box}
+
+    # --- gathering --------------------------------------------------------------------------------------------------
+
+    def gather(self, rows: Sequence[Found]) -> list[Known]:
+        """These groups with all that is known of them: key, what they made, and their members."""
+        ids = [bytes(row.group_id) for row in rows]
+        members = self._store.read_sync(lambda c: reactions.members_of(c, self._tenant, self._name, ids))
+        wanted = {record for records in members.values() for record in records}
+        boxes, snapshots = self._open(rows, wanted)
+        known = []
+        for row, group in zip(rows, ids, strict=True):
+            box = boxes[group]
+            content = _Content("") if box is None else _read_content(box)
+            held = [snapshots[record] for record in members.get(group, ()) if record in snapshots]
+            known.append(
+                Known(
+                    group_id=group, turn=row.turn, derived_at=row.derived_at, told=bytes(row.told), key=content.key,
+                    made=content.made, members=tuple(one for one in held if one is not None),
+                    damaged=None in held, unreadable=box is None,
+                )
+            )  # fmt: skip
+        return known
+
+    def records(self, made: Iterable[Made]) -> list[bytes]:
+        """Record ids of what a group made."""
+        origin = self._reaction.name
+        return [UUID(self._vault.record_id(self._tenant, origin, one.type, one.native_id)).bytes for one in made]
+
+    def digest(self, content: bytes) -> bytes:
+        """By which one derivation is told from another."""
+        return self._vault.digest(self._tenant, content)[:16]
+
+    def row(self, group: Group) -> dict[str, Any] | None:
+        """What is kept of a group after it was derived; nothing when it has no members any more."""
+        if group.empty:
+            return None
+        if group.unreadable:
+            return {"due_at": None}
+        return {
+            "due_at": group.due_at, "derived_at": group.derived_at, "told": group.digest(self.digest),
+        } | self._sealed(group.group_id, _Content(group.key, group.made))  # fmt: skip
+
+    # --- opening ----------------------------------------------------------------------------------------------------
+
+    def _open(
+        self, groups: Sequence[Found], ids: set[bytes]
+    ) -> tuple[dict[bytes, bytes | None], dict[bytes, Snapshot | None]]:
+        """Boxes of groups, and the newest versions of records, after the access entry that names them was committed.
+
+        What is damaged is None; a record whose key was destroyed on purpose is not there.
+        """
+        if not groups and not ids:
+            return {}, {}
+        tenant, name = self._tenant, self._name
+        newest = self._store.read_sync(lambda connection: reactions.newest(connection, tenant, ids))
+        entry = self._audit.entry(
+            tenant, action="access", actor=f"reactor:{name}", purpose="derive",
+            changes=[change_row(record, row.version) for record, row in newest.items()],
+            reactor_groups=[group_row(name, row.group_id) for row in groups],
+        )  # fmt: skip
+        self._store.write_sync(lambda connection: self._audit.append(connection, entry))
+        with self._audit.grant(entry) as grant:
+            boxes = {
+                bytes(row.group_id): opened(
+                    self._vault,
+                    grant,
+                    group_place(tenant, name, row.group_id),
+                    Sealed(row.key_id, row.wrapped, row.box),
+                )
+                for row in groups
+            }
+            snapshots: dict[bytes, Snapshot | None] = {}
+            for record, row in newest.items():
+                with suppress(AccessRefused):
+                    snapshots[record] = self._snapshot(grant, row)
+            return boxes, snapshots
+
+    def _snapshot(self, grant: Grant, row: Found) -> Snapshot | None:
+        place = change_place(self._tenant, row.record_id, row.version)
+        body = opened(self._vault, grant, place, Sealed(row.key_id, row.wrapped, row.box))
+        if body is None:
+            return None
+        try:
+            record = model.decode(row.type, open_body(body))
+        except RejectMessage as error:
+            log.error("record-not-canonical", type=row.type, error=error.reason)  # noqa: TRY400 - a traceback may hold values
+            return None
+        patient = None if row.patient is None else RecordId(str(UUID(bytes=row.patient)))
+        return Snapshot(
+            type=row.type, record_id=RecordId(str(UUID(bytes=row.record_id))), source=row.source, version=row.version,
+            removed=row.removed, patient=patient, at=iso(row.at), observed_at=iso(row.observed_at), record=record,
+        )  # fmt: skip
