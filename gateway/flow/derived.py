@@ -156,7 +156,9 @@ def read_derivation(body: bytes, info: ReactorInfo) -> Normalized:
                 fix="Report this to the reactor's author.",
             )  # fmt: skip
         fields = dict.fromkeys(TYPES[thing.type].__struct_fields__) | thing.fields
-        patches.append(Patch(type=thing.type, native_id=thing.native_id, fields=fields, patient=thing.patient))
+        patches.append(
+            Patch(type=thing.type, native_id=thing.native_id, fields=fields, patient=thing.patient, references=())
+        )
     patches += [
         Patch(type=made.type, native_id=made.native_id, operation="remove")
         for made in message.removed
