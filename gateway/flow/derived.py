@@ -157,7 +157,9 @@ def read_derivation(body: bytes, info: ReactorInfo) -> Normalized:
             )  # fmt: skip
         fields = dict.fromkeys(TYPES[thing.type].__struct_fields__) | thing.fields
         patches.append(
-            Patch(type=thing.type, native_id=thing.native_id, fields=fields, patient=thing.patient, references=())
+            Patch(
+                type=thing.type, native_id=thing.native_id, fields=fields, patient=thing.patient, references=frozenset()
+            )
         )
     patches += [
         Patch(type=made.type, native_id=made.native_id, operation="remove")
