@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gateway.mapping.checking import check
 from gateway.mapping.engine import Mapping
+from gateway.mapping.files import shipped
 from gateway.mapping.tracing import Step
 from gateway.model.null import NULL
 
-__all__ = ["NULL", "Mapping", "Step", "check"]
+__all__ = ["NULL", "Mapping", "Step", "check", "shipped"]

@@ -6,10 +6,12 @@ import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from gateway.errors import InvalidConfiguration
 from gateway.mapping import tables
 from gateway.mapping.rules import SINGLE_RULES, Parser, RecordRules
 from gateway.mapping.tables import Table
@@ -18,6 +20,21 @@ PARTS = ("schema", "adapter", "files", "overlay", "tables", "local", "origins")
 OVERLAY = "overlay"
 SHARED = "gateway_mappings"
 """The package with the schema and the code tables that all adapters share."""
+
+
+@cache
+def shipped(name: str) -> Table:
+    """A code table that comes with the gateway, for reactors and sinks, which have no mapping of their own.
+
+    Raises:
+        InvalidConfiguration: there is no such table, or it has mistakes.
+    """
+    parser, label = Parser(), f"codes/{name}.toml"
+    table = tables.parse(name, label, _load(files(SHARED) / "codes" / f"{name}.toml", label, parser), parser.mistake)
+    if parser.findings:
+        first = parser.findings[0]
+        raise InvalidConfiguration(f"A code table of the gateway {first.what}", where=first.where, fix=first.fix)
+    return table
 
 
 @dataclass(slots=True)

@@ -34,7 +34,9 @@ from gateway.model.referral import Referral
 from gateway.model.referral_source import ReferralSource
 from gateway.model.reminder import Reminder
 from gateway.model.remittance import ClaimPayment, Remittance
+from gateway.model.settlement import Settlement
 from gateway.model.slot import Slot, Unavailability
+from gateway.model.submission import Submission
 from gateway.model.task import Task
 from gateway.model.values import Refused
 from gateway.model.visit import Visit
@@ -59,6 +61,8 @@ TYPES: dict[str, type[msgspec.Struct]] = {
         Claim,
         Remittance,
         ClaimPayment,
+        Submission,
+        Settlement,
         Denial,
         Organization,
         Payer,

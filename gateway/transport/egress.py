@@ -125,6 +125,9 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     """Names compare without case."""
+    body: bytes = b""
+    """Up to the limit; ``whole`` says whether that is all."""
+    whole: bool = True
 
 
 class Egress:
@@ -136,6 +139,7 @@ class Egress:
         ca_file: PEM file of the authorities to trust instead of the system's.
         connections: most requests at one time; connections are kept alive between them.
         timeout: seconds for one whole exchange.
+        answer_limit: bytes of an answer that are read.
         where: the setting the URL came from, for errors.
 
     Raises:
@@ -150,6 +154,7 @@ class Egress:
         ca_file: Path | None = None,
         connections: int = 16,
         timeout: float = 20.0,
+        answer_limit: int = ANSWER_LIMIT,
         where: str = "url",
     ) -> None:
         self.url, secure = _checked(url, allow_loopback=allow_loopback, where=where)
@@ -157,6 +162,7 @@ class Egress:
         self._tls = _tls(ca_file, where) if secure else True
         self._connections = connections
         self._timeout = timeout
+        self._limit = answer_limit
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> aiohttp.ClientSession:
@@ -178,7 +184,7 @@ class Egress:
         )
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send ``body`` and give back status and headers of the answer, whatever the status is.
+        """Send ``body`` and give back the answer, whatever its status is.
 
         Raises:
             RetryLater: the host leads somewhere that is not public; nothing was sent.
@@ -188,12 +194,13 @@ class Egress:
         if self._session is None:
             self._session = self._open()
         async with self._session.post(self.url, data=body, headers=headers, allow_redirects=False) as response:
-            left = ANSWER_LIMIT
-            while left > 0 and (chunk := await response.content.read(left)):
-                left -= len(chunk)
-            if left <= 0:
+            read = bytearray()
+            while len(read) < self._limit and (chunk := await response.content.read(self._limit - len(read))):
+                read += chunk
+            whole = len(read) < self._limit
+            if not whole:
                 response.close()
-            return Answer(response.status, response.headers)
+            return Answer(response.status, response.headers, bytes(read), whole)
 
     async def close(self) -> None:
         """Close every connection; the client can be used again."""
