@@ -15,7 +15,7 @@ class Settlement(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """One side of a payment set against the other: a remittance and the bank, or a claim and its payments."""
 
     kind: Literal["deposit", "claim"]
-    """What is matched: a remittance with bank lines by its trace number (TRN02), or a claim with its payments (CLP01)."""
+    """What is matched: a remittance with bank lines by trace number (TRN02), or a claim with its payments (CLP01)."""
     state: Literal["open", "matched", "short", "over"]
     """Open while the other side is missing; short and over when it is less or more than announced."""
     number: str
