@@ -13,7 +13,7 @@ from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
 from gateway.model.exchange import AdapterInfo, Finding, Item, Stream, Transport
 from gateway.wire import x12_loop
-from gateway.wire.x12_835_cut import cut, is_835
+from gateway.wire.x12_cut import cut, is_x12
 from gateway_x12.config import X12Config
 from gateway_x12.translate import normalizer
 from gateway_x12.transport import transports
@@ -30,24 +30,31 @@ class X12Adapter:
         name="x12",
         version=__version__,
         api=API_VERSION,
-        summary="X12 005010 files: 835 remittance advice, balanced at line, claim and transaction level.",
-        streams=(Stream(name="835", types=("Remittance", "ClaimPayment", "Patient", "Payer"), mode="file"),),
+        summary="X12 004010 and 005010 files: 835, 837, 271, 278, 277, 277CA, 999, 997 and TA1.",
+        streams=(
+            Stream(name="835", types=("Remittance", "ClaimPayment", "Patient", "Payer"), mode="file"),
+            Stream(name="837", types=("Claim", "Patient", "Coverage", "Payer"), mode="file"),
+            Stream(name="271", types=("Benefit", "Patient", "Coverage", "Payer"), mode="file"),
+            Stream(name="278", types=("Authorization", "Patient"), mode="file"),
+            Stream(name="277, 277CA, 999, 997, TA1", types=("ClaimStatusReport",), mode="file"),
+        ),
         gaps=(
-            "Transaction sets other than 835 are reported and left out.",
-            "A patient is known by member number and name only: no birth date, address or contact.",
-            "Patients without a member number are known by their claim only.",
-            "Provider summaries (TS2, TS3) and corrected names (NM1*74) are kept as sent and not translated.",
+            "Questions (270, 276) are kept and make no record; other sets (820, 834) are reported and left out.",
+            "A patient is known by payer and member number; remittances and claims name payers by different numbers.",
+            "Patients without a member number are known by their claim or trace number only.",
+            "Provider summaries (TS2, TS3) and other payers' part of a claim (2320) are kept and not translated.",
+            "A 999 or TA1 names control numbers, not claims: the claims are those sent under these numbers.",
         ),
     )
     config: type[BaseModel] = X12Config
     mappings: Traversable = files("gateway_mappings") / "x12"
 
     def recognize(self, head: bytes) -> bool:
-        """A file that holds an interchange and does not say that it is about something other than remittances."""
-        return is_835(head)
+        """A file that holds an interchange of a kind that is read, as far as its beginning shows."""
+        return is_x12(head)
 
     def cut(self, chunks: Iterable[bytes], config: BaseModel) -> Iterator[Item | Finding]:
-        """One message per claim and one per remittance."""
+        """One message per claim, patient, review or acknowledgement, and one per remittance."""
         return cut(chunks, cast("X12Config", config).max_claim_bytes)
 
     def path(self, text: str) -> Callable[[object], Any]:
@@ -55,7 +62,7 @@ class X12Adapter:
         return x12_loop.path(text)
 
     def normalizer(self, config: BaseModel, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
-        """From a claim or remittance to patches."""
+        """From a message to patches."""
         del config  # nothing about a message's meaning is configured
         return normalizer(mapping)
 

@@ -2,7 +2,7 @@
 
 Beside the segments of the standard, a loop holds one of ours::
 
-    KEY*remittance id*claim payment id*patient id*version of the file~
+    KEY*remittance id*claim payment id*patient id*version of the file*claim payment id of the reversal it corrects~
 
 Dates that are none are left out and named as unread: a slip in a date does not hold up money.
 """
@@ -19,7 +19,7 @@ from gateway.wire.x12_835 import Elements, element
 from gateway.wire.x12_header import ISA_LENGTH, Delimiters
 from gateway.wire.x12_loop import QUALIFIED, Loop, name_of
 
-_SHARED = frozenset({"ISA", "GS", "ST", "BPR", "TRN", "N1[PR]", "N1[PE]", "ORDINAL", "TOTALS"})
+_SHARED = frozenset({"ISA", "GS", "ST", "BPR", "TRN", "N1[PR]", "N1[PE]", "ORDINAL", "CORRECTS", "TOTALS"})
 _NONE: list[Elements] = [[]]
 """Segments of a context that paths may read beside those of the message."""
 
@@ -54,7 +54,7 @@ def read_header(context: bytes) -> Header:
     marks = Delimiters.read(context[:ISA_LENGTH])
     separator, terminator = marks.element.decode(), marks.segment.decode()
     shared: dict[str, list[Elements]] = {}
-    for elements in _split(context, separator, terminator):
+    for elements in split(context, separator, terminator):
         name = name_of(elements)
         if name in _SHARED:
             shared.setdefault(name, [elements])
@@ -84,7 +84,7 @@ def read_claim(body: bytes, context: bytes) -> Claim:
     line: list[Elements] = []
     lines: list[list[Elements]] = []
     unread: list[str] = []
-    for elements in _split(body, header.element, header.segment):
+    for elements in split(body, header.element, header.segment):
         id = elements[0]
         if id == "SVC":
             line = [elements]
@@ -109,7 +109,7 @@ def read_remittance(body: bytes, context: bytes) -> Claim:
     header = read_header(context)
     found: dict[str, list[Elements]] = {}
     unread: list[str] = []
-    for elements in _split(body, header.element, header.segment):
+    for elements in split(body, header.element, header.segment):
         if elements[0] == "BPR" and element(elements, 16) and read_date(elements[16]) is None:
             elements[16] = ""
             unread.append("BPR-16")
@@ -134,7 +134,7 @@ def read_date(text: str) -> date | None:
         return None
 
 
-def _split(data: bytes, separator: str, terminator: str) -> list[Elements]:
+def split(data: bytes, separator: str, terminator: str) -> list[Elements]:
     return [text.split(separator) for raw in text_of(data).split(terminator) if (text := raw.lstrip())]
 
 
@@ -151,4 +151,9 @@ def _claim_key(segments: dict[str, list[Elements]], header: Header) -> Elements:
     claim = f"{header.remittance}/{element(clp, 1)}/{element(clp, 2)}/{element(clp, 7)}"
     if header.ordinal:
         claim = f"{claim}/{header.ordinal}"
-    return ["KEY", header.remittance, claim, f"{header.payer}/{who}", header.version]
+    key = ["KEY", header.remittance, claim, f"{header.payer}/{who}", header.version]
+    if "CORRECTS" in header.shared:
+        _, number, ordinal = header.shared["CORRECTS"][0]
+        reversal = f"{header.remittance}/{element(clp, 1)}/22/{number}"
+        key.append(f"{reversal}/{ordinal}" if ordinal else reversal)
+    return key

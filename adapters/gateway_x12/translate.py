@@ -1,200 +1,152 @@
-"""Claims and remittances to patches: the mapping moves fields, this adds up what must add up.
-
-Service lines and adjustments are built here and not by mapping rules, because their amounts make the balances and
-because at 30 of them in a claim they decide the speed.
-"""
+"""Messages to patches: which reader, which mapping rules and which additions belong to a message."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gateway.model.patch import Normalized
-from gateway.model.remittance import imbalance
-from gateway.model.values import ZERO
-from gateway.wire.x12_835 import Elements, amount, element, pairs, quantity, triplets
+from msgspec import Struct
+
+from gateway.errors import InvalidContent
+from gateway.model.patch import Normalized, Patch
+from gateway.wire.x12 import text_of
 from gateway.wire.x12_835_cut import CLAIM, REMITTANCE
-from gateway.wire.x12_loop import name_of
-from gateway_x12.records import Claim, read_claim, read_date, read_remittance
+from gateway.wire.x12_cut import INTERCHANGE_ACKNOWLEDGEMENT
+from gateway.wire.x12_header import ISA_LENGTH
+from gateway.wire.x12_loop import Loop
+from gateway_x12.records import Claim, read_claim, read_remittance
+from gateway_x12.records_claim import Submitted, read_submitted
+from gateway_x12.records_level import Message, read_above, read_answer, read_review, read_status, read_whole
+from gateway_x12.translate_benefit import add_benefits
+from gateway_x12.translate_claim import add_claim
+from gateway_x12.translate_remit import add_payment, add_remittance
+from gateway_x12.translate_review import add_review
+from gateway_x12.translate_status import add_acknowledgement, add_status
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
 
-_LINE_FIELDS = {
-    "DTM": {"472": "starts_on", "150": "starts_on", "151": "ends_on"},
-    "REF": {"6R": "line_control_number"},
-    "AMT": {"B6": "allowed"},
-    "LQ": {"HE": "remarks"},
+_ENVELOPE = frozenset({"ISA", "GS", "ST", "SE", "BHT", "KEY", "SENT", "HL", "TRN", "ADDRESS"}) | {
+    f"{id}[{whose}]" for id in ("NM1", "N3", "N4", "DMG") for whose in ("P", "IL", "QC")
 }
-"""What is read of a service line beside SVC and CAS, by id and qualifier; everything else there is residue."""
-_NOTHING: dict[str, str] = {}
-_OURS = {
-    CLAIM: frozenset({"CAS", "KEY", "ORDINAL", "ISA", "GS", "ST", "BPR", "TRN", "N1[PR]", "N1[PE]"}),
-    REMITTANCE: frozenset({"PLB", "KEY", "TOTALS", "ISA", "GS", "ST", "SE", "BPR", "TRN"}),
+_REMIT_ENVELOPE = frozenset({"KEY", "ORDINAL", "CORRECTS", "ISA", "GS", "ST", "BPR", "TRN", "N1[PR]", "N1[PE]"})
+_PLACE = re.compile(r"([A-Z][A-Z0-9]{1,2}|loop \d{4})((?:\[[A-Z0-9]{1,3}\])?(?:-\d\d)?)")
+_SEGMENT = re.compile(r"[A-Z][A-Z0-9]{1,2}(?=\W|$)")
+
+_Add = Callable[[Any, Patch, set[str]], Any]
+"""Completes the patch of the message's main record; may give more patches."""
+
+
+class _Way(Struct, frozen=True):
+    """How one kind of message is read and what it makes."""
+
+    kind: str
+    type: str
+    """The record type that ``add`` completes."""
+    read: Callable[[bytes, bytes], Any]
+    add: _Add
+    ours: frozenset[str] = _ENVELOPE
+    """What is read, or belongs to the envelope, whatever the mapping says."""
+
+
+_CLAIM = _Way(CLAIM, "ClaimPayment", read_claim, add_payment, _REMIT_ENVELOPE | {"CAS"})
+_REMITTANCE = _Way(
+    REMITTANCE, "Remittance", read_remittance, add_remittance,
+    frozenset({"PLB", "KEY", "TOTALS", "ISA", "GS", "ST", "SE", "BPR", "TRN"}),
+)  # fmt: skip
+_WAYS = {
+    "837": _Way("837 claim", "Claim", read_submitted, add_claim),
+    "271": _Way("271 benefit", "Benefit", read_answer, add_benefits),
+    "277": _Way("277 status", "ClaimStatusReport", read_status, add_status),
+    "278": _Way("278 review", "Authorization", read_review, add_review),
 }
-"""What is read, or belongs to the envelope, whatever the mapping says."""
+_WHOLE = {
+    "271": _Way("271 benefit", "Benefit", read_whole, add_benefits),
+    "278": _Way("278 review", "Authorization", read_whole, add_review),
+    "997": _Way("997 acknowledgement", "ClaimStatusReport", read_whole, add_acknowledgement),
+    "999": _Way("999 acknowledgement", "ClaimStatusReport", read_whole, add_acknowledgement),
+}
+_TA1 = _Way(INTERCHANGE_ACKNOWLEDGEMENT, "ClaimStatusReport", read_whole, add_acknowledgement)
+
+
+def _way(body: bytes, context: bytes) -> _Way | str:
+    """How to read a message, by its bytes alone; a stable word when it makes no record."""
+    if body.startswith(b"CLP"):
+        return _CLAIM
+    if body.startswith(b"TA1"):
+        return _TA1
+    if not body.startswith(b"ST"):
+        return _WAYS.get(read_above(context).set, "inquiry")
+    id = body[3:6].decode("latin-1")
+    if id == "835":
+        return _REMITTANCE
+    return _WHOLE.get(id, "no-patient")
 
 
 def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
     """A pure function from a message and its context to patches."""
-    known = {kind: ours | {path.partition("-")[0] for path in mapping.covered(kind)} for kind, ours in _OURS.items()}
+    ways = (_CLAIM, _REMITTANCE, _TA1, *_WAYS.values(), *_WHOLE.values())
+    known = {way.kind: way.ours | {path.partition("-")[0] for path in mapping.covered(way.kind)} for way in ways}
 
     def normalize(body: bytes, context: bytes) -> Normalized:
-        if body.startswith(b"CLP"):
-            kind, type, read, add = CLAIM, "ClaimPayment", read_claim(body, context), _claim
-        else:
-            kind, type, read, add = REMITTANCE, "Remittance", read_remittance(body, context), _remittance
-        patches = mapping.patches(kind, read.loop)
-        left = read.loop.segments.keys() - known[kind]
-        left.update(read.unread)
+        way = _way(body, context)
+        if isinstance(way, str):
+            return Normalized(suppressed=way)
+        read = way.read(body, context)
+        loop, unread, above = _parts(read)
+        patches = mapping.patches(way.kind, loop)
+        left = loop.segments.keys() - known[way.kind] - above
+        left.update(unread)
+        more: list[Patch] = []
         for patch in patches:
-            if patch.type == type:
-                patch.fields.update(add(read, left))
-        return Normalized(patches=patches, residue=tuple(sorted(left)) if left else ())
+            if patch.type == way.type:
+                more += way.add(read, patch, left) or ()
+        residue = _places(left, body, context) if left else ()
+        return Normalized(patches=(*patches, *more) if more else patches, residue=residue)
 
     return normalize
 
 
-def _claim(read: Claim, left: set[str]) -> dict[str, Any]:
-    """The fields of a claim payment that are made of its amounts; what is not read in lines is added to ``left``."""
-    clp = read.loop.segments["CLP"][0]
-    charge, paid = amount(clp, 3), amount(clp, 4)
-    own: list[dict[str, Any]] = []
-    adjusted = sum((_adjust(cas, own) for cas in read.loop.segments.get("CAS", ())), ZERO)
-    lines = []
-    balanced = True
-    for segments in read.lines:
-        line, line_adjusted = _line(segments, read.loop.component, left)
-        lines.append(line)
-        adjusted += line_adjusted
-        balanced = balanced and "difference" not in line
-    difference = imbalance(charge, (adjusted,), paid)
-    fields: dict[str, Any] = {
-        "lines": lines,
-        "difference": difference,
-        "claim_balanced": not difference,
-        "line_balanced": balanced,
-    }
-    if own:
-        fields["adjustments"] = own
-    return fields
+_NOTHING: frozenset[str] = frozenset()
 
 
-def _adjust(cas: Elements, into: list[dict[str, Any]]) -> Decimal:
-    """Append the adjustments of one CAS segment; return their sum."""
-    total = ZERO
-    for one in triplets(cas):
-        money = amount(one, 3)
-        total += money
-        into.append({"group": one[1], "reason": one[2], "amount": money})
-        if element(one, 4):
-            into[-1]["quantity"] = quantity(one, 4)
-    return total
+def _parts(read: Claim | Submitted | Message) -> tuple[Loop, Any, Any]:
+    """The loop that rules read, what was not read in it, and what of it stood above the message."""
+    if isinstance(read, Claim):
+        return read.loop, read.unread, _NOTHING
+    message = read if isinstance(read, Message) else read.message
+    return message.loop, message.unread, message.above.shared.keys()
 
 
-def _line(segments: list[Elements], component: str, left: set[str]) -> tuple[dict[str, Any], Decimal]:
-    """One service line, and the sum of its adjustments."""
-    svc = segments[0]
-    charge, paid = amount(svc, 2), amount(svc, 3)
-    line = {**_procedure(svc[1], component), "charge": charge, "paid": paid}
-    if len(svc) > 5:
-        _units(svc, component, line)
-    adjustments: list[dict[str, Any]] = []
-    remarks: list[str] = []
-    adjusted = ZERO
-    for elements in segments[1:]:
-        if elements[0] == "CAS":
-            if len(elements) == 4:  # by far the most: one triplet without a quantity
-                money = amount(elements, 3)
-                adjusted += money
-                adjustments.append({"group": elements[1], "reason": elements[2], "amount": money})
-            else:
-                adjusted += _adjust(elements, adjustments)
-            continue
-        field = _LINE_FIELDS.get(elements[0], _NOTHING).get(elements[1]) if len(elements) > 2 else None
-        if field is None:
-            left.add(name_of(elements))
-        elif field == "allowed":
-            line[field] = amount(elements, 2)
-        elif field == "remarks":
-            remarks.append(elements[2])
-        elif elements[0] != "DTM":
-            line[field] = elements[2]
-        elif (day := read_date(elements[2])) is not None:
-            line[field] = day
+def _places(left: set[str], body: bytes, context: bytes) -> tuple[str, ...]:
+    """Names of places for the residue; never a text that a delimiter inside the data made look like one.
+
+    Raises ``InvalidContent`` for a segment whose id is none, at its place in the message.
+    """
+    found = set()
+    for name in left:
+        place = _PLACE.fullmatch(name)
+        if place is not None:
+            found.add(name)
+        elif (id := _SEGMENT.match(name)) is not None:
+            found.add(id[0])
         else:
-            left.add(f"{name_of(elements)}-02")
-    if adjustments:
-        line["adjustments"] = adjustments
-    if remarks:
-        line["remarks"] = remarks
-    if charge - adjusted != paid:
-        line["difference"] = imbalance(charge, (adjusted,), paid)
-    return line, adjusted
+            raise InvalidContent(
+                "malformed-segment",
+                "a segment begins with something that is no segment id: a delimiter may stand inside the data",
+                where=_where(body, context),
+                fix="ask the sender to choose delimiters that its data does not hold, then bring the file in again",
+            )
+    return tuple(sorted(found))
 
 
-@lru_cache(maxsize=4096)
-def _procedure(composite: str, component: str) -> dict[str, Any]:
-    """The procedure paid; the same few come again and again. Whoever gets it makes a copy."""
-    qualifier, code, *modifiers = (composite + component).split(component)
-    made: dict[str, Any] = {"procedure_code": code}
-    if qualifier:
-        made["qualifier"] = qualifier
-    if modifiers := [one for one in modifiers[:4] if one]:
-        made["modifiers"] = tuple(modifiers)
-    return made
-
-
-def _units(svc: Elements, component: str, line: dict[str, Any]) -> None:
-    """The units paid, and the procedure and units billed where the payer changed them."""
-    if svc[5]:
-        line["units"] = quantity(svc, 5)
-    if len(svc) > 6:
-        submitted = svc[6].split(component)
-        if element(submitted, 1):
-            line["submitted_code"] = submitted[1]
-        if element(svc, 7):
-            line["submitted_units"] = quantity(svc, 7)
-
-
-def _remittance(read: Claim, left: set[str]) -> dict[str, Any]:
-    """The fields of a remittance that are made of its amounts and of what its claims added up to."""
-    del left  # a remittance has no lines
-    segments = read.loop.segments
-    bpr = segments.get("BPR", [["BPR"]])[0]
-    paid = -amount(bpr, 2) if element(bpr, 3) == "D" else amount(bpr, 2)
-    adjustments = [_provider_adjustment(one, read) for plb in segments.get("PLB", ()) for one in pairs(plb)]
-    _, claims, charge_total, paid_total, _, claims_off, lines_off, unread = segments["TOTALS"][0]
-    difference = imbalance(Decimal(paid_total), (one["amount"] for one in adjustments), paid)
-    off = int(claims_off) + int(unread)
-    balanced = not difference and unread == "0"
-    return {
-        "amount": paid,
-        "provider_adjustments": adjustments,
-        "claim_count": int(claims),
-        "charge_total": Decimal(charge_total),
-        "paid_total": Decimal(paid_total),
-        "balanced": balanced,
-        "difference": difference,
-        "balance": {
-            "line": lines_off == "0" and unread == "0",
-            "claim": not off,
-            "transaction": balanced,
-            "lines_off": int(lines_off),
-            "claims_off": off,
-        },
-    }
-
-
-def _provider_adjustment(plb: Elements, read: Claim) -> dict[str, Any]:
-    """One reason and amount of a PLB segment."""
-    reason, reference = (*plb[3].split(read.loop.component), "")[:2]
-    one: dict[str, Any] = {"reason": reason, "amount": amount(plb, 4), "provider_id": plb[1]}
-    if reference:
-        one["reference"] = reference
-    year_end = read_date(plb[2])
-    if year_end:
-        one["fiscal_period_end"] = year_end
-    return one
+def _where(body: bytes, context: bytes) -> str:
+    """The first segment of a message that has no segment id."""
+    offset = 0
+    for number, piece in enumerate(body.split(context[ISA_LENGTH - 1 : ISA_LENGTH]), 1):
+        text = piece.lstrip()
+        if text and _SEGMENT.match(text_of(text)) is None:
+            return f"segment {number} of the message, byte {offset + len(piece) - len(text)}"
+        offset += len(piece) + 1
+    return f"message of {len(body)} bytes"

@@ -1,4 +1,4 @@
-"""The only I/O of this adapter: a folder that remittance files are dropped into."""
+"""The only I/O of this adapter: a folder that X12 files are dropped into."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.errors import MalformedEnvelope
 from gateway.model.exchange import Intake, Transport
 from gateway.transport.file_drop import FileDrop, chunks, hand_in
-from gateway.wire.x12_835_cut import cut
+from gateway.wire.x12_cut import cut
 from gateway_x12.config import X12Config
 
 
@@ -31,8 +31,8 @@ class Dropped:
             messages, _ = await hand_in(intake, cut(chunks(path), self._config.max_claim_bytes))
             if not messages:
                 raise MalformedEnvelope(
-                    "no-remittance",
-                    "the file holds no claim and no remittance that can be read",
+                    "no-message",
+                    "the file holds no message that can be read",
                     fix="look into quarantine for what was found instead",
                 )
 

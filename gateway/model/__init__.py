@@ -16,7 +16,7 @@ from gateway.model.appointment import Appointment
 from gateway.model.authorization import Authorization
 from gateway.model.bank import BankTransaction
 from gateway.model.charge_item import ChargeItem
-from gateway.model.claim import Claim
+from gateway.model.claim import Claim, ClaimStatusReport
 from gateway.model.communication import Communication
 from gateway.model.consent import Consent
 from gateway.model.coverage import Benefit, Coverage
@@ -59,6 +59,7 @@ TYPES: dict[str, type[msgspec.Struct]] = {
         Visit,
         ChargeItem,
         Claim,
+        ClaimStatusReport,
         Remittance,
         ClaimPayment,
         Submission,

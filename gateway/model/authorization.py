@@ -12,7 +12,16 @@ from gateway.model.identity import RecordId
 from gateway.model.values import Instant
 
 AuthorizationStatus = Literal[
-    "requested", "pended", "approved", "modified", "denied", "cancelled", "expired", "exhausted"
+    "requested",
+    "pended",
+    "approved",
+    "modified",
+    "denied",
+    "cancelled",
+    "expired",
+    "exhausted",
+    "not-required",
+    "rejected",
 ]
 
 
@@ -20,7 +29,8 @@ class Authorization(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """A prior authorization (X12 278 HCR and HSD, HL7 AUT, FHIR ClaimResponse of use ``preauthorization``)."""
 
     status: AuthorizationStatus
-    """Where it stands (HCR01: A1 approved, A4 pended, A6 modified, A3 denied, C cancelled; the rest is derived)."""
+    """Where it stands (HCR01: A1 approved, A4 pended, A6 modified, A3 denied, C cancelled,
+    NA not required; rejected by AAA, so that nothing was decided; expired and exhausted are derived)."""
     number: str | None = None
     """The payer's authorization number (HCR02, AUT-6, REF01 G1, ClaimResponse.preAuthRef)."""
     tracking_number: str | None = None
@@ -63,5 +73,19 @@ class Authorization(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """When the payer answered (BHT04 of the response, AUT-10)."""
     reason: str | None = None
     """Review decision reason code: 0F, 0W, 0P (HCR03)."""
+    trace_number: str | None = None
+    """Our number of the request, which the answer repeats (TRN02)."""
+    visits_requested: int | None = None
+    """Visits asked for (HSD of the request)."""
+    units_requested: Decimal | None = None
+    """Billing units asked for (SV104 of the request)."""
+    diagnoses: tuple[str, ...] = ()
+    """ICD-10-CM codes it was asked for (HI)."""
+    rejection: str | None = None
+    """Why the request could not be processed (AAA03)."""
+    next_step: str | None = None
+    """What to do about a rejection, in plain words."""
+    notes: tuple[str, ...] = ()
+    """The payer's own sentences (MSG01)."""
     as_of: Instant | None = None
     """Up to when the used and booked figures were counted."""

@@ -71,13 +71,29 @@ class Benefit(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     visit_limit: int | None = None
     """Visits allowed in the period (EB10 with EB01 F, EB09 VS)."""
     visits_used: int | None = None
-    """Visits used in the period (EB10 with EB09 99)."""
+    """Visits used in the period (EB10 with EB09 99); limit less remaining where only these were sent."""
+    visits_left: int | None = None
+    """Visits left in the period (EB10 with EB01 F, EB06 29)."""
+    plan_name: str | None = None
+    """Name of the plan (EB05)."""
+    group_number: str | None = None
+    """Group number (REF01 6P)."""
+    other_payers: tuple[str, ...] = ()
+    """Names of other payers to ask first (EB01 R, NM103 of loop 2120)."""
     authorization_required: bool | None = None
     """Whether the payer wants an authorization first (EB11)."""
     notes: tuple[str, ...] = ()
     """The payer's own sentences, such as a limit shared by PT and OT (MSG01)."""
     rejection: str | None = None
     """Why the question got no answer (AAA03)."""
+    follow_up: str | None = None
+    """What the payer allows next: C correct and send again, N do not, R send again (AAA04)."""
+    next_step: str | None = None
+    """What to do about a rejection, in plain words."""
+    trace_number: str | None = None
+    """Our number of the question, which the answer repeats (TRN02)."""
+    answered_at: str | None = None
+    """When the payer answered, as it wrote it: CCYYMMDDHHMM without a zone (BHT04, BHT05)."""
     checked_at: Instant | None = None
     """When the payer answered (BHT04, BHT05)."""
 

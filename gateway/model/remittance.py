@@ -203,6 +203,32 @@ class ClaimPayment(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     """Interest paid, US dollars (AMT01 I)."""
     adjustments: tuple[Adjustment, ...] = ()
     """Adjustments of the claim as a whole (CAS of loop 2100)."""
+    corrects: RecordId | None = None
+    """The ClaimPayment of the same transaction that reversed an earlier one and that this one replaces (CLP02 22)."""
+    corrected_name: str | None = None
+    """The patient's or insured's name as the payer has it (NM103, NM104 with NM101 74)."""
+    corrected_member_id: str | None = None
+    """The member number as the payer has it (NM109 with NM101 74)."""
+    forwarded_to: str | None = None
+    """Payer that the claim was passed on to (NM103 with NM101 TT)."""
+    forwarded_to_id: str | None = None
+    """Its identifier (NM109 with NM101 TT)."""
+    other_payer: str | None = None
+    """Payer that should have been billed first (NM103 with NM101 PR)."""
+    other_payer_id: str | None = None
+    """Its identifier (NM109 with NM101 PR)."""
+    group_number: str | None = None
+    """Group or policy number (REF01 1L)."""
+    original_claim_number: str | None = None
+    """The payer's number of the claim that this one replaces (REF01 F8)."""
+    coverage_ends_on: date | None = None
+    """Day the cover ended (DTM01 036)."""
+    patient_paid: Money | None = None
+    """What the patient had paid, US dollars (AMT01 F5)."""
+    discount: Money | None = None
+    """Discount for prompt payment, US dollars (AMT01 D8)."""
+    outpatient_rate: Decimal | None = None
+    """Reimbursement rate of an outpatient claim as a fraction (MOA01)."""
     remarks: tuple[str, ...] = ()
     """Remark codes of the claim, RARC (MOA03 to MOA07, MIA05, MIA20 to MIA23)."""
     lines: tuple[ServiceLine, ...] = ()
@@ -216,3 +242,4 @@ class ClaimPayment(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
 
     def __post_init__(self) -> None:
         check_money(self, "charge", "paid", "patient_responsibility", "allowed", "interest", "difference")
+        check_money(self, "patient_paid", "discount")

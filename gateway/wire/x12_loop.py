@@ -19,6 +19,8 @@ from gateway.wire.x12_835 import Elements
 
 QUALIFIED = frozenset({"AMT", "DTM", "LQ", "N1", "NM1", "PER", "QTY", "REF"})
 """Segments that are found by their first element."""
+OWNED = frozenset({"DMG", "DTP", "N3", "N4"})
+"""Segments that a reader of levels names by whose they are (``N4[P]``) or, DTP, by its first element."""
 
 _PATH = re.compile(r"(?:([A-Z][A-Z0-9]{1,7})(?:\[([A-Z0-9]{1,3})\])?)?(?:([-.])(\d\d)(?:\.([1-9]))?)?")
 _ALONE = ""
@@ -49,7 +51,7 @@ def path(text: str) -> Callable[[Any], Any]:
     if not (id or number) or (mark == ".") != (id is None):
         fix = "write CLP-03, SVC-01.2, NM1[QC]-09, or .09 below a repetition"
         raise InvalidConfiguration("not a path of an X12 loop", where=text[:64], fix=fix)
-    if id is not None and (qualifier is not None) != (id in QUALIFIED):
+    if id is not None and id not in OWNED and (qualifier is not None) != (id in QUALIFIED):
         fix = f"write {id}[QUALIFIER]" if qualifier is None else f"write {id}"
         raise InvalidConfiguration("this segment is not found that way", where=text, fix=fix)
     name = text.partition("-")[0] if id else _ALONE

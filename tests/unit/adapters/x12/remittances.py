@@ -43,7 +43,7 @@ def cut(data: bytes, size: int = 64 * 1024, config: X12Config = CONFIG) -> tuple
 
 def records(normalized: Normalized) -> dict[str, Any]:
     """Patches as validated records by type, references as native ids."""
-    return {patch.type: msgspec.convert(_plain(patch.fields), TYPES[patch.type]) for patch in normalized.patches}
+    return {patch.type: msgspec.convert(plain(patch.fields), TYPES[patch.type]) for patch in normalized.patches}
 
 
 def read(data: bytes) -> tuple[list[Any], list[Any]]:
@@ -54,9 +54,10 @@ def read(data: bytes) -> tuple[list[Any], list[Any]]:
     ]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A patch value with native ids in place of references."""
     if isinstance(value, Ref):
         return value.native_id
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list) else value
+        return {name: plain(one) for name, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list) else value

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.wire.x12_835_cut import CLAIM, REMITTANCE, cut
+from gateway.wire.x12_835_cut import CLAIM, REMITTANCE
+from gateway.wire.x12_cut import cut
 from gateway_x12.config import X12Config
 from gateway_x12.simulator import Marks, file_835
 from tests.unit.adapters.x12.remittances import ADAPTER, ISA, interchange
@@ -71,9 +72,9 @@ def test_provider_summaries_belong_to_the_remittance():
 
 def test_other_transaction_sets_are_found_and_left_out():
     """One finding for each, and the 835 in the same file is read."""
-    other = b"ST*277*0009~BHT*1~SE*3*0009~"
+    other = b"ST*820*0009~BHT*1~SE*3*0009~"
     data = interchange(TWO, paid="15").replace(b"ST*835*", other + b"ST*835*").replace(b"GE*1", b"GE*2")
-    assert reasons(data) == [("unsupported-transaction", "only transaction set 835 is read; this one is left out")]
+    assert reasons(data) == [("unsupported-transaction", "this transaction set is not read; it is left out")]
     assert len(messages(data)[0]) == 3
 
 
@@ -129,11 +130,12 @@ def test_a_broken_interchange_does_not_stop_the_next():
 
 @pytest.mark.parametrize(("head", "verdict"), [
     (interchange(TWO), True), (b"\xef\xbb\xbf\n" + interchange(TWO), True), (b"junk " + interchange(TWO), True),
-    (interchange(TWO).replace(b"GS*HP", b"GS*HC"), False), (ISA.encode(), True), (b"ISA*00*broken", True),
-    (b"ISAAC", False), (b"MSH|^~\\&|", False), (b"", False), (b"{}", False),
+    (interchange(TWO).replace(b"GS*HP", b"GS*PO"), False), (ISA.encode(), True), (b"ISA*00*broken", True),
+    (interchange(TWO).replace(b"GS*HP", b"GS*HC"), True), (b"ISAAC", False), (b"MSH|^~\\&|", False),
+    (b"", False), (b"{}", False),
 ])  # fmt: skip
 def test_files_are_recognised_by_their_bytes(head, verdict):
-    """An 835, or X12 that does not say what it is; not an 837 and nothing else."""
+    """X12 of a kind that is read or that does not say what it is; not an order and nothing else."""
     assert ADAPTER.recognize(head) is verdict
 
 
@@ -171,7 +173,7 @@ def test_time_is_linear_in_hostile_shapes(unit):
 PROGRAM = """
 import re, sys
 from pathlib import Path
-from gateway.wire.x12_835_cut import cut
+from gateway.wire.x12_cut import cut
 from gateway_x12.simulator import file_835
 data = file_835(1, 1000)
 first, last = data.index(b"CLP*"), max(data.rfind(b"PLB*"), data.rfind(b"SE*"))
