@@ -167,7 +167,8 @@ def open_gateway(settings: Settings, folder: Path, text: str = "", *, create: bo
 
 def bind_source(settings: SourceSettings, adapter: Adapter, config: BaseModel) -> Source:
     """A configured source with its mapping compiled."""
-    mapping = Mapping.load(adapter.mappings, settings.overlay, adapter.path).bind(zone=settings.zone)
+    mapping = Mapping.load(adapter.mappings, settings.overlay, adapter.path, settings.profile or "")
+    mapping = mapping.bind(zone=settings.zone)
     return Source.bind(settings.tenant, settings.name, adapter, config, mapping)
 
 

@@ -105,7 +105,12 @@ class Source(Part):
     tenant: Name = Field(description="The tenant it belongs to.")
     adapter: Name = Field(description="The adapter that speaks its language.")
     zone: Zone = Field(description="The IANA time zone of its clinics, for times that come without one.")
-    overlay: Path | None = Field(default=None, description="Folder with mapping rules that replace single base rules.")
+    profile: Name | None = Field(
+        default=None, description="A profile that the adapter ships for systems of this kind, laid over its mapping."
+    )
+    overlay: Path | None = Field(
+        default=None, description="Folder with mapping rules that replace single rules of mapping and profile."
+    )
     config: dict[str, Any] = Field(default_factory=dict, description="The adapter's own settings.")
 
 

@@ -13,18 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.bootstrap import Gateway, open_gateway, take_lock
+from gateway.cli.previewing import chunks, head, previewer
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, read
 from gateway.errors import InvalidConfiguration
-from gateway.flow.preview import Preview, preview_source
 from gateway.flow.react import settle
 from gateway.flow.source import Source
-from gateway.hookspecs import Adapter
 from gateway.model.exchange import Finding, Item
-from gateway.registry import Registry
-from gateway.settings import Source as SourceSettings
 
-CHUNK = 64 * 1024
-HEAD = 4096
 STEP_BYTES = 2**20
 STEP_ITEMS = 1000
 
@@ -94,7 +89,7 @@ def _import_all(gateway: Gateway, files: Sequence[Path], named: str, *, quiet: b
 async def _import_one(gateway: Gateway, source: Source, path: Path, progress: Progress, totals: dict[str, int]) -> None:
     receiver = gateway.receiver(source)
     task = progress.add_task(path.name, total=path.stat().st_size)
-    cut = source.adapter.cut(_chunks(path, lambda size: progress.advance(task, size)), source.config)
+    cut = source.adapter.cut(chunks(path, lambda size: progress.advance(task, size)), source.config)
     for items, findings in _steps(cut):
         receipts = await receiver.accept(items, findings=findings)
         totals["stored"] += sum(not receipt.repeat for receipt in receipts)
@@ -126,8 +121,8 @@ def _source_for(gateway: Gateway, path: Path, named: str) -> Source:
     if named:
         sources = [one for one in sources if named in (one.name, one.adapter.info.name)]
     else:
-        head = _head(path)
-        sources = [one for one in sources if one.adapter.recognize(head)]
+        begin = head(path)
+        sources = [one for one in sources if one.adapter.recognize(begin)]
     if len(sources) == 1:
         return sources[0]
     problem = "Several sources could have sent this file" if sources else "No configured source knows this file"
@@ -147,8 +142,8 @@ def _dry_run(files: Sequence[Path], named: str, zone: str, config: Path, *, json
     """One line per message: what it would become. Needs no settings; uses those of the source when there are some."""
     quarantined = False
     for path in files:
-        preview = _previewer(path, named, zone, config)
-        for line in preview.lines(_chunks(path, lambda _: None)):
+        preview = previewer(path, named, zone, config)
+        for line in preview.lines(chunks(path, lambda _: None)):
             quarantined = quarantined or "quarantined" in line
             if json_:
                 as_json(line)
@@ -164,47 +159,3 @@ def _sentence(line: dict[str, Any]) -> str:
     if "suppressed" in line:
         return f"{line['control_id']}: suppressed, {line['suppressed']}"
     return f"{line['control_id']}: {', '.join(record['type'] for record in line['records']) or 'nothing'}"
-
-
-def _previewer(path: Path, named: str, zone: str, config: Path) -> Preview:
-    """The configured source that the file belongs to, or else the adapter that knows it, with its own defaults."""
-    if config.exists():
-        settings, _ = read(config)
-        registry = Registry.load(settings.plugin_names())
-        found = [one for one in settings.sources if _is_of(one, registry.adapters[one.adapter], path, named)]
-        if len(found) == 1:
-            (one,) = found
-            adapter = registry.adapters[one.adapter]
-            return preview_source(adapter, one.config, one.overlay, zone or one.zone, one.name)
-    adapter = _adapter_for(Registry.load(None), path, named)
-    return preview_source(adapter, {}, None, zone or "UTC", adapter.info.name)
-
-
-def _is_of(source: SourceSettings, adapter: Adapter, path: Path, named: str) -> bool:
-    return named in (source.name, source.adapter) if named else adapter.recognize(_head(path))
-
-
-def _adapter_for(registry: Registry, path: Path, named: str) -> Adapter:
-    if named:
-        found = [registry.adapters[named]] if named in registry.adapters else []
-    else:
-        head = _head(path)
-        found = [adapter for adapter in registry.adapters.values() if adapter.recognize(head)]
-    if len(found) == 1:
-        return found[0]
-    raise InvalidConfiguration(
-        "No adapter knows this file" if not found else "Several adapters know this file",
-        where=path.name, fix=f"Name one with --source: {', '.join(sorted(registry.adapters))}.",
-    )  # fmt: skip
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(HEAD)
-
-
-def _chunks(path: Path, advance: Any) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        for chunk in iter(lambda: file.read(CHUNK), b""):
-            advance(len(chunk))
-            yield chunk

@@ -1,4 +1,7 @@
-"""Preview: what the messages of a file would become, without a store, keys or anything kept."""
+"""Preview: what the messages of a file would become, without a store, keys or anything kept.
+
+A traced preview also shows the message itself, every rule that fired and what each made: for those who write mappings.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,16 @@ from gateway.flow.source import Source
 from gateway.hookspecs import Adapter
 from gateway.mapping import Mapping
 from gateway.model.exchange import Finding, Item
-from gateway.model.identity import RecordId
+from gateway.model.identity import RecordId, Ref
 from gateway.model.patch import Normalized
 
 
 class Preview:
     """Runs one source's files through normalize, link and merge in memory."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, traced: bool = False) -> None:
         self._source = source
+        self._traced = traced
         self._currents: dict[bytes, Current] = {}
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
@@ -42,11 +46,14 @@ class Preview:
     def _message(self, item: Item) -> dict[str, Any]:
         line: dict[str, Any] = {"source": self._source.name, "control_id": item.control_id, "kind": item.kind}
         try:
+            self._source.mapping.steps.clear()
             result = self._source.normalize(item.body, item.context)
+            line |= self._trace(item)
             if result.suppressed is not None:
                 return line | {"suppressed": result.suppressed}
             changes = self._fold(result)
         except RejectMessage as error:
+            line |= self._trace(item)
             return line | {"quarantined": error.reason, "where": error.where, "what": error.what, "fix": error.fix}
         line["records"] = [_record(change) for change in changes]
         if result.residue:
@@ -56,6 +63,22 @@ class Preview:
                 line |= transaction(change.current.fields or {})
         return line
 
+    def _trace(self, item: Item) -> dict[str, Any]:
+        """Of a traced preview: the message as sent, and each rule that read something or gave a constant."""
+        if not self._traced:
+            return {}
+        return {
+            "message": item.body.decode("utf-8", "replace"),
+            "rules": [
+                {
+                    "record": step.record, "field": step.field, "path": step.path, "raw": _shown(step.raw),
+                    "rule": f"{step.rule_file}: {step.rule_key}", "result": _shown(step.result),
+                }
+                for step in self._source.mapping.steps
+                if step.raw is not None or step.result is not None
+            ],
+        }  # fmt: skip
+
     def _fold(self, result: Normalized) -> tuple[NewVersion, ...]:
         patches = [link(patch, _throwaway_id) for patch in result.patches]
         folded, moved = fold_message(patches, self._currents, lambda data: hashlib.sha256(data).digest())
@@ -64,7 +87,10 @@ class Preview:
         return folded.changes
 
 
-def preview_source(adapter: Adapter, config: dict[str, Any], overlay: Path | None, zone: str, name: str) -> Preview:
+def preview_source(
+    adapter: Adapter, config: dict[str, Any], overlay: Path | None, zone: str, name: str, profile: str = "",
+    *, traced: bool = False,
+) -> Preview:  # fmt: skip
     """A preview with this adapter's mapping; ``InvalidConfiguration`` when its settings do not suffice."""
     try:
         settings = adapter.config.model_validate(config)
@@ -72,8 +98,10 @@ def preview_source(adapter: Adapter, config: dict[str, Any], overlay: Path | Non
         raise InvalidConfiguration(
             "The adapter needs settings", where=name, fix="Name a source of gateway.toml with --source."
         ) from None
-    mapping = Mapping.load(adapter.mappings, overlay, adapter.path).bind(zone=zone)
-    return Preview(Source.bind("preview", name, adapter, settings, mapping))
+    mapping = Mapping.load(adapter.mappings, overlay, adapter.path, profile).bind(zone=zone)
+    if traced:
+        mapping = mapping.traced()
+    return Preview(Source.bind("preview", name, adapter, settings, mapping), traced=traced)
 
 
 def transaction(fields: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +117,15 @@ def transaction(fields: dict[str, Any]) -> dict[str, Any]:
         "balanced": fields.get("balanced", False),
         "difference": fields.get("difference", "0.00"),
     }
+
+
+def _shown(value: Any) -> Any:
+    """A traced value for people: plain JSON values as they are, records of a repetition as their number."""
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    if isinstance(value, Ref):
+        return f"{value.type} {value.native_id}"
+    return f"{len(value)} items" if isinstance(value, list) else str(value)
 
 
 def _throwaway_id(kind: str, native_id: str) -> RecordId:

@@ -24,16 +24,16 @@ Types = Dictionary[str, type[msgspec.Struct]]
 
 
 def check(
-    adapter_mappings: Traversable, overlay: Traversable | None, path: PathCompiler, types: Types
+    adapter_mappings: Traversable, overlay: Traversable | None, path: PathCompiler, types: Types, profile: str = ""
 ) -> list[Finding]:
-    """Every mistake in an adapter's mapping files and one overlay, measured against the canonical ``types``.
+    """Every mistake in an adapter's mapping files, a profile and an overlay, against the canonical ``types``.
 
     Finds what :meth:`Mapping.load` refuses, and: unknown record types and fields, references to unknown types,
     constants and codes the field's type does not allow, converters that yield another type than the field's,
     required fields without a rule, and rules that can never fire.
     """
     parser = Parser()
-    document = files.read(adapter_mappings, overlay, parser)
+    document = files.read(adapter_mappings, overlay, parser, profile)
     parsed, _ = inspect(document, path, parser)
     checker = _Checker(parser, parsed.tables, types)
     for rules in parsed.records:

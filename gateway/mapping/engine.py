@@ -52,14 +52,16 @@ class Mapping:
         self._tracing = tracing
 
     @classmethod
-    def load(cls, adapter_mappings: Traversable, overlay: Traversable | None, path: PathCompiler) -> Mapping:
-        """Read and check an adapter's mapping files, the overlay of one source and the code tables they name.
+    def load(
+        cls, adapter_mappings: Traversable, overlay: Traversable | None, path: PathCompiler, profile: str = ""
+    ) -> Mapping:
+        """Read and check an adapter's mapping files, one of its profiles, a source's overlay, and the tables they name.
 
         Raises:
             InvalidConfiguration: with every mistake: file, key, what is wrong and how to put it right.
         """
         parser = Parser()
-        document = files.read(adapter_mappings, overlay, parser)
+        document = files.read(adapter_mappings, overlay, parser, profile)
         return cls._made(document, path, parser)
 
     @classmethod

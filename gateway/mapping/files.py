@@ -16,7 +16,18 @@ from gateway.mapping import tables
 from gateway.mapping.rules import SINGLE_RULES, Parser, RecordRules
 from gateway.mapping.tables import Table
 
-PARTS = ("schema", "adapter", "files", "overlay", "tables", "local", "origins")
+PARTS = (
+    "schema",
+    "adapter",
+    "files",
+    "profile",
+    "profile_files",
+    "profile_codes",
+    "overlay",
+    "tables",
+    "local",
+    "origins",
+)
 OVERLAY = "overlay"
 SHARED = "gateway_mappings"
 """The package with the schema and the code tables that all adapters share."""
@@ -42,11 +53,15 @@ class Document:
     """Everything that decides what a mapping does, as plain values.
 
     ``files`` and ``overlay`` hold mapping files, ``tables`` and ``local`` the code tables that some rule names and the
-    overlay's additions to them, each by name with the file it came from.
+    overlay's additions to them, each by name with the file it came from. ``profile_files`` and ``profile_codes`` are
+    those of the profile that the adapter ships, between the base and the overlay.
     """
 
     schema: dict[str, Any] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    profile: str = ""
+    profile_files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    profile_codes: dict[str, dict[str, Any]] = field(default_factory=dict)
     overlay: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     local: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -65,6 +80,15 @@ class Document:
         """The reverse of :meth:`text`."""
         return cls(**json.loads(text))
 
+    def layers(self) -> tuple[tuple[str, dict[str, dict[str, Any]]], ...]:
+        """The mapping files of base, profile and overlay, each with what begins the names of its files."""
+        profile = (f"{self.adapter}/{self.profile}", self.profile_files)
+        return (self.adapter, self.files), profile, (OVERLAY, self.overlay)
+
+    def named(self) -> set[str]:
+        """The code tables that some rule names."""
+        return {name for _, layer in self.layers() for data in layer.values() for name in _named(data)}
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -74,28 +98,32 @@ class Parsed:
     tables: dict[str, Table]
 
 
-def read(adapter: Traversable, overlay: Traversable | None, parser: Parser) -> Document:
+def read(adapter: Traversable, overlay: Traversable | None, parser: Parser, profile: str = "") -> Document:
     """Read every file; what cannot be read is noted in ``parser`` and left out."""
     shared = files(SHARED)
     document = Document(adapter=adapter.name, schema=json.loads((shared / "schema.json").read_text("utf-8")))
     document.files = dict(_folder(adapter, adapter.name, parser))
     if not document.files:
         parser.mistake(adapter.name, "", "is a folder without mapping files", "put <record>.toml files into it")
+    if profile:
+        document.profile, folder = profile, adapter / profile
+        if profile == "codes" or not folder.is_dir():
+            known = ", ".join(profiles(adapter)) or "it has none"
+            parser.mistake(f"{adapter.name}/{profile}", "", "is not a profile of this adapter", f"use one of: {known}")
+        document.profile_files = dict(_folder(folder, f"{adapter.name}/{profile}", parser))
+        document.profile_codes = dict(_folder(folder / "codes", f"{adapter.name}/{profile}/codes", parser))
     if overlay is not None:
         if not overlay.is_dir():
             parser.mistake(overlay.name, "", "is not a folder", "name the folder that holds the overlay's files")
             return document
         document.overlay = dict(_folder(overlay, OVERLAY, parser))
-        if (overlay / "codes").is_dir():
-            document.local = dict(_folder(overlay / "codes", f"{OVERLAY}/codes", parser))
+        document.local = dict(_folder(overlay / "codes", f"{OVERLAY}/codes", parser))
     places = (
         (f"{adapter.name}/codes", adapter / "codes"),
         (f"codes/{adapter.name}", shared / "codes" / adapter.name),
         ("codes", shared / "codes"),
     )
-    for name in sorted(
-        {name for data in (*document.files.values(), *document.overlay.values()) for name in _named(data)}
-    ):
+    for name in sorted(document.named()):
         for place, folder in places:
             found = folder / f"{name}.toml"
             if found.is_file():
@@ -105,57 +133,63 @@ def read(adapter: Traversable, overlay: Traversable | None, parser: Parser) -> D
     return document
 
 
+def profiles(adapter: Traversable) -> list[str]:
+    """The names of the profiles in an adapter's folder."""
+    return sorted(
+        entry.name
+        for entry in adapter.iterdir()
+        if entry.is_dir() and entry.name.isidentifier() and entry.name not in {"codes", "__pycache__"}
+    )
+
+
 def parse(document: Document, parser: Parser) -> Parsed:
     """Lay the overlay over the base and parse the result, noting every mistake with the file it stands in."""
     merged: dict[str, Table] = {}
-    for name in sorted({*document.tables, *document.local}):
-        base, local = document.tables.get(name), document.local.get(name)
-        origin = document.origins.get(name, f"{OVERLAY}/codes/{name}.toml")
-        if base is None and local is not None and name in _all_named(document):
-            merged[name] = tables.parse(name, origin, local, parser.mistake)
-        elif base is None:
-            parser.mistake(origin, "", "is a code table that no rule uses", "remove it or correct its name")
-        else:
-            merged[name] = _with_local(name, origin, base, local, f"{OVERLAY}/codes/{name}.toml", parser)
-    records = tuple(
-        _record(name, document, f"{document.adapter}/{name}.toml", f"{OVERLAY}/{name}.toml", parser)
-        for name in sorted({*document.files, *document.overlay})
-    )
-    return Parsed(records, merged)
+    shipped = f"{document.adapter}/{document.profile}"
+    additions = ((f"{shipped}/codes", document.profile_codes), (f"{OVERLAY}/codes", document.local))
+    for name in sorted({*document.tables, *document.profile_codes, *document.local}):
+        found = [(f"{label}/{name}.toml", codes[name]) for label, codes in additions if name in codes]
+        if name in document.tables:
+            found.insert(0, (document.origins[name], document.tables[name]))
+        elif name not in document.named():
+            parser.mistake(found[0][0], "", "is a code table that no rule uses", "remove it or correct its name")
+            continue
+        merged[name] = _layered(name, found, parser)
+    names = sorted({name for _, layer in document.layers() for name in layer})
+    return Parsed(tuple(_record(name, document, parser) for name in names), merged)
 
 
-def _with_local(
-    name: str, origin: str, base: dict[str, Any], local: dict[str, Any] | None, place: str, parser: Parser
-) -> Table:
-    table = tables.parse(name, origin, base, parser.mistake)
-    if local is None:
-        return table
-    added = tables.parse(name, place, {"unknown": table.unknown, **local}, parser.mistake)
-    replaced = {code.strip().upper() for code in added.codes}
-    kept = {code: canonical for code, canonical in table.codes.items() if code.strip().upper() not in replaced}
-    return Table(name, added.unknown, {**kept, **added.codes})
+def _layered(name: str, found: list[tuple[str, dict[str, Any]]], parser: Parser) -> Table:
+    """A code table with the codes of profile and overlay in place of its own."""
+    table = tables.parse(name, *found[0], parser.mistake)
+    for place, more in found[1:]:
+        added = tables.parse(name, place, {"unknown": table.unknown, **more}, parser.mistake)
+        replaced = {code.strip().upper() for code in added.codes}
+        kept = {code: canonical for code, canonical in table.codes.items() if code.strip().upper() not in replaced}
+        table = Table(name, added.unknown, {**kept, **added.codes})
+    return table
 
 
-def _record(name: str, document: Document, base_file: str, overlay_file: str, parser: Parser) -> RecordRules:
-    """One mapping file with the overlay's rules in place of its own."""
-    base, over = document.files.get(name), document.overlay.get(name)
-    if base is None:
-        return parser.record(overlay_file, over or {}, {})
-    if over is None:
-        return parser.record(base_file, base, {})
-    if over.get("record", base.get("record")) != base.get("record"):
-        parser.mistake(
-            overlay_file, "record", "differs from the file it overlays", "remove it, or name the file otherwise"
-        )
-    new_fields = over.get("fields", {})
-    if not isinstance(new_fields, dict):
-        parser.mistake(overlay_file, "fields", "is not a table", "write [fields.<name>] for each rule")
-        new_fields = {}
-    old_fields = base.get("fields", {})
-    fields = {**(old_fields if isinstance(old_fields, dict) else {}), **new_fields}
-    origins = {key: overlay_file for key in over if key in SINGLE_RULES}
-    origins.update({f"fields.{key}": overlay_file for key in new_fields})
-    return parser.record(base_file, {**base, **over, "record": base.get("record"), "fields": fields}, origins)
+def _record(name: str, document: Document, parser: Parser) -> RecordRules:
+    """One mapping file with the rules of profile and overlay in place of its own."""
+    found = [(f"{label}/{name}.toml", layer[name]) for label, layer in document.layers() if name in layer]
+    file, merged = found[0]
+    origins: dict[str, str] = {}
+    for over_file, over in found[1:]:
+        if over.get("record", merged.get("record")) != merged.get("record"):
+            parser.mistake(
+                over_file, "record", "differs from the file it overlays", "remove it, or name the file otherwise"
+            )
+        new_fields = over.get("fields", {})
+        if not isinstance(new_fields, dict):
+            parser.mistake(over_file, "fields", "is not a table", "write [fields.<name>] for each rule")
+            new_fields = {}
+        old_fields = merged.get("fields", {})
+        fields = {**(old_fields if isinstance(old_fields, dict) else {}), **new_fields}
+        origins.update({key: over_file for key in over if key in SINGLE_RULES})
+        origins.update({f"fields.{key}": over_file for key in new_fields})
+        merged = {**merged, **over, "record": merged.get("record"), "fields": fields}
+    return parser.record(file, merged, origins)
 
 
 def _folder(folder: Traversable, label: str, parser: Parser) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -183,7 +217,3 @@ def _named(data: Any) -> Iterator[str]:
     elif isinstance(data, list):
         for inner in data:
             yield from _named(inner)
-
-
-def _all_named(document: Document) -> set[str]:
-    return {name for data in (*document.files.values(), *document.overlay.values()) for name in _named(data)}

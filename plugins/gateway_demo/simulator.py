@@ -111,7 +111,7 @@ def _awkward() -> list[bytes]:
     registration, booking, *_ = clinic_day(99, patients=1, visits=1, merges=0)
     return [
         _START.sub(rb"\g<1>20261345996100", booking),
-        registration.replace(b"ADT^A04^ADT_A01", b"ADT^A03^ADT_A03").replace(b"EVN|A04", b"EVN|A03"),
+        registration.replace(b"ADT^A04^ADT_A01", b"ADT^A09^ADT_A09").replace(b"EVN|A04", b"EVN|A09"),
     ]
 
 

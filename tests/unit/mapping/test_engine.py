@@ -123,9 +123,11 @@ def test_the_schema_refuses_the_same_files(rules: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(SHIPPED.rglob("*.toml")), ids=lambda file: str(file.relative_to(SHIPPED)))
 def test_shipped_files_fit_the_schema(file: Path) -> None:
-    """Every mapping file and code table that we ship fits the published schema."""
-    is_table = "codes" in file.relative_to(SHIPPED).parts
-    schema = {"$defs": SCHEMA["$defs"], "$ref": "#/$defs/table"} if is_table else SCHEMA
+    """Every mapping file, profile and code table that we ship fits the published schema."""
+    *folders, _ = file.relative_to(SHIPPED).parts
+    part = "table" if "codes" in folders else "overlay" if len(folders) > 1 else ""
+    named = {name: SCHEMA[name] for name in ("$defs", "properties")[: 1 + (part == "overlay")]}
+    schema = named | {"$ref": f"#/$defs/{part}"} if part else SCHEMA
     jsonschema.validate(tomllib.loads(file.read_text("utf-8")), schema, jsonschema.Draft202012Validator)
 
 
