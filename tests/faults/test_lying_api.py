@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 
 from gateway.model.exchange import RateBudget
-from gateway.testing.simulated_api import Fault
 from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway_cliniko.simulator import ClinikoSimulator
 from gateway_hl7.simulator import clinic_day
 from tests.faults.beside import Beside
 from tests.faults.deployment import Deployment, Load, until
 
-FAULTS: dict[Fault, str] = {
+FAULTS: dict[str, str] = {
     "wrong-total": "announces another number of items than it gives",
     "looping-links": "next (links loop|page after one without readable items)",
     "429": "request budget is used up",
@@ -58,7 +57,7 @@ def _told(deployment: Deployment, words: str, begin: int) -> bool:
     return re.search(words, deployment.log()[begin:]) is not None
 
 
-def _act(beside: Beside, api: ClinikoSimulator, fault: Fault, number: int) -> None:
+def _act(beside: Beside, api: ClinikoSimulator, fault: str, number: int) -> None:
     """Switch a fault on for some answers, and let something happen at the clinic meanwhile."""
 
     def both() -> None:
