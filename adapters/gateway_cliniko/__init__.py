@@ -1,8 +1,10 @@
 """Cliniko: practice management of allied health clinics, read through its public REST API, version 1.
 
-Gives patients, practitioners, businesses (as locations) and individual appointments with cancellations, no-shows and
-arrivals, by polling what changed. It has no webhooks. It cannot give payments, claims, eligibility, authorizations,
-group classes as appointments, or a state "completed"; a deleted patient is not listed by the API at all.
+Gives businesses, practitioners with provider numbers, referring doctors and payers, patients with their choice of
+reminders, cases with a limit of sessions, individual and group appointments with cancellations, no-shows and
+arrivals, invoices with items, how patients came, the log of messages, and closed times, by polling what changed. It
+has no webhooks. It cannot give payments, balances, claims, eligibility or a state "completed"; a deleted patient is
+not listed by the API at all.
 
 API documentation: https://docs.api.cliniko.com
 """

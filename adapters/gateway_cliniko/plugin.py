@@ -13,7 +13,7 @@ from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
 from gateway.model.exchange import AdapterInfo, Finding, Item, RateBudget, Stream, Transport
 from gateway_cliniko.config import ClinikoConfig
-from gateway_cliniko.records import cut_page, is_page
+from gateway_cliniko.records_page import cut_page, is_page
 from gateway_cliniko.translate import normalizer, path
 from gateway_cliniko.transport import AccountTransport
 
@@ -29,22 +29,32 @@ class ClinikoAdapter:
         name="cliniko",
         version=__version__,
         api=API_VERSION,
-        summary="Cliniko by its REST API: patients, practitioners, businesses, individual appointments.",
+        summary="Cliniko by its REST API: patients, appointments, classes, cases, invoices, referrals, messages.",
         streams=(
             Stream(name="businesses", types=("Location",), mode="poll"),
             Stream(name="practitioners", types=("Practitioner",), mode="poll"),
             Stream(name="inactive_practitioners", types=("Practitioner",), mode="poll"),
-            Stream(name="patients", types=("Patient",), mode="poll"),
+            Stream(name="practitioner_reference_numbers", types=("Practitioner",), mode="poll"),
+            Stream(name="contacts", types=("Practitioner", "Payer"), mode="poll"),
+            Stream(name="patients", types=("Patient", "Consent"), mode="poll"),
+            Stream(name="patient_cases", types=("EpisodeOfCare", "Authorization", "Referral"), mode="poll"),
+            Stream(name="referral_source_types", types=("ReferralSource",), mode="poll"),
+            Stream(name="referral_sources", types=("Referral",), mode="poll"),
             Stream(name="individual_appointments", types=("Appointment",), mode="poll"),
+            Stream(name="group_appointments", types=("Appointment",), mode="poll"),
             Stream(name="attendees", types=("Appointment",), mode="poll"),
+            Stream(name="invoices", types=("Invoice",), mode="poll"),
+            Stream(name="invoice_items", types=("Invoice",), mode="poll"),
+            Stream(name="communications", types=("Communication",), mode="poll"),
+            Stream(name="unavailable_blocks", types=("Unavailability",), mode="poll"),
         ),
         gaps=(
             "There are no webhooks: a change is seen at the next poll.",
-            "Group classes are not read as appointments.",
-            "Appointment types are named by id only and left out.",
             "There is no state 'completed', and no mark for a late cancellation.",
-            "The API does not list deleted patients.",
-            "Payments, claims, eligibility and authorizations are not in the API.",
+            "The API does not list deleted patients, and a deleted provider number leaves no trace.",
+            "Payments, balances, claims and eligibility are not in the API; an invoice is open, paid or closed.",
+            "A case's limit of sessions is given, not how many are used: that is counted from its appointments.",
+            "Memos and messages without a channel, and contacts that are neither doctor nor payer, make no record.",
         ),
         rate=RateBudget(requests=200, seconds=60.0),
     )

@@ -1,148 +1,80 @@
-"""Bytes of the API to typed records: pages into rows, and rows into resources.
+"""Bytes of the API to typed records: single rows, and rows that were joined because one alone says too little.
 
 A key that is absent is ``UNSET``, a JSON null is ``None``: the first changes nothing, the second deletes.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from typing import Annotated
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, structs
 
-from gateway.errors import InvalidContent, LimitExceeded
-from gateway.model.exchange import Finding, Item
+from gateway.errors import InvalidContent
+from gateway_cliniko.records_booking import (
+    Attendance,
+    Attendee,
+    Communication,
+    GroupAppointment,
+    IndividualAppointment,
+    Invoice,
+    InvoiceItem,
+    PatientCase,
+    ReferralSource,
+    ReferralSourceType,
+    UnavailableBlock,
+)
+from gateway_cliniko.records_people import Business, Correspondent, Patient, Practitioner, ReferenceNumber, Resource
 
-Text = str | None | UnsetType
-Flag = bool | None | UnsetType
-Code = int | None | UnsetType
-
-_MOST_PAGE_BYTES = 16 * 1024 * 1024
-_LAST_SEGMENT = re.compile(r"/([\w-]{1,64})(?:\?.*)?\Z", re.ASCII)
 _WHERE = re.compile(r"at `\$\.?([a-z_0-9.\[\]]*)`\Z")
-
-
-class Link(Struct, frozen=True):
-    """A relationship, given as the address of its target."""
-
-    links: dict[str, str | None]
-
-    @property
-    def id(self) -> str | None:
-        """The target's id: the last segment of the address."""
-        found = _LAST_SEGMENT.search(self.links.get("self") or "")
-        return found[1] if found else None
-
-
-Relation = Link | None | UnsetType
-
-
-class Contact(Struct, frozen=True):
-    """One way to reach someone; ``phone_type`` is Fax, Home, Mobile, Other or Work, and Email for an e-mail address."""
-
-    number: Text = UNSET
-    phone_type: Text = UNSET
-
-
-class Resource(Struct, frozen=True, kw_only=True):
-    """What every resource has."""
-
-    id: str | int
-    updated_at: Text = UNSET
-    archived_at: Text = UNSET
-    deleted_at: Text = UNSET
-
-
-class Patient(Resource, frozen=True, kw_only=True):
-    title: Text = UNSET
-    first_name: Text = UNSET
-    last_name: Text = UNSET
-    preferred_first_name: Text = UNSET
-    date_of_birth: Text = UNSET
-    sex: Text = UNSET
-    email: Text = UNSET
-    patient_phone_numbers: list[Contact] | UnsetType | None = UNSET
-    address_1: Text = UNSET
-    address_2: Text = UNSET
-    address_3: Text = UNSET
-    city: Text = UNSET
-    state: Text = UNSET
-    post_code: Text = UNSET
-    country_code: Text = UNSET
-    emergency_contact: Text = UNSET
-    old_reference_id: Text = UNSET
-    merged_with_patient: Relation = UNSET
-
-    @property
-    def telecom(self) -> list[Contact]:
-        """Telephone numbers in their order, then the e-mail address."""
-        numbers = [number for number in self.patient_phone_numbers or () if number.number]
-        return [*numbers, Contact(self.email, "Email")] if self.email else numbers
-
-    @property
-    def itself(self) -> list[Patient]:
-        """The patient as the one place of what is a list in the model and single here: an address, an identifier."""
-        return [self]
-
-
-class Practitioner(Resource, frozen=True, kw_only=True):
-    title: Text = UNSET
-    first_name: Text = UNSET
-    last_name: Text = UNSET
-    display_name: Text = UNSET
-    designation: Text = UNSET
-    active: Flag = UNSET
-
-
-class Business(Resource, frozen=True, kw_only=True):
-    display_name: Text = UNSET
-    business_name: Text = UNSET
-    address_1: Text = UNSET
-    address_2: Text = UNSET
-    city: Text = UNSET
-    state: Text = UNSET
-    post_code: Text = UNSET
-    country_code: Text = UNSET
-    email_reply_to: Text = UNSET
-    time_zone_identifier: Text = UNSET
-
-    @property
-    def telecom(self) -> list[Contact]:
-        """The address for replies, where there is one."""
-        return [Contact(self.email_reply_to, "Email")] if self.email_reply_to else []
-
-
-class IndividualAppointment(Resource, frozen=True, kw_only=True):
-    starts_at: Text = UNSET
-    ends_at: Text = UNSET
-    created_at: Text = UNSET
-    cancelled_at: Text = UNSET
-    cancellation_reason: Code = UNSET
-    did_not_arrive: Flag = UNSET
-    patient_arrived: Flag = UNSET
-    patient: Relation = UNSET
-    practitioner: Relation = UNSET
-    business: Relation = UNSET
-
 
 KINDS: dict[str, type[Resource]] = {
     "patients": Patient,
     "practitioners": Practitioner,
+    "practitioner_with_numbers": Practitioner,
     "businesses": Business,
+    "contacts": Correspondent,
     "individual_appointments": IndividualAppointment,
+    "group_attendance": Attendance,
+    "patient_cases": PatientCase,
+    "invoices": Invoice,
+    "invoice_with_items": Invoice,
+    "referral_sources": ReferralSource,
+    "referral_source_types": ReferralSourceType,
+    "communications": Communication,
+    "unavailable_blocks": UnavailableBlock,
 }
+"""Kinds of message and what each is read as."""
+LISTED = tuple(kind for kind in KINDS if kind.endswith("s") and "_with_" not in kind)
+"""Kinds that are rows of a list, so that a saved page of it can be imported."""
+JOINED = {"practitioner_with_numbers": "numbers", "invoice_with_items": "items", "group_attendance": ""}
+"""Kinds that are joined rows, and the field that holds the further rows; none where they complete the first."""
 _DECODERS = {name: msgspec.json.Decoder(kind).decode for name, kind in KINDS.items()}
 keys = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
+class _Joined(Struct, frozen=True):
+    of: Raw
+    rows: list[Raw]
+
+
+_joined = msgspec.json.Decoder(_Joined).decode
+_group = msgspec.json.Decoder(GroupAppointment).decode
+_attendee = msgspec.json.Decoder(Attendee).decode
+_number = msgspec.json.Decoder(ReferenceNumber).decode
+_invoice_item = msgspec.json.Decoder(InvoiceItem).decode
+
+
+def join(of: bytes, rows: Sequence[bytes]) -> bytes:
+    """The body of a joined message; the rows keep their exact bytes."""
+    return b'{"of":' + of + b',"rows":[' + b",".join(rows) + b"]}"
+
+
 def decode(kind: str, body: bytes) -> Resource:
-    """The typed record of one API item; raises ``InvalidContent`` that names the field and never its value."""
+    """The typed record of one message; raises ``InvalidContent`` that names the field and never its value."""
     try:
-        return _DECODERS[kind](body)
+        return _TOGETHER[kind](_joined(body)) if kind in _TOGETHER else _DECODERS[kind](body)
     except KeyError:
         raise InvalidContent("unknown-kind", "No such resource is read from this API", where="kind") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -151,95 +83,50 @@ def decode(kind: str, body: bytes) -> Resource:
         raise InvalidContent("wrong-type", "The value is of another type than documented", where=where) from None
 
 
-# --- pages -----------------------------------------------------------------------------------------------------------
-
-
-class _Head(Struct, frozen=True):
-    id: str | int
-    updated_at: Annotated[datetime, Meta(tz=True)]
-    patient: Link | None = None
-    booking: Link | None = None
-
-
-class Row(Struct, frozen=True):
-    """One item of a page: its exact bytes, and what is needed to order and name it."""
-
-    body: bytes
-    id: str
-    updated_at: datetime
-    patient: str | None
-    booking: str | None
-
-    def item(self, kind: str, *, stream: str = "") -> Item:
-        """The message to store. A patient's id never becomes a control id: a digest of the bytes stands for it."""
-        is_patient = kind == "patients"
-        shown = hashlib.blake2b(self.body, digest_size=8).hexdigest() if is_patient else self.id
-        control = f"{stream or kind}:{shown}:{stamp(self.updated_at)}"
-        order_key = self.id if is_patient else self.patient
-        return Item(body=self.body, kind=kind, control_id=control, order_key=order_key, context=kind.encode())
-
-
-class Page(Struct, frozen=True):
-    """One page of a list; ``findings`` are rows that cannot be read, so that the others can go on."""
-
-    rows: list[Row]
-    findings: list[Finding]
-    total: int
-    next: str | None
-
-
-_head = msgspec.json.Decoder(_Head).decode
-_links = msgspec.json.Decoder(dict[str, str | None]).decode
-_list = msgspec.json.Decoder(list[Raw]).decode
-_total = msgspec.json.Decoder(Annotated[int, Meta(ge=0)]).decode
-
-
-def read_page(body: bytes, collection: str) -> Page:
-    """Take a page apart; raises ``msgspec.DecodeError`` when it is cut, ``msgspec.ValidationError`` when it is none."""
-    parts = keys(body)
-    if collection not in parts or "total_entries" not in parts:
-        raise msgspec.ValidationError("not a page of the collection")
-    rows: list[Row] = []
-    findings: list[Finding] = []
-    for number, raw in enumerate(_list(parts[collection])):
-        item = bytes(raw)
-        try:
-            head = _head(item)
-        except msgspec.DecodeError:
-            what = "An item has no usable id or updated_at"
-            findings.append(Finding(reason="unreadable-item", what=what, where=f"{collection}[{number}]", body=item))
-            continue
-        patient, booking = (link.id if link else None for link in (head.patient, head.booking))
-        rows.append(Row(item, str(head.id), head.updated_at.astimezone(UTC).replace(microsecond=0), patient, booking))
-    return Page(rows, findings, _total(parts["total_entries"]), _links(parts.get("links", Raw(b"{}"))).get("next"))
-
-
-def stamp(at: datetime) -> str:
-    """A time as the API writes it: UTC, to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-_FILE_HEAD = re.compile(rb'\s*\{\s*"(' + "|".join(KINDS).encode() + rb')"\s*:\s*\[')
-
-
-def is_page(head: bytes) -> bool:
-    """Whether a file begins like a saved page of a list this adapter reads."""
-    return _FILE_HEAD.match(head) is not None
-
-
-def cut_page(chunks: Iterable[bytes]) -> Iterator[Item | Finding]:
-    """Cut one saved page into messages; one page is bounded, so it may be held whole."""
-    body = bytearray()
-    for chunk in chunks:
-        body += chunk
-        if len(body) > _MOST_PAGE_BYTES:
-            raise LimitExceeded("file-too-large", f"A saved page is longer than {_MOST_PAGE_BYTES} bytes", where="file")
-    found = _FILE_HEAD.match(body)
-    kind = found[1].decode() if found else ""
-    try:
-        page = read_page(bytes(body), kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        yield Finding(reason="unreadable-page", what="The file is not a whole page", where="file", body=bytes(body))
+def filled(kind: str, body: bytes) -> Iterator[tuple[str, bytes]]:
+    """The message's own fields as sent, rows that were joined under the name of their field."""
+    if kind not in JOINED:
+        yield from ((name, bytes(value)) for name, value in keys(body).items())
         return
-    yield from page.findings
-    yield from (row.item(kind) for row in page.rows)
+    parts, prefix = _joined(body), JOINED[kind]
+    yield from ((name, bytes(value)) for name, value in keys(parts.of).items())
+    for row in parts.rows:
+        yield from ((f"{prefix}.{name}".lstrip("."), bytes(value)) for name, value in keys(row).items())
+
+
+def _practitioner(parts: _Joined) -> Practitioner:
+    practitioner = msgspec.json.decode(parts.of, type=Practitioner)
+    numbers = [_number(row) for row in parts.rows]
+    return structs.replace(practitioner, numbers=numbers, updated_at=_newest(practitioner, *numbers))
+
+
+def _invoice(parts: _Joined) -> Invoice:
+    invoice = msgspec.json.decode(parts.of, type=Invoice)
+    items = [_invoice_item(row) for row in parts.rows]
+    kept = [item for item in items if not item.archived_at and not item.deleted_at]
+    return structs.replace(invoice, items=kept, updated_at=_newest(invoice, *items))
+
+
+def _attendance(parts: _Joined) -> Attendance:
+    """An attendee whose class is gone is gone."""
+    if len(parts.rows) != 1:
+        raise msgspec.ValidationError("one attendee belongs to one message")
+    group, attendee = _group(parts.of), _attendee(parts.rows[0])
+    own = {name: getattr(attendee, name) for name in attendee.__struct_fields__}
+    own["archived_at"] = attendee.archived_at or group.archived_at
+    own["deleted_at"] = attendee.deleted_at or group.deleted_at
+    own["updated_at"] = _newest(group, attendee)
+    times = {name: getattr(group, name) for name in ("starts_at", "ends_at", "practitioner", "business")}
+    return Attendance(**own, **times)
+
+
+def _newest(*rows: Resource) -> str:
+    """The last change of any of them; the API writes all times in one form, so text compares as time does."""
+    return max((str(row.updated_at) for row in rows if row.updated_at not in (UNSET, None)), default="")
+
+
+_TOGETHER: dict[str, Callable[[_Joined], Resource]] = {
+    "practitioner_with_numbers": _practitioner,
+    "invoice_with_items": _invoice,
+    "group_attendance": _attendance,
+}

@@ -6,6 +6,7 @@ Its clinic is drawn from a seed; ``fail`` makes the next answers lie or break, i
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,22 +17,32 @@ from gateway.model.exchange import RateBudget
 from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, SyntheticVisit, synthetic_clinic
 from gateway_cliniko.simulator_filters import FILTERS, Row, select, value_of
-from gateway_cliniko.simulator_rows import business_row, id_of, link_to, patient_row, practitioner_row, utc
+from gateway_cliniko.simulator_rows import (
+    DESCRIPTIONS,
+    REASONS,
+    business_row,
+    case_row,
+    contact_row,
+    id_of,
+    invoice_row,
+    item_row,
+    link_to,
+    message_row,
+    number_row,
+    patient_row,
+    practitioner_row,
+    source_row,
+    type_row,
+    utc,
+)
 
+TYPES = ("Initial evaluation", "Follow-up treatment", "Re-evaluation", "Back class")
+CASES = 3
+"""Every third patient has a case."""
 API_KEY = "MS0xMjM0NTY3-au2"
+_AGENT = re.compile(r"[\w .-]+ \([^@\s()]+@[^@\s()]+\)")
 BUDGET = RateBudget(requests=200, seconds=60.0)
 Clock = Callable[[], datetime]
-
-_ID = 1_390_726_237_298_000_000
-_REASONS: dict[str, int] = {
-    "feeling-better": 10,
-    "condition-worse": 20,
-    "sick": 30,
-    "away": 40,
-    "other": 50,
-    "work": 60,
-}
-_DESCRIPTIONS = {10: "Feeling Better", 20: "Condition Worse", 30: "Sick", 40: "Away", 50: "Other", 60: "Work"}
 
 
 def utc_now() -> datetime:
@@ -39,24 +50,26 @@ def utc_now() -> datetime:
 
 
 class ClinikoSimulator(SimulatedApi):
-    """One account. ``tables`` may be read and changed by tests; writes bump ``updated_at`` by the clock ``now``."""
+    """One account. ``tables`` may be read and changed by tests; writes bump ``updated_at`` by the clock ``now``.
+
+    With ``agent_required`` it refuses callers that do not say who they are, which the vendor has announced.
+    """
 
     def __init__(
-        self, clinic: SyntheticClinic, *, api_key: str = API_KEY, budget: RateBudget = BUDGET, now: Clock = utc_now
-    ) -> None:
+        self, clinic: SyntheticClinic, *, api_key: str = API_KEY, budget: RateBudget = BUDGET, now: Clock = utc_now,
+        agent_required: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(budget)
+        self._agent_required = agent_required
         names = (api_key, api_key.rpartition("-")[0])
         self._basic = ["Basic " + base64.b64encode(f"{name}:".encode()).decode() for name in names]
         self._now = now
         self.tables: dict[str, dict[str, Row]] = {name: {} for name in FILTERS}
-        for place in clinic.places:
-            self._add("businesses", place.key, business_row(place))
-        for therapist in clinic.therapists:
-            self._add("practitioners", therapist.key, practitioner_row(therapist))
-        for patient in clinic.patients:
-            self._add("patients", patient.key, patient_row(patient))
+        self._people(clinic)
         for visit in clinic.visits:
             self._book(visit)
+        self._classes(clinic)
+        self._papers(clinic)
 
     def routes(self, router: web.UrlDispatcher) -> None:
         """The part of the API that this adapter's lists are about."""
@@ -68,7 +81,9 @@ class ClinikoSimulator(SimulatedApi):
         router.add_patch("/v1/attendees/{id}", self._patch_attendee)
 
     def refusal(self, request: web.Request) -> web.Response | None:
-        """401 unless the key, with or without its shard, is the user name."""
+        """401 unless the key, with or without its shard, is the user name; 403 for a caller who names nobody."""
+        if self._agent_required and _AGENT.fullmatch(request.headers.get("User-Agent", "")) is None:
+            return web.json_response({"message": "Forbidden"}, status=403)
         known = request.headers.get("Authorization") in self._basic
         return None if known else web.json_response({"message": "Unauthorized"}, status=401)
 
@@ -82,15 +97,16 @@ class ClinikoSimulator(SimulatedApi):
 
     def cancel(self, id: str, reason: int = 50, note: str | None = None) -> None:
         """Cancel an appointment."""
-        marks: Row = {"cancellation_reason": reason, "cancellation_reason_description": _DESCRIPTIONS[reason]}
+        marks: Row = {"cancellation_reason": reason, "cancellation_reason_description": DESCRIPTIONS[reason]}
         at = utc(self._now())
         self.touch("individual_appointments", id, cancelled_at=at, cancellation_note=note, **marks)
 
     def arrive(self, attendee: str, arrived: bool | None) -> Row:
         """Mark on the attendee who came or not; the appointment shows it, while its own ``updated_at`` stays."""
         row = self.touch("attendees", attendee, arrived=arrived)
-        booking = self.tables["individual_appointments"][str(value_of(row, "booking_id"))]
-        booking.update(patient_arrived=arrived is True, did_not_arrive=arrived is False)
+        booking = self.tables["individual_appointments"].get(str(value_of(row, "booking_id")))
+        if booking is not None:
+            booking.update(patient_arrived=arrived is True, did_not_arrive=arrived is False)
         return row
 
     # --- requests -----------------------------------------------------------------------------------------------
@@ -142,24 +158,79 @@ class ClinikoSimulator(SimulatedApi):
         common = {"id": id, "created_at": made, "updated_at": made, "links": link_to(table, key)["links"]}
         self.tables[table][id] = common | fields
 
+    def _people(self, clinic: SyntheticClinic) -> None:
+        for place in clinic.places:
+            self._add("businesses", place.key, business_row(place))
+        for key, name in enumerate(TYPES, 1):
+            self._add("appointment_types", key, type_row(name))
+        for therapist in clinic.therapists:
+            self._add("practitioners", therapist.key, practitioner_row(therapist))
+            self._add("practitioner_reference_numbers", therapist.key, number_row(therapist, clinic.places[0].key))
+        for patient in clinic.patients:
+            self._add("patients", patient.key, patient_row(patient))
+        for key, person in enumerate(clinic.patients[:5], 1):
+            self._add("contacts", key, contact_row(key, person))
+        for key, name in enumerate(("Search engine", "General practitioner"), 1):
+            self._add("referral_source_types", key, {"name": name, "archived_at": None, "subcategories": []})
+        for patient in clinic.patients[::4]:
+            self._add("referral_sources", patient.key, source_row(patient.key))
+
     def _book(self, visit: SyntheticVisit) -> None:
         told = min(visit.booked_at + timedelta(hours=2), self._now())
         cancelled = visit.outcome == "cancelled"
-        reason = _REASONS.get(visit.cancel_reason)
+        reason = REASONS.get(visit.cancel_reason)
         marks: Row = {"archived_at": None, "deleted_at": None, "cancelled_at": utc(told) if cancelled else None}
         marks |= {"cancellation_reason": reason, "cancellation_note": None}
         patient = link_to("patients", visit.patient)
+        case = {"patient_case": link_to("patient_cases", visit.patient)} if visit.patient % CASES == 0 else {}
         appointment = {
             "starts_at": utc(visit.start), "ends_at": utc(visit.end), **marks,
-            "cancellation_reason_description": _DESCRIPTIONS.get(reason or 0), "repeat_rule": {}, "notes": None,
+            "cancellation_reason_description": DESCRIPTIONS.get(reason or 0), "repeat_rule": {}, "notes": None,
             "did_not_arrive": visit.outcome == "no-show", "patient_arrived": visit.outcome == "arrived",
             "email_reminder_sent": True, "invoice_status": None, "patient_name": None, "patient": patient,
             "practitioner": link_to("practitioners", visit.therapist), "business": link_to("businesses", visit.place),
+            "appointment_type": link_to("appointment_types", TYPES.index(visit.kind) + 1), **case,
         }  # fmt: skip
         arrived = {"arrived": True, "no-show": False}.get(visit.outcome)
-        booking = link_to("individual_appointments", visit.key)
+        attendee = {"arrived": arrived, "patient": patient, "booking": link_to("individual_appointments", visit.key)}
         self._add("individual_appointments", visit.key, appointment, told)
-        self._add("attendees", visit.key, {**marks, "arrived": arrived, "patient": patient, "booking": booking}, told)
+        self._add("attendees", visit.key, {**marks, **attendee, **case}, told)
+
+    def _classes(self, clinic: SyntheticClinic) -> None:
+        """One class a day for a week, three patients in each, of whom the last has cancelled."""
+        gone = {"archived_at": None, "deleted_at": None}
+        for key, visit in enumerate(clinic.visits[:7], 1):
+            begin, end = visit.start + timedelta(hours=10), visit.start + timedelta(hours=11)
+            patients = [clinic.patients[(key * 3 + number) % len(clinic.patients)].key for number in range(3)]
+            group = {
+                "starts_at": utc(begin), "ends_at": utc(end), **gone, "max_attendees": 8, "notes": None,
+                "patient_ids": [id_of("patients", one) for one in patients], "repeat_rule": {},
+                "practitioner": link_to("practitioners", visit.therapist), "repeats": None, "telehealth_url": None,
+                "business": link_to("businesses", visit.place), "appointment_type": link_to("appointment_types", 4),
+            }  # fmt: skip
+            self._add("group_appointments", key, group)
+            for number, patient in enumerate(patients):
+                at = utc(self._now()) if number == 2 else None
+                marks = {**gone, "cancelled_at": at, "cancellation_reason": 30 if at else None, "arrived": None}
+                links = {"patient": link_to("patients", patient), "booking": link_to("group_appointments", key)}
+                row = {**marks, "cancellation_note": None, **links}
+                self._add("attendees", 500_000 + key * 10 + number, row, visit.booked_at - timedelta(days=2))
+
+    def _papers(self, clinic: SyntheticClinic) -> None:
+        for patient in clinic.patients[CASES - 1 :: CASES]:
+            mine = [id_of("attendees", visit.key) for visit in clinic.visits if visit.patient == patient.key]
+            self._add("patient_cases", patient.key, case_row(patient.key // CASES, patient.key, mine))
+        for key, visit in enumerate((one for one in clinic.visits if one.outcome == "arrived"), 1):
+            self._add("invoices", key, invoice_row(key, visit))
+            for ordinal in range(2):
+                self._add("invoice_items", key * 10 + ordinal, item_row(key, ordinal))
+        for key, visit in enumerate(clinic.visits[:30], 1):
+            self._add("communications", key, message_row(key, visit))
+        for key, visit in enumerate(clinic.visits[:3], 1):
+            where = {"practitioner": link_to("practitioners", visit.therapist), "archived_at": None, "deleted_at": None}
+            until = {"starts_at": utc(visit.start + timedelta(days=30)), "ends_at": utc(visit.end + timedelta(days=30))}
+            place = {"business": link_to("businesses", visit.place), "notes": "Staff meeting", "repeat_rule": {}}
+            self._add("unavailable_blocks", key, {**where, **until, **place})
 
 
 SIMULATORS = (

@@ -13,6 +13,7 @@ _OPERATORS = {"time": (">=", ">", "<=", "<"), "date": ("=", ">=", ">", "<=", "<"
 _OPERATORS |= {"id": ("=", "!=", ">=", ">", "<=", "<"), "text": ("=", "!=", "~", "~~")}
 _TIMES = dict.fromkeys(("created_at", "updated_at"), "time")
 _HIDING = dict.fromkeys(("archived_at", "deleted_at", "cancelled_at"), "time")
+_GONE = dict.fromkeys(("archived_at", "deleted_at"), "time")
 _LINKED = ("id", "appointment_type_id", "business_id", "patient_id", "practitioner_id", "repeated_from_id")
 _BOOKED = ("id", "appointment_id", "booking_id", "patient_case_id", "patient_id")
 FILTERS: dict[str, dict[str, str]] = {
@@ -23,6 +24,25 @@ FILTERS: dict[str, dict[str, str]] = {
     "individual_appointments": {"starts_at": "time", "ends_at": "time", "did_not_arrive": "flag", **_TIMES, **_HIDING}
     | dict.fromkeys(_LINKED, "id"),
     "attendees": _TIMES | _HIDING | dict.fromkeys(_BOOKED, "id"),
+    "group_appointments": {"starts_at": "time", "ends_at": "time", **_TIMES, **_GONE}
+    | dict.fromkeys(("id", "appointment_type_id", "business_id", "practitioner_id", "repeated_from_id"), "id"),
+    "appointment_types": {"id": "id", "archived_at": "time", "category": "text", **_TIMES},
+    "practitioner_reference_numbers": {"reference_number": "text", **_TIMES}
+    | dict.fromkeys(("id", "business_id", "practitioner_id"), "id"),
+    "contacts": {"id": "id", "type_code": "id", **_TIMES, **_GONE}
+    | dict.fromkeys(("company_name", "email", "first_name", "last_name", "occupation"), "text"),
+    "patient_cases": {"id": "id", "patient_id": "id", "archived_at": "time", "closed_at": "time", **_TIMES}
+    | {"expiry_date": "date", "issue_date": "date", "name": "text", "referral_type": "text"},
+    "invoices": {"closed_at": "time", "issue_date": "date", "number": "id", "status": "id", **_TIMES, **_GONE}
+    | dict.fromkeys(("id", "appointment_id", "attendee_id", "business_id", "patient_id", "practitioner_id"), "id"),
+    "invoice_items": _TIMES | _GONE | dict.fromkeys(("id", "invoice_id", "source_item_id"), "id"),
+    "referral_source_types": {"id": "id", "archived_at": "time", **_TIMES},
+    "referral_sources": {"archived_at": "time", **_TIMES}
+    | dict.fromkeys(("id", "referral_source_type_id", "referrer_id"), "id"),
+    "communications": {"archived_at": "time", **_TIMES}
+    | dict.fromkeys(("id", "patient_id", "letter_id", "category_code", "type_code"), "id"),
+    "unavailable_blocks": {"starts_at": "time", "ends_at": "time", **_TIMES, **_GONE}
+    | dict.fromkeys(("id", "business_id", "practitioner_id", "repeated_from_id", "unavailable_block_type_id"), "id"),
 }
 
 

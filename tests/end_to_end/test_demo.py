@@ -26,16 +26,17 @@ def test_the_demo_adds_up(played: Played) -> None:
     summary = played.answer.json
     assert summary["elapsed_s"] < 60
     assert (summary["unaccounted"], summary["pending"], summary["audit_valid"]) == (0, 0, True)
-    assert summary["messages_accepted"] == summary["normalized"] + 2 > 400
+    assert summary["messages_accepted"] == summary["normalized"] + summary["suppressed"] + summary["quarantined"] > 400
     assert summary["changes"] >= summary["normalized"] / 2
     assert summary["delivered"] == sum(summary["routes"].values())
     assert played.answer.err == ""
 
 
 def test_the_demo_shows_refusal_quarantine_and_suppression(played: Played) -> None:
-    """One frame is refused with AR, one message waits in quarantine and one makes no record, each with its reason."""
+    """One frame is refused with AR, one message waits in quarantine and some make no record, each with its reason."""
     summary = played.answer.json
-    assert (summary["refused"], summary["quarantined"], summary["suppressed"]) == (1, 1, 1)
+    assert (summary["refused"], summary["quarantined"]) == (1, 1)
+    assert summary["suppressed"] > 0
     assert summary["acknowledged"]["AR"] == 1
     assert summary["acknowledged"]["AA"] > 200
 

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.errors import LimitExceeded
 from gateway.model.exchange import Finding, Item
-from gateway_cliniko import records, strict
+from gateway_cliniko import records_page, strict
 from gateway_cliniko.simulator import ClinikoSimulator
 from tests.unit.adapters.cliniko.account import ADAPTER, CLINIC, config
 
@@ -17,17 +17,17 @@ PAGE = b'{"patients" : [' + ROW + b', {"id":8,"updated_at":"2026-01-05T09:12:45Z
 
 def test_rows_keep_their_exact_bytes() -> None:
     """White space and escapes inside an item are stored as they came; times are whole seconds in UTC."""
-    page = records.read_page(PAGE, "patients")
+    page = records_page.read_page(PAGE, "patients")
     assert page.rows[0].body == ROW
     assert [row.id for row in page.rows] == ["7", "8"]
-    assert records.stamp(page.rows[0].updated_at) == "2026-01-05T07:12:44Z"
+    assert records_page.stamp(page.rows[0].updated_at) == "2026-01-05T07:12:44Z"
 
 
 @pytest.mark.parametrize("cut", range(1, len(PAGE), 7))
 def test_a_cut_page_is_never_read(cut: int) -> None:
     """No beginning of a page passes for a page."""
     with pytest.raises(msgspec.DecodeError):
-        records.read_page(PAGE[:cut], "patients")
+        records_page.read_page(PAGE[:cut], "patients")
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_cut_page_is_never_read(cut: int) -> None:
 def test_another_shape_is_not_a_page(body: bytes) -> None:
     """JSON that is not the documented envelope is told from a cut one."""
     with pytest.raises(msgspec.ValidationError):
-        records.read_page(body, "patients")
+        records_page.read_page(body, "patients")
 
 
 def test_a_saved_page_is_recognized_and_cut() -> None:

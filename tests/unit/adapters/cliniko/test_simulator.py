@@ -136,6 +136,26 @@ def test_writes_show_in_later_reads() -> None:
         status, _, row = await ask(f"/v1/attendees/{attendees[5]}", method="PATCH", json={"arrived": True})
         assert (status, row["arrived"]) == (200, True)
         assert (await ask("/v1/attendees/1", method="PATCH", json={"arrived": True}))[0] == 404
-        assert (await ask("/v1/invoices"))[0] == 404
+        assert (await ask("/v1/recalls"))[0] == 404
 
     call(body)
+
+
+def test_callers_must_say_who_they_are_where_asked() -> None:
+    """In the strict mode a request without a name and an address gets 403, whatever its key."""
+
+    async def run():
+        simulator = ClinikoSimulator(CLINIC, agent_required=True)
+        await simulator.start()
+        basic = {"Authorization": "Basic " + base64.b64encode(f"{API_KEY}:".encode()).decode()}
+        try:
+            async with aiohttp.ClientSession(headers=basic, base_url=simulator.base_url) as session:
+                found = []
+                for agent in ("python", "emr-gateway (ops@example.com)"):
+                    async with session.get("/v1/patients", headers={"User-Agent": agent}) as response:
+                        found.append(response.status)
+            return found
+        finally:
+            await simulator.stop()
+
+    assert asyncio.run(run()) == [403, 200]

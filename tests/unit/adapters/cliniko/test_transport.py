@@ -9,14 +9,22 @@ from collections import Counter
 import msgspec
 import pytest
 
+from gateway import model
 from gateway.errors import InvalidConfiguration, SourceUnavailable, StoreUnavailable
 from gateway.model.exchange import RateBudget
+from gateway.model.identity import Ref
 from gateway.testing.recording_intake import RecordingIntake
 from gateway_cliniko.simulator import API_KEY, ClinikoSimulator
 from gateway_cliniko.transport import shard
 from tests.unit.adapters.cliniko.account import ADAPTER, CLINIC, Account, config, normalize, with_account
 
 APPOINTMENTS = "individual_appointments"
+WITH = normalize()
+JOINED = {
+    "practitioner_with_numbers": "practitioners",
+    "invoice_with_items": "invoices",
+    "group_attendance": "group_appointments",
+}
 
 
 def ids(items, kind: str) -> set[str]:
@@ -34,10 +42,13 @@ def test_a_full_sync_brings_every_row_once() -> None:
         account.simulator.touch("practitioners", next(iter(account.held("practitioners"))), active=False)
         account.simulator.touch("patients", next(iter(account.held("patients"))), archived_at="2026-06-01T00:00:00Z")
         items = await account.poll()
-        for table in ("patients", "practitioners", "businesses", APPOINTMENTS):
+        for table in ("patients", "businesses", APPOINTMENTS, "contacts", "patient_cases", "communications"):
             assert ids(items, table) == set(account.held(table))
+        for kind, table in JOINED.items():
+            assert {field(item, "of")["id"] for item in items if item.kind == kind} == set(account.held(table))
         assert max(Counter(item.control_id for item in items).values()) == 1
-        assert all(msgspec.json.decode(item.body) in account.held(item.kind).values() for item in items)
+        plain = [item for item in items if item.kind not in JOINED]
+        assert all(msgspec.json.decode(item.body) in account.held(item.kind).values() for item in plain)
 
     with_account(body)
 
@@ -99,7 +110,7 @@ def test_cancellations_archives_and_deletions_are_seen() -> None:
         account.simulator.touch(APPOINTMENTS, third, deleted_at="2026-06-01T12:01:00Z")
         items = {field(item, "id"): item for item in await account.poll(APPOINTMENTS)}
         assert set(items) == {first, second, third}
-        meant = {id: normalize()(item.body, item.context).patches[0] for id, item in items.items()}
+        meant = {id: WITH(item.body, item.context).patches[0] for id, item in items.items()}
         assert (meant[first].fields["status"], meant[first].fields["cancel_reason"]) == ("cancelled", "illness")
         assert (meant[second].operation, meant[third].operation) == ("remove", "remove")
 
@@ -117,15 +128,15 @@ def test_arrivals_and_no_shows_come_through_the_attendee() -> None:
         account.simulator.arrive(booked[1], False)
         assert await account.poll(APPOINTMENTS) == []
         items = await account.poll("attendees")
-        meant = [normalize()(item.body, item.context).patches[0].fields["status"] for item in items]
+        meant = [WITH(item.body, item.context).patches[0].fields["status"] for item in items]
         assert sorted(meant) == ["arrived", "no-show"]
         assert {item.kind for item in items} == {APPOINTMENTS}
 
     with_account(body)
 
 
-def test_attendees_of_group_classes_bring_nothing() -> None:
-    """A booking that is no individual appointment is passed over, and the cursor goes on."""
+def test_attendees_of_unknown_bookings_bring_nothing() -> None:
+    """A booking that is neither an appointment nor a class is passed over, and the cursor goes on."""
 
     async def body(account: Account) -> None:
         await account.poll()
@@ -136,6 +147,78 @@ def test_attendees_of_group_classes_bring_nothing() -> None:
         before = account.intake.cursors["attendees"]
         assert await account.poll("attendees") == []
         assert account.intake.cursors["attendees"] > before
+
+    with_account(body)
+
+
+def meanings(items) -> list:
+    """The patches of some items."""
+    return [patch for item in items for patch in WITH(item.body, item.context).patches]
+
+
+def test_each_patient_of_a_class_has_an_appointment() -> None:
+    """A class brings one appointment for each attendee; moving the class or marking one of them brings it anew."""
+
+    async def body(account: Account) -> None:
+        made = meanings(await account.poll("group_appointments"))
+        assert len(made) == 3 * len(account.held("group_appointments"))
+        assert {one.fields["status"] for one in made} == {"booked", "cancelled"}
+        assert {one.fields["type"] for one in made} == {"Back class"}
+        account.tick()
+        await account.poll("attendees")
+        group = next(iter(account.held("group_appointments")))
+        account.simulator.touch("group_appointments", group, starts_at="2026-07-01T14:00:00Z")
+        moved = meanings(await account.poll("group_appointments"))
+        assert {one.fields["start"].isoformat() for one in moved} == {"2026-07-01T09:00:00-05:00"}
+        assert len({one.patient for one in moved}) == 3
+        account.tick()
+        attendee = next(id for id, row in account.held("attendees").items() if group in row["booking"]["links"]["self"])
+        account.simulator.arrive(attendee, True)
+        (came,) = meanings(await account.poll("attendees"))
+        assert (came.native_id, came.fields["status"]) == (f"{attendee}#attendee", "arrived")
+        account.tick()
+        account.simulator.touch("group_appointments", group, archived_at="2026-06-02T00:00:00Z")
+        assert {one.operation for one in meanings(await account.poll("group_appointments"))} == {"remove"}
+
+    with_account(body)
+
+
+def test_a_change_of_a_part_brings_the_whole() -> None:
+    """A new item brings its invoice with all items, a new provider number its practitioner, active or not."""
+
+    async def body(account: Account) -> None:
+        account.simulator.touch("practitioners", next(iter(account.held("practitioners"))), active=False)
+        await account.poll()
+        account.tick()
+        item = next(iter(account.held("invoice_items")))
+        account.simulator.touch("invoice_items", item, total_including_tax=75.5)
+        (invoice,) = meanings(await account.poll("invoice_items"))
+        assert sorted(str(line["amount"]) for line in invoice.fields["lines"]) == ["30.00", "75.50"]
+        number = next(iter(account.held("practitioner_reference_numbers")))
+        account.simulator.touch("practitioner_reference_numbers", number, reference_number="9A")
+        (practitioner,) = meanings(await account.poll("practitioner_reference_numbers"))
+        assert practitioner.fields["identifiers"] == [{"value": "9A", "authority": "Provider number"}]
+        assert practitioner.fields["active"] is False
+
+    with_account(body)
+
+
+def test_appointments_know_their_type_and_the_zone_of_their_business() -> None:
+    """The name behind the type's id and the zone behind the business's id are looked up, and again when unknown."""
+
+    async def body(account: Account) -> None:
+        business = next(iter(account.held("businesses")))
+        account.held("businesses")[business]["time_zone_identifier"] = "America/Denver"
+        made = meanings(await account.poll(APPOINTMENTS))
+        assert {one.fields["type"] for one in made} == {"Initial evaluation", "Follow-up treatment", "Re-evaluation"}
+        zones = {one.fields["location"].native_id: one.fields["zone"] for one in made}
+        assert zones[business] == "America/Denver"
+        assert set(zones.values()) == {"America/Denver", "America/Chicago"}
+        account.tick()
+        asked = account.simulator.answered[200]
+        account.simulator.cancel(next(iter(account.held(APPOINTMENTS))))
+        await account.poll(APPOINTMENTS)
+        assert account.simulator.answered[200] == asked + 1
 
     with_account(body)
 
@@ -351,3 +434,23 @@ def test_a_pasted_key_cannot_choose_the_host(key: str) -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         shard(key)
     assert key not in str(caught.value)
+
+
+def test_everything_that_comes_makes_valid_records() -> None:
+    """Each message of the whole account folds into records of the canonical model, or says why it makes none."""
+
+    async def body(account: Account) -> None:
+        unmade: Counter[str] = Counter()
+        for item in await account.poll():
+            result = WITH(item.body, item.context)
+            unmade[item.kind] += result.suppressed is not None
+            for one in result.patches:
+                fields = {name: plain(value) for name, value in one.fields.items()}
+                assert one.operation != "upsert" or model.fold(one.type, None, fields) is not None
+        assert {kind for kind, count in unmade.items() if count} == {"contacts", "communications"}
+
+    with_account(body)
+
+
+def plain(value):
+    return value.native_id if isinstance(value, Ref) else value
