@@ -140,6 +140,19 @@ class Mapping:
             for path in _paths(rule, "", kind)
         )
 
+    def fields(self, kind: str) -> dict[str, frozenset[str]]:
+        """By record type, the canonical fields that some rule for this kind fills; what a whole resource may clear."""
+        found: dict[str, frozenset[str]] = {}
+        for rules in self._parsed.records:
+            if kind in rules.kinds:
+                filled = {
+                    name
+                    for name, alternatives in rules.fields.items()
+                    if any(one.applies_to(kind) for one in alternatives)
+                }
+                found[rules.record] = found.get(rules.record, frozenset()) | filled | set(rules.added)
+        return found
+
     @cached_property
     def _makers(self) -> dict[str, tuple[Maker, ...]]:
         zone = ZoneInfo(self.zone) if self.zone else None

@@ -1,8 +1,9 @@
 """An HTTP client for polling systems that may be slow, limited, broken or lying.
 
-It asks for JSON with GET only, so that every request may be repeated: a full budget waits, 429 is obeyed, 5xx, cut
-bodies and lost connections are tried again with backoff and full jitter, a bounded number of times. What cannot be
-had becomes :class:`SourceUnavailable` with a reason that holds no query, no id and no byte of an answer.
+It asks for JSON with GET, and otherwise only for what may be asked for twice, so that every request may be repeated:
+a full budget waits, 429 is obeyed, 5xx, cut bodies and lost connections are tried again with backoff and full jitter,
+a bounded number of times. What cannot be had becomes :class:`SourceUnavailable` with a reason that holds no query, no
+id and no byte of an answer.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import aiohttp
 import msgspec
@@ -48,6 +50,25 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     pause_cap: float = 120.0
     """The longest wait that a 429 can ask for; the answer of a broken clock is not obeyed beyond it."""
     concurrency: int = 4
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a request that is not a plain GET of JSON was answered with."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+class Credential(Protocol):
+    """Headers that grant access for a time, such as a bearer token."""
+
+    async def headers(self) -> Mapping[str, str]:
+        """What to send with the next request; may ask for a new token."""
+
+    def refused(self) -> bool:
+        """The peer answered 401; True when another attempt would be made with another credential."""
 
 
 class RateWindow:
@@ -105,6 +126,8 @@ class HttpClient:
         headers: sent with every request; a credential among them never appears in an error.
         clock: monotonic seconds. ``wall``: seconds since 1970, for peers that name a time instead of a duration.
         jitter: a number in [0, 1) that backoff is multiplied with.
+        credential: asked for further headers before each attempt, and told when they were refused.
+        tls: certificates to show and to trust; the system's own when not given.
     """
 
     def __init__(
@@ -118,7 +141,11 @@ class HttpClient:
         wall: Callable[[], float] = time.time,
         sleep: Sleep = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
+        credential: Credential | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self._credential = credential
+        self._tls = tls
         self._origins = frozenset(_origin(text) for text in origins)
         self._limits = limits or HttpLimits()
         self._headers = {"Accept": "application/json"} | dict(headers or {})
@@ -134,6 +161,7 @@ class HttpClient:
             headers=self._headers,
             timeout=aiohttp.ClientTimeout(total=self._limits.total, connect=self._limits.connect),
             cookie_jar=aiohttp.DummyCookieJar(),
+            connector=aiohttp.TCPConnector(ssl=self._tls or True),
         )
         return self
 
@@ -152,13 +180,56 @@ class HttpClient:
             SourceUnavailable: refused, unreachable, too slow, too large, not JSON, or cut until the last attempt.
             InvalidConfiguration: ``url`` leaves the configured origins.
         """
-        if url.origin() not in self._origins:
-            raise InvalidConfiguration("A request would leave the configured hosts", where="url")
+        return await self._repeated(url, lambda: self._fetched(url, decode))
+
+    async def request(
+        self,
+        method: str,
+        url: URL,
+        *,
+        expect: Collection[int],
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        json: bytes | None = None,
+    ) -> Answer:
+        """Ask for something that may be asked for twice; an answer of another status is an error as for :meth:`get`.
+
+        A status of ``expect`` is an answer whatever it says: the caller reads 202, 404 or 410 by its own protocol.
+        """
+        body = aiohttp.FormData(form) if form is not None else json
+        sent = dict(headers or {}) | ({"Content-Type": "application/json"} if json is not None else {})
+
+        async def once() -> Answer:
+            async with self._exchange(method, url, sent, body) as response:
+                if response.status not in expect:
+                    self._check(url, response, is_json=False)
+                    raise self._unavailable(url, f"answered status {response.status}")
+                known = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(response.status, known, await self._body(url, response))
+
+        return await self._repeated(url, once)
+
+    @asynccontextmanager
+    async def stream(self, url: URL, *, headers: Mapping[str, str]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The pieces of an answer of any length, as they arrive; one attempt, for the caller knows how far it came.
+
+        Only the time between two pieces is limited, not the whole.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, connect=self._limits.connect, sock_read=self._limits.total)
+        try:
+            async with self._exchange("GET", url, headers, None, timeout) as response:
+                self._check(url, response, is_json=False)
+                yield response.content.iter_chunked(_CHUNK)
+        except _Passing as passing:
+            raise passing.error from None
+
+    async def _repeated(self, url: URL, once: Callable[[], Awaitable[T]]) -> T:
+        """Do it until it succeeds or has been tried often enough."""
         attempt = 0
         while True:
             attempt += 1
             try:
-                return decode(await self._attempt(url))
+                return await once()
             except RateLimited as error:
                 if attempt >= self._limits.attempts:
                     raise
@@ -174,14 +245,34 @@ class HttpClient:
                     raise self._unavailable(url, "answered JSON that is cut or malformed") from None
                 await self._sleep(self._backoff(attempt))
 
-    async def _attempt(self, url: URL) -> bytes:
+    async def _fetched(self, url: URL, decode: Callable[[bytes], T]) -> T:
+        async with self._exchange("GET", url, {}, None) as response:
+            self._check(url, response)
+            body = await self._body(url, response)
+        return decode(body)
+
+    @asynccontextmanager
+    async def _exchange(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: aiohttp.FormData | bytes | None,
+        timeout: aiohttp.ClientTimeout | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """One request and its answer, within origins and budget; what breaks on the way may pass."""
+        if url.origin() not in self._origins:
+            raise InvalidConfiguration("A request would leave the configured hosts", where="url")
         if self._session is None:
             raise RuntimeError("HttpClient is used outside its context")
+        granted = await self._credential.headers() if self._credential is not None else {}
+        options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
         async with self._places, self._window.slot():
             try:
-                async with self._session.get(url, allow_redirects=False) as response:
-                    self._check(url, response)
-                    return await self._body(url, response)
+                async with self._session.request(
+                    method, url, allow_redirects=False, headers={**headers, **granted}, data=body, **options
+                ) as response:
+                    yield response
             except TimeoutError:
                 raise _Passing(self._unavailable(url, "did not answer in time")) from None
             except aiohttp.ClientPayloadError:
@@ -189,7 +280,7 @@ class HttpClient:
             except aiohttp.ClientError as error:
                 raise _Passing(self._unavailable(url, f"cannot be reached ({type(error).__name__})")) from None
 
-    def _check(self, url: URL, response: aiohttp.ClientResponse) -> None:
+    def _check(self, url: URL, response: aiohttp.ClientResponse, *, is_json: bool = True) -> None:
         status = response.status
         if status == 429:
             where, after = _place(url), self._asked_wait(response.headers)
@@ -202,10 +293,15 @@ class HttpClient:
             raise self._unavailable(url, f"answered a redirect (status {status}), which is not followed")
         if status in (401, 403):
             fix = "Check that the credential is current and may read this."
-            raise self._unavailable(url, f"refused the credential (status {status})", fix=fix)
-        if status != 200:
+            refused = self._unavailable(url, f"refused the credential (status {status})", fix=fix)
+            if status == 401 and self._credential is not None and self._credential.refused():
+                raise _Passing(refused)
+            raise refused
+        if status >= 400 or (is_json and status != 200):
             raise self._unavailable(url, f"answered status {status}")
         kind = response.content_type.lower()
+        if not is_json:
+            return
         if kind != "application/json" and not kind.endswith("+json"):
             named = kind if _MEDIA_TYPE.fullmatch(kind) else "something else"
             raise _Passing(self._unavailable(url, f"answered {named} instead of JSON"))

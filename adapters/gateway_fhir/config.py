@@ -1,0 +1,130 @@
+"""Settings of one FHIR server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+from yarl import URL
+
+from gateway.settings import Part, Secret
+from gateway.transport.http import is_loopback
+
+Profile = Literal["generic", "epic-like", "nethealth", "theraoffice"]
+TYPES = (
+    "Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Location", "Organization", "Appointment", "Slot",
+    "Encounter", "Coverage", "CoverageEligibilityResponse", "ServiceRequest", "CarePlan", "Goal", "EpisodeOfCare",
+    "Claim", "ClaimResponse", "ExplanationOfBenefit", "PaymentReconciliation", "Consent",
+)  # fmt: skip
+"""Resource types that are read, people and places before what refers to them."""
+
+
+def _server(address: str) -> str:
+    url = URL(address)
+    if url.user or url.query_string or url.fragment or not url.host:
+        raise ValueError("is not the address of a server")
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url)):
+        raise ValueError("must be https; plain http is for a simulator on this machine only")
+    return address.rstrip("/")
+
+
+Server = Annotated[str, AfterValidator(_server)]
+
+
+class FhirConfig(Part):
+    """``[sources.config]`` of a source whose adapter is ``fhir``."""
+
+    base_url: Server | None = Field(
+        None, description="Base address of the server; without one, files come in by `gateway import` and hooks only."
+    )
+    profile: Profile = Field("generic", description="What kind of server it is: its mapping overlay and defaults.")
+    types: tuple[str, ...] = Field(
+        TYPES, min_length=1, description="Resource types to read; those the server does not serve are reported."
+    )
+    auth: Literal["smart", "client-secret", "mutual-tls", "none"] = Field(
+        "smart", description="smart: private_key_jwt of SMART Backend Services; none is for a simulator only."
+    )
+    client_id: str | None = Field(None, description="The id under which the server's operator registered us.")
+    private_key: Secret | None = Field(
+        None, description="Reference to our private key in PEM (RSA for RS384, P-384 for ES384), for auth = smart."
+    )
+    key_id: str | None = Field(None, description="kid of that key, as registered; its RFC 7638 thumbprint if not set.")
+    client_secret: Secret | None = Field(None, description="Reference to the secret, for auth = client-secret.")
+    certificate: Path | None = Field(None, description="Our certificate chain in PEM, for auth = mutual-tls.")
+    certificate_key: Path | None = Field(None, description="Its private key in PEM, for auth = mutual-tls.")
+    token_url: Server | None = Field(
+        None, description="Token endpoint; taken from .well-known/smart-configuration when not set."
+    )
+    scopes: tuple[str, ...] = Field(
+        (), description="Scopes to ask for; when empty, system/<Type>.rs or .read, as the server's versions tell."
+    )
+    stay_current: Literal["auto", "search", "bulk", "hooks"] = Field(
+        "auto",
+        description="auto: search by _lastUpdated where the server declares it, $export for the other types; hooks:"
+        " only what the server sends.",
+    )
+    assume_last_updated: bool = Field(
+        default=False, description="Search by _lastUpdated although the server does not declare it."
+    )
+    check_totals: bool = Field(
+        default=True, description="Do not move on when a search gives fewer resources than its total says."
+    )
+    poll_seconds: float = Field(60.0, ge=0.05, le=86_400, description="Seconds between two searches of a type.")
+    overlap_seconds: int = Field(
+        120, ge=1, le=86_400, description="Seconds before the cursor that are read again, for changes that appear late."
+    )
+    page_size: int = Field(100, ge=1, le=1000, description="Resources asked for in one page.")
+    most_pages: int = Field(10_000, ge=1, description="Pages of one search; more of them are taken for a loop.")
+    export_level: Literal["system", "patient", "group"] = Field("patient", description="Which $export to ask for.")
+    export_group: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9.\-]{1,64}$", description="Id of the Group, for export_level = group."
+    )
+    export_seconds: float = Field(3600.0, ge=0.05, le=604_800, description="Seconds between two exports.")
+    export_patience_seconds: float = Field(
+        86_400.0, gt=0, description="How long one export may take before it is given up and asked for anew."
+    )
+    requests_per_minute: int = Field(240, ge=1, le=60_000, description="Our own limit on requests.")
+    retries: int = Field(4, ge=0, le=10, description="Further attempts at one request before the stream waits.")
+    timeout_seconds: float = Field(60.0, gt=0, le=600, description="Longest time for one request and its answer.")
+    max_resource_bytes: int = Field(
+        16 * 2**20, ge=1024, le=256 * 2**20, description="Largest single resource; a larger one becomes a finding."
+    )
+    max_bundle_bytes: int = Field(
+        64 * 2**20, ge=1024, le=512 * 2**20, description="Largest Bundle or page, which is held in memory whole."
+    )
+    hook_secret: Secret | None = Field(
+        None,
+        description="Reference to the secret that the server sends as `Authorization: Bearer`; hooks are closed"
+        " without one.",
+    )
+    accepted_modifiers: tuple[str, ...] = Field(
+        (), description="Addresses of modifier extensions that may be ignored; others send a resource to quarantine."
+    )
+    strict: bool = Field(
+        default=False, description="Refuse resources that fhir.resources does not hold valid (needs emr-gateway[fhir])."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        unknown = sorted(set(self.types) - set(TYPES))
+        if unknown:
+            raise ValueError(f"types holds what is not read: {', '.join(one[:40] for one in unknown)}")
+        if self.export_level == "group" and self.export_group is None:
+            raise ValueError("export_level = group needs export_group")
+        if self.base_url is not None and self.stay_current != "hooks":
+            self._can_authenticate()
+        return self
+
+    def _can_authenticate(self) -> None:
+        needs: dict[str, object | None] = {
+            "smart": {"client_id": self.client_id, "private_key": self.private_key},
+            "client-secret": {"client_id": self.client_id, "client_secret": self.client_secret},
+            "mutual-tls": {"certificate": self.certificate, "certificate_key": self.certificate_key},
+            "none": {},
+        }[self.auth]
+        lacking = [name for name, value in needs.items() if value is None]
+        if lacking:
+            raise ValueError(f"auth = {self.auth} needs {' and '.join(lacking)}")
+        if self.auth == "none" and self.base_url is not None and not is_loopback(URL(self.base_url)):
+            raise ValueError("auth = none is for a simulator on this machine only")

@@ -1,0 +1,58 @@
+"""Validation against the standard by fhir.resources: strict mode, ``gateway fhir validate`` and onboarding.
+
+The library has no R4 (4.0.1) module, only R4B (4.3.0). Of the resources read here R4B changed none that R4 clinics
+send, except that it knows more values in a few places; the differences that touch this adapter are in
+:data:`DIFFERENCES`. Its messages quote values, so only its error types and places are taken over.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fhir.resources.R4B import get_fhir_model_class
+from pydantic import ValidationError
+
+from gateway.model.exchange import Finding
+from gateway_fhir.records import plain
+
+DIFFERENCES = (
+    "R4B checks no value sets of its own beyond R4's required codes; codes are checked by the mapping's code tables.",
+    "The new subscription types of R4B (SubscriptionStatus, SubscriptionTopic) are accepted and not read.",
+    "R4B lets Evidence, Citation and the medication definition resources differ from R4; none of them is read here.",
+)
+"""Where R4B is not R4, as far as it can matter to what is read."""
+_WORDS = {
+    "missing": ("missing-element", "An element that FHIR requires is absent"),
+    "extra_forbidden": ("unknown-element", "FHIR has no such element here"),
+    "value_error": ("breaks-a-rule", "The element breaks a rule of FHIR"),
+}
+_MOST = 100
+__all__ = ["DIFFERENCES", "check"]
+
+
+def check(body: bytes) -> list[Finding]:
+    """Every way in which one resource differs from FHIR, each named by its path and never by its value."""
+    values = plain(body)
+    kind = values.get("resourceType")
+    try:
+        model: Any = get_fhir_model_class(str(kind))
+    except (KeyError, LookupError):
+        return [Finding(reason="unknown-resource", what="FHIR has no such resource", where="resourceType")]
+    try:
+        model.model_validate_json(body)
+    except ValidationError as error:
+        return [_finding(str(kind), one) for one in error.errors(include_url=False, include_input=False)[:_MOST]]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        # The library's own words may quote the resource.
+        what = f"The library cannot read it: {type(error).__name__}"
+        return [Finding(reason="unreadable", what=what, where=str(kind))]
+    return []
+
+
+def _finding(kind: str, error: Any) -> Finding:
+    type = str(error.get("type", ""))
+    reason, what = _WORDS.get(type, ("wrong-type", "The value is not of the type that FHIR says"))
+    place = kind
+    for part in error.get("loc", ()):
+        place += f"[{part}]" if isinstance(part, int) else f".{str(part)[:64]}"
+    return Finding(reason=reason, what=what, where=place, fix="Correct it at the sender.")

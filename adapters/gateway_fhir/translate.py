@@ -1,0 +1,230 @@
+"""Resources to patches: the mapping says which element becomes what, this says what a whole resource means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import structs
+
+from gateway.errors import InvalidContent
+from gateway.model.identity import Ref
+from gateway.model.patch import Normalized, Patch
+from gateway_fhir import records_clinical as clinical
+from gateway_fhir import records_financial as financial
+from gateway_fhir.config import TYPES, FhirConfig
+from gateway_fhir.records import Marked, Resource, keys, plain, unreadable
+from gateway_fhir.records_bundle import DELETED, resource_type
+from gateway_fhir.records_reference import needs_rewriting, referred, rewrite
+from gateway_fhir.translate_authorization import authorization
+from gateway_fhir.translate_benefit import benefits
+from gateway_fhir.translate_claim import answer, claim, reconciliation
+
+if TYPE_CHECKING:
+    from gateway.mapping import Mapping
+
+KINDS: dict[str, type[Resource]] = {name: getattr(clinical, name, None) or getattr(financial, name) for name in TYPES}
+_DECODERS = {name: msgspec.json.Decoder(kind).decode for name, kind in KINDS.items()}
+_ALWAYS = frozenset({"resourceType", "id", "meta", "text", "contained", "language", "implicitRules"})
+_OTHERS = {"Patient": frozenset({"emergency_name", "emergency_phone"})}
+"""Fields that another resource fills as well (RelatedPerson), which absence therefore does not delete."""
+_EMPTY = (b"null", b'""', b"[]", b"{}")
+Fields = dict[str, dict[str, frozenset[str]]]
+"""By kind, the record types it makes and the canonical fields that its rules fill."""
+_names = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def kind_of(resource: Resource) -> str:
+    """The kind by which mapping files know a resource: its type, and its use where that changes what it is."""
+    use = getattr(resource, "use", None)
+    if use is None or use == "claim":
+        return resource.resource_type
+    return f"{resource.resource_type}:{use}"
+
+
+def normalizer(config: FhirConfig, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
+    """A pure function from one resource's bytes, with its Bundle's names as context, to patches."""
+    fields = {kind: mapping.fields(kind) for kind in mapping.kinds}
+    known = {kind: _elements(mapping, kind) for kind in mapping.kinds}
+    base = config.base_url or ""
+
+    def normalize(body: bytes, context: bytes) -> Normalized:
+        if context.startswith(b"deleted "):
+            return _deleted(context, fields)
+        try:
+            kind = resource_type(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise unreadable(error) from None
+        if kind not in KINDS:
+            return Normalized(suppressed="unsupported-resource")
+        if config.strict:
+            _strictly(body)
+        inner: list[Resource] = []
+        if needs_rewriting(body):
+            resource, inner = _rewritten(body, kind, context, base)
+        else:
+            resource = _typed(body, kind)
+        patches: list[Patch] = []
+        for one in (*inner, resource):
+            patches += _patches(one, inner, mapping, fields, config)
+        residue = tuple(_residue(body, resource, known.get(kind_of(resource), _ALWAYS)))
+        if not patches:
+            return Normalized(suppressed=_why_none(resource), residue=residue)
+        return Normalized(patches=tuple(patches), residue=residue)
+
+    return normalize
+
+
+def _typed(body: bytes, kind: str) -> Resource:
+    try:
+        return _DECODERS[kind](body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise unreadable(error) from None
+
+
+def _rewritten(body: bytes, kind: str, context: bytes, base: str) -> tuple[Resource, list[Resource]]:
+    """A resource with references of every form made plain, and its contained resources that are read."""
+    values = plain(body)
+    inner = rewrite(values, _names(context) if context else {}, base)
+    try:
+        resource = msgspec.convert(values, KINDS[kind])
+        return resource, [
+            msgspec.convert(one, KINDS[one["resourceType"]]) for one in inner if one.get("resourceType") in KINDS
+        ]
+    except msgspec.ValidationError as error:
+        raise unreadable(error) from None
+
+
+def _patches(
+    resource: Resource, inner: Sequence[Resource], mapping: Mapping, fields: Fields, config: FhirConfig
+) -> Iterator[Patch]:
+    _refuse_modifiers(resource, config)
+    kind = kind_of(resource)
+    for patch in mapping.patches(kind, resource):
+        for made in _meant(patch, resource, inner):
+            if made.operation == "remove" or not resource.whole:
+                yield made
+                continue
+            absent = fields[kind][made.type].difference(_OTHERS.get(made.type, ()))
+            yield structs.replace(made, fields=dict.fromkeys(absent) | made.fields)
+
+
+def _meant(patch: Patch, resource: Resource, inner: Sequence[Resource]) -> Iterator[Patch]:
+    """What a mapping cannot say: sums, merges, and one resource that tells of several records."""
+    if patch.operation == "remove":
+        yield patch
+    elif isinstance(resource, clinical.Patient):
+        yield _merged(patch, resource)
+    elif isinstance(resource, financial.Claim):
+        yield structs.replace(patch, fields=patch.fields | claim(resource, patch.type))
+    elif isinstance(resource, financial.Answer) and patch.type == "Authorization":
+        yield structs.replace(patch, fields=patch.fields | authorization(resource))
+        if isinstance(resource, financial.ClaimResponse) and (
+            asked := referred(resource.request, "Claim", strict=False)
+        ):
+            yield structs.replace(patch, native_id=asked, operation="remove", fields={})
+    elif isinstance(resource, financial.Answer):
+        found = answer(resource)
+        if found is not None:
+            yield structs.replace(patch, fields=patch.fields | found)
+    elif isinstance(resource, financial.PaymentReconciliation):
+        yield structs.replace(patch, fields=patch.fields | reconciliation(resource))
+    elif isinstance(resource, financial.CoverageEligibilityResponse):
+        yield from benefits(patch, resource)
+    elif isinstance(resource, clinical.CarePlan):
+        yield structs.replace(patch, fields=patch.fields | _goals(resource, inner))
+    elif not isinstance(resource, financial.Consent) or "channel" in patch.fields:
+        yield patch
+
+
+def _goals(plan: clinical.CarePlan, inner: Sequence[Resource]) -> dict[str, Any]:
+    """How many goals a plan has, and how many are met where it brings them all with it."""
+    if not plan.goal:
+        return {}
+    goals = [one for one in inner if isinstance(one, clinical.Goal)]
+    if len(goals) < len(plan.goal):
+        return {"goals_total": len(plan.goal)}
+    met = sum(one.achievement_status is not None and one.achievement_status.code == "achieved" for one in goals)
+    return {"goals_total": len(plan.goal), "goals_met": met}
+
+
+def _merged(patch: Patch, patient: clinical.Patient) -> Patch:
+    for link in patient.link:
+        into = referred(link.other, "Patient", strict=True) if link.type == "replaced-by" else None
+        if into is not None and into != patch.native_id:
+            fields = patch.fields | {"merged_into": Ref("Patient", into)}
+            return structs.replace(patch, operation="merge", fields=fields, into=into)
+    return patch
+
+
+def _deleted(context: bytes, fields: Fields) -> Normalized:
+    """A deletion removes every record that the resource can have made under its own id."""
+    type, _, id = context.decode().removeprefix(f"{DELETED} ").partition("/")
+    native_id = f"{type}/{id}" if issubclass(KINDS[type], Marked) else id
+    made = {name for kind, records in fields.items() if kind.partition(":")[0] == type for name in records}
+    made.discard("Patient" if type == "RelatedPerson" else "")
+    if not made:
+        return Normalized(suppressed="makes-no-record")
+    return Normalized(patches=tuple(Patch(type=one, native_id=native_id, operation="remove") for one in sorted(made)))
+
+
+def _refuse_modifiers(resource: Resource, config: FhirConfig) -> None:
+    """FHIR forbids to use what an unknown modifier extension or rule may turn into its opposite."""
+    unknown = [one for one in resource.modifier_extension if one.url not in config.accepted_modifiers]
+    if unknown or resource.implicit_rules:
+        place = f"{resource.resource_type}.{'modifierExtension' if unknown else 'implicitRules'}"
+        what = "The resource says that its meaning is changed in a way this gateway does not know"
+        fix = "Find out what the sender means by it; list a harmless one under accepted_modifiers; then release."
+        raise InvalidContent("unknown-modifier", what, where=place, fix=fix)
+
+
+def _strictly(body: bytes) -> None:
+    from gateway_fhir.strict import check
+
+    found = check(body)
+    if found:
+        first = found[0]
+        raise InvalidContent("not-valid-fhir", first.what, where=first.where, fix=first.fix)
+
+
+def _why_none(resource: Resource) -> str:
+    """Why a well-formed resource makes no record."""
+    if isinstance(resource, financial.Consent):
+        return "consent-names-no-channel"
+    if isinstance(resource, financial.Answer):
+        return "not-adjudicated" if kind_of(resource) == resource.resource_type else "predetermination"
+    if isinstance(resource, financial.Claim):
+        return "predetermination"
+    if isinstance(resource, clinical.Goal):
+        return "counted-in-its-plan"
+    return "makes-no-record"
+
+
+def _elements(mapping: Mapping, kind: str) -> frozenset[str]:
+    """Top-level elements that the mapping or this module reads."""
+    read = {text.partition(".")[0].partition("[")[0].partition("->")[0].partition("=>")[0].partition(":")[0]
+            for text in mapping.covered(kind)}  # fmt: skip
+    made = {"usualName": "name", "otherNames": "name", "nickname": "name", "died": "deceasedBoolean"}
+    return _ALWAYS.union(made.get(name, name) for name in read) | _READ_HERE.get(kind.partition(":")[0], frozenset())
+
+
+_READ_HERE = {
+    "Patient": frozenset({"link", "deceasedDateTime"}),
+    "Claim": frozenset({"use", "item", "total", "diagnosis"}),
+    "ClaimResponse": frozenset({"use", "item", "addItem", "adjudication", "total", "payment", "outcome", "preAuthRef"}),
+    "ExplanationOfBenefit": frozenset({"use", "item", "addItem", "adjudication", "total", "payment", "outcome"}),
+    "PaymentReconciliation": frozenset({"paymentAmount", "detail"}),
+    "CoverageEligibilityResponse": frozenset({"insurance"}),
+    "CarePlan": frozenset({"goal"}),
+}
+"""Elements that this package reads whatever the mapping says."""
+
+
+def _residue(body: bytes, resource: Resource, known: frozenset[str]) -> Iterator[str]:
+    """Top-level elements that nothing reads, and extensions by the last part of their address."""
+    for name, value in keys(body).items():
+        if name == "extension" and name not in known:
+            yield from (f"extension[{one.url.rpartition('/')[2][:64]}]" for one in resource.extension)
+        elif name not in known and bytes(value) not in _EMPTY:
+            yield name[:64]

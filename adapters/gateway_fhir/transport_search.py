@@ -1,0 +1,161 @@
+"""One resource type kept current by search: everything changed since the cursor, page by page.
+
+The cursor tells how far the last complete search came, and while one runs which page is next; it is stored with the
+page it belongs to, so a crash costs one page. Pages are followed by the server's own ``next`` links, to the same
+origin only, never twice and not for ever. ``since`` moves when the last page was stored and the number of resources
+agrees with the server's total, and never past a time that is still to come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from yarl import URL
+
+from gateway.errors import SourceUnavailable
+from gateway.model.exchange import Intake, Item
+from gateway.transport.http import HttpClient
+from gateway_fhir.config import FhirConfig
+from gateway_fhir.records import Meta, Part
+from gateway_fhir.records_bundle import Cut, cut_bundle
+
+
+class Place(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far one type has been read."""
+
+    since: str | None = None
+    """Everything changed before this time is stored."""
+    next: str | None = None
+    """The page that follows, while a search runs."""
+    high: str | None = None
+    """The latest change that this search has shown so far."""
+    pages: int = 0
+    seen: int = 0
+    """Resources of this type that the search has shown so far."""
+    total: int | None = None
+
+
+class _Head(Part, frozen=True, kw_only=True):
+    meta: Meta | None = None
+
+
+_place = msgspec.json.Decoder(Place).decode
+_updated = msgspec.json.Decoder(_Head).decode
+
+
+class ChangedResources:
+    """The stream of one resource type."""
+
+    def __init__(
+        self, type: str, client: HttpClient, config: FhirConfig, now: Callable[[], datetime], *, by_time: bool = True
+    ) -> None:
+        self.name = f"search:{type}"
+        self._type = type
+        self._client = client
+        self._config = config
+        self._now = now
+        self._by_time = by_time
+        self._base = URL(config.base_url or "")
+        self._visited: set[str] = set()
+
+    async def poll(self, intake: Intake) -> None:
+        """Bring in what changed; raises ``SourceUnavailable`` when the answers are not sound."""
+        cursor = await intake.cursor(self.name)
+        place = _place(cursor) if cursor else Place()
+        self._visited.clear()
+        url = self._url(place.next) if place.next else self._first(place)
+        if not place.next:
+            place = Place(since=place.since)
+        try:
+            while url is not None:
+                url, place = await self._page(intake, url, place)
+        except SourceUnavailable:
+            if place.next:  # the page may be gone for good: the next look begins the search anew
+                await intake.accept([], stream=self.name, cursor=_text(Place(since=place.since)))
+            raise
+
+    async def _page(self, intake: Intake, url: URL, place: Place) -> tuple[URL | None, Place]:
+        """Read and store one page with the cursor behind it."""
+        if str(url) in self._visited or place.pages >= self._config.most_pages:
+            raise SourceUnavailable("The server's next links loop or do not end", where=self._type)
+        self._visited.add(str(url))
+        page = await self._client.get(url, _answer)
+        own = [one for one in page.items if one.kind == self._type]
+        following = Place(
+            since=place.since,
+            next=page.bundle.next,
+            high=max(filter(None, (place.high, *map(_changed, own))), default=None),
+            pages=place.pages + 1,
+            seen=place.seen + len(own),
+            total=place.total if page.bundle.total is None else page.bundle.total,
+        )
+        following_url = self._url(page.bundle.next) if page.bundle.next else None
+        if following_url is not None:
+            await intake.accept(page.items, stream=self.name, cursor=_text(following), findings=page.findings)
+            return following_url, following
+        short = self._config.check_totals and following.total is not None and following.seen < following.total
+        done = Place(since=place.since if short else self._reached(place.since, following.high))
+        await intake.accept(page.items, stream=self.name, cursor=_text(done), findings=page.findings)
+        if short:
+            raise SourceUnavailable(
+                "The server gives fewer resources than its total says", where=self._type,
+                fix="If its totals are estimates, set check_totals = false.",
+            )  # fmt: skip
+        return None, done
+
+    def _first(self, place: Place) -> URL:
+        query: dict[str, str] = {"_count": str(self._config.page_size)}
+        if self._by_time:
+            query["_sort"] = "_lastUpdated"
+            if place.since:
+                since = datetime.fromisoformat(place.since) - timedelta(seconds=self._config.overlap_seconds)
+                query["_lastUpdated"] = f"ge{_stamp(since)}"
+        return (self._base / self._type).with_query(query)
+
+    def _reached(self, since: str | None, high: str | None) -> str | None:
+        """Where the next search begins: the latest change seen, not one that a wrong clock dates in the future."""
+        if high is None:
+            return since
+        reached = min(datetime.fromisoformat(high), self._now())
+        return _stamp(reached) if since is None else max(since, _stamp(reached))
+
+    def _url(self, link: str) -> URL:
+        """A next link, which must stay on the server."""
+        try:
+            url = URL(link, encoded=True)
+            url = url if url.is_absolute() else self._base.join(url)
+        except ValueError:
+            raise SourceUnavailable("The server's next link is no address", where=self._type) from None
+        if url.origin() != self._base.origin() or url.user is not None:
+            raise SourceUnavailable("The server's next link leads to another place", where=self._type)
+        return url
+
+
+def _answer(body: bytes) -> Cut:
+    """A page; anything that is no searchset is no answer."""
+    found = cut_bundle(body)
+    if found.bundle.type != "searchset":
+        raise msgspec.ValidationError("not a searchset")
+    return found
+
+
+def _changed(item: Item) -> str | None:
+    """When a resource changed last, in UTC; None when it does not say so in a way that can be read."""
+    meta = _updated(item.body).meta
+    try:
+        at = datetime.fromisoformat(meta.last_updated or "") if meta else None
+    except ValueError:
+        return None
+    return _stamp(at) if at is not None and at.tzinfo is not None else None
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _text(place: Any) -> str:
+    return msgspec.json.encode(place).decode()
