@@ -10,14 +10,9 @@ from yarl import URL
 
 from gateway.settings import Part, Secret
 from gateway.transport.http import is_loopback
+from gateway_fhir.records import TYPES
 
 Profile = Literal["generic", "epic-like", "nethealth", "theraoffice"]
-TYPES = (
-    "Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Location", "Organization", "Appointment", "Slot",
-    "Encounter", "Coverage", "CoverageEligibilityResponse", "ServiceRequest", "CarePlan", "Goal", "EpisodeOfCare",
-    "Claim", "ClaimResponse", "ExplanationOfBenefit", "PaymentReconciliation", "Consent",
-)  # fmt: skip
-"""Resource types that are read, people and places before what refers to them."""
 
 
 def _server(address: str) -> str:
@@ -117,13 +112,13 @@ class FhirConfig(Part):
         return self
 
     def _can_authenticate(self) -> None:
-        needs: dict[str, object | None] = {
+        every: dict[str, dict[str, object]] = {
             "smart": {"client_id": self.client_id, "private_key": self.private_key},
             "client-secret": {"client_id": self.client_id, "client_secret": self.client_secret},
             "mutual-tls": {"certificate": self.certificate, "certificate_key": self.certificate_key},
             "none": {},
-        }[self.auth]
-        lacking = [name for name, value in needs.items() if value is None]
+        }
+        lacking = [name for name, value in every[self.auth].items() if value is None]
         if lacking:
             raise ValueError(f"auth = {self.auth} needs {' and '.join(lacking)}")
         if self.auth == "none" and self.base_url is not None and not is_loopback(URL(self.base_url)):

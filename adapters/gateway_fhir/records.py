@@ -17,6 +17,12 @@ from msgspec import Raw, Struct
 
 from gateway.errors import InvalidContent
 
+TYPES = (
+    "Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Location", "Organization", "Appointment", "Slot",
+    "Encounter", "Coverage", "CoverageEligibilityResponse", "ServiceRequest", "CarePlan", "Goal", "EpisodeOfCare",
+    "Claim", "ClaimResponse", "ExplanationOfBenefit", "PaymentReconciliation", "Consent",
+)  # fmt: skip
+"""Resource types that are read, people and places before what refers to them."""
 _WHERE = re.compile(r"at `\$\.?([A-Za-z_0-9.\[\]]*)`")
 _WORD = re.compile(r"_([a-z])")
 

@@ -12,8 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.model.exchange import Finding, Item
-from gateway_fhir.config import TYPES
-from gateway_fhir.records import Coding, Meta, Part, Reference
+from gateway_fhir.records import TYPES, Meta, Part, Reference
 from gateway_fhir.records_reference import target
 
 DELETED = "deleted"
@@ -46,10 +45,15 @@ class _Request(Part, frozen=True, kw_only=True, gc=False):
     url: str = ""
 
 
+class _Response(Part, frozen=True, kw_only=True, gc=False):
+    last_modified: str = ""
+
+
 class _Entry(Part, frozen=True, kw_only=True, gc=False):
     full_url: str | None = None
-    resource: Raw | None = None
+    resource: Raw = Raw(b"")
     request: _Request | None = None
+    response: _Response | None = None
 
 
 class _Link(Part, frozen=True, kw_only=True, gc=False):
@@ -61,6 +65,7 @@ class Bundle(Part, frozen=True, kw_only=True, gc=False):
     """A Bundle whose resources are still bytes."""
 
     type: str = ""
+    timestamp: str = ""
     total: int | None = None
     link: tuple[_Link, ...] = ()
     entry: tuple[_Entry, ...] = ()
@@ -142,8 +147,11 @@ def _patient(head: _Head) -> str | None:
     return None
 
 
-def deletion(url: str, body: bytes) -> Item | None:
-    """The message of one deletion; None when the address names no resource that is read."""
+def deletion(url: str, body: bytes, when: str) -> Item | None:
+    """The message of one deletion; None when the address names no resource that is read.
+
+    ``when`` tells it from an earlier deletion of the same resource, which may have come back in between.
+    """
     found = _DELETE.match(url)
     if found is None or found[1] not in TYPES:
         return None
@@ -152,23 +160,28 @@ def deletion(url: str, body: bytes) -> Item | None:
     return Item(
         body=body,
         kind=f"{type} {DELETED}",
-        control_id=f"{type}/{shown}:{DELETED}",
+        control_id=f"{type}/{shown}:{DELETED} {when}",
         order_key=id if type == "Patient" else None,
         context=f"{DELETED} {type}/{id}".encode(),
     )
 
 
-def cut_bundle(body: bytes, where: str = "entry") -> Cut:
-    """Every resource and deletion of a Bundle; raises ``msgspec.DecodeError`` when it is cut or no Bundle."""
+def cut_bundle(body: bytes, where: str = "entry", when: str = "") -> Cut:
+    """Every resource and deletion of a Bundle; raises ``msgspec.DecodeError`` when it is cut or no Bundle.
+
+    ``when`` is the time of deletions that do not tell their own.
+    """
     bundle = _bundle(body)
     context = _context(bundle)
     items: list[Item] = []
     findings: list[Finding] = []
     for number, entry in enumerate(bundle.entry):
         place = f"{where}[{number}]"
-        raw = b"" if entry.resource is None else bytes(entry.resource)
+        raw = bytes(entry.resource)
         if entry.request is not None and entry.request.method == "DELETE":
-            gone = deletion(entry.request.url, raw or msgspec.json.encode(entry))
+            told = entry.response.last_modified if entry.response else ""
+            at = told or bundle.timestamp or when
+            gone = deletion(entry.request.url, raw or entry.request.url.encode(), at)
             if gone is not None:
                 items.append(gone)
         elif raw:
@@ -192,7 +205,7 @@ def _context(bundle: Bundle) -> bytes:
     """``Type/id`` of entries that others refer to by ``urn:uuid``; empty when there are none."""
     named: dict[str, str] = {}
     for entry in bundle.entry:
-        if entry.full_url and entry.full_url.startswith("urn:") and entry.resource is not None:
+        if entry.full_url and entry.full_url.startswith("urn:") and bytes(entry.resource):
             try:
                 head = _head(bytes(entry.resource))
             except (msgspec.DecodeError, UnicodeDecodeError):

@@ -9,7 +9,8 @@ import msgspec
 
 from gateway.errors import LimitExceeded
 from gateway.model.exchange import Finding, Item
-from gateway_fhir.config import TYPES, FhirConfig
+from gateway_fhir.config import FhirConfig
+from gateway_fhir.records import TYPES
 from gateway_fhir.records_bundle import cut_bundle, item, resource_type
 from gateway_fhir.records_lines import Lines
 

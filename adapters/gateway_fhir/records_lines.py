@@ -14,9 +14,11 @@ class Lines:
     """Cuts one NDJSON file; a line longer than ``most`` bytes becomes a finding without its content.
 
     ``number`` counts the lines that were taken, so that a reader may go on where another stopped.
+    ``when`` is the time of deletions that do not tell their own.
     """
 
-    def __init__(self, most: int, *, where: str = "line") -> None:
+    def __init__(self, most: int, *, where: str = "line", when: str = "") -> None:
+        self._when = when
         self.number = 0
         self._most = most
         self._where = where
@@ -61,7 +63,7 @@ class Lines:
             if kind == "OperationOutcome":
                 yield from outcome(line).findings(where)
             elif kind == "Bundle":  # the `deleted` files of an export
-                found = cut_bundle(line, f"{where} entry")
+                found = cut_bundle(line, f"{where} entry", self._when)
                 yield from found.findings
                 yield from found.items
             else:

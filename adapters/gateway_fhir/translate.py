@@ -13,8 +13,7 @@ from gateway.model.identity import Ref
 from gateway.model.patch import Normalized, Patch
 from gateway_fhir import records_clinical as clinical
 from gateway_fhir import records_financial as financial
-from gateway_fhir.config import TYPES, FhirConfig
-from gateway_fhir.records import Marked, Resource, keys, plain, unreadable
+from gateway_fhir.records import TYPES, Marked, Resource, keys, plain, unreadable
 from gateway_fhir.records_bundle import DELETED, resource_type
 from gateway_fhir.records_reference import needs_rewriting, referred, rewrite
 from gateway_fhir.translate_authorization import authorization
@@ -23,6 +22,7 @@ from gateway_fhir.translate_claim import answer, claim, reconciliation
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
+    from gateway_fhir.config import FhirConfig
 
 KINDS: dict[str, type[Resource]] = {name: getattr(clinical, name, None) or getattr(financial, name) for name in TYPES}
 _DECODERS = {name: msgspec.json.Decoder(kind).decode for name, kind in KINDS.items()}

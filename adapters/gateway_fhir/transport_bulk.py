@@ -158,13 +158,15 @@ class Exports:
         """Store one file from the line on that is not stored yet; returns the place behind it."""
         file = manifest.files[number]
         start = run.line if number == run.file else 0
-        lines = Lines(self._config.max_resource_bytes, where=f"file {number + 1} line")
+        lines = Lines(self._config.max_resource_bytes, where=f"file {number + 1} line", when=manifest.transaction_time)
         async with self._client.stream(self._own(file.url), headers=_NDJSON) as pieces:
             async for items, findings, line in _steps(pieces, lines, start):
                 run = structs.replace(run, file=number, line=line)
                 await intake.accept(items, stream=self.name, cursor=_text(run), findings=findings)
         if file.count is not None and lines.number < file.count:
-            raise SourceUnavailable("A file of the export is shorter than its manifest says", where=f"file {number + 1}")
+            raise SourceUnavailable(
+                "A file of the export is shorter than its manifest says", where=f"file {number + 1}"
+            )
         run = structs.replace(run, file=number + 1, line=0)
         await intake.accept([], stream=self.name, cursor=_text(run))
         return run

@@ -67,7 +67,7 @@ class ChangedResources:
         cursor = await intake.cursor(self.name)
         place = _place(cursor) if cursor else Place()
         self._visited.clear()
-        url = self._url(place.next) if place.next else self._first(place)
+        url: URL | None = self._url(place.next) if place.next else self._first(place)
         if not place.next:
             place = Place(since=place.since)
         try:

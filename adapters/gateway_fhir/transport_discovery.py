@@ -1,0 +1,134 @@
+"""What a server offers, read from ``/metadata``: which types by search, which by export, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+from yarl import URL
+
+from gateway.errors import InvalidConfiguration
+from gateway.transport.http import HttpClient
+from gateway_fhir.config import FhirConfig
+from gateway_fhir.records import Part
+from gateway_fhir.transport_auth import WELL_KNOWN, SmartConfiguration, smart_configuration
+
+_PREFERS_EXPORT = frozenset({"theraoffice"})
+"""Profiles whose vendor documents Bulk Data for system access and no search."""
+
+
+class _Coded(Part, frozen=True, kw_only=True):
+    code: str = ""
+
+
+class _Named(Part, frozen=True, kw_only=True):
+    name: str = ""
+    definition: str = ""
+
+
+class _Served(Part, frozen=True, kw_only=True):
+    type: str = ""
+    interaction: tuple[_Coded, ...] = ()
+    search_param: tuple[_Named, ...] = ()
+    operation: tuple[_Named, ...] = ()
+
+
+class _Rest(Part, frozen=True, kw_only=True):
+    mode: str = "server"
+    resource: tuple[_Served, ...] = ()
+    search_param: tuple[_Named, ...] = ()
+    operation: tuple[_Named, ...] = ()
+
+
+class Capabilities(Part, frozen=True, kw_only=True):
+    """A CapabilityStatement, as far as it decides how to read the server."""
+
+    fhir_version: str = ""
+    instantiates: tuple[str, ...] = ()
+    rest: tuple[_Rest, ...] = ()
+
+    def served(self) -> dict[str, _Served]:
+        """What it says about each resource type."""
+        return {one.type: one for rest in self.rest for one in rest.resource}
+
+    def by_time(self, served: _Served) -> bool:
+        """Whether a type can be searched by the time of its last change."""
+        common = [one for rest in self.rest for one in rest.search_param]
+        return any(one.name == "_lastUpdated" for one in (*served.search_param, *common))
+
+    def exports(self) -> bool:
+        """Whether it offers Bulk Data export at any level."""
+        operations = [one for rest in self.rest for one in rest.operation]
+        operations += [one for served in self.served().values() for one in served.operation]
+        return any("bulk-data" in one for one in self.instantiates) or any(
+            one.name.lstrip("$").endswith("export") for one in operations
+        )
+
+
+class Plan(Struct, frozen=True):
+    """How a server is read."""
+
+    search: Sequence[str]
+    export: Sequence[str]
+    missing: Mapping[str, str]
+    """Why a type cannot be had, in words for the user."""
+
+
+_capabilities = msgspec.json.Decoder(Capabilities).decode
+
+
+async def discover(client: HttpClient, config: FhirConfig) -> Plan:
+    """Ask for ``/metadata`` and decide. Raises ``InvalidConfiguration`` when the server speaks another FHIR."""
+    found = await client.get(URL(config.base_url or "") / "metadata", _capabilities)
+    if not found.fhir_version.startswith(("4.0", "4.3")):
+        raise InvalidConfiguration(
+            "The server does not speak FHIR R4", where="base_url", fix="Ask its operator for the address of its R4 API."
+        )
+    return plan(found, config)
+
+
+def plan(found: Capabilities, config: FhirConfig) -> Plan:
+    """By search where it is offered by time, by export where that is offered, and never by guessing."""
+    served, exports = found.served(), found.exports() and config.stay_current in ("auto", "bulk")
+    prefers_export = config.stay_current == "bulk" or (exports and config.profile in _PREFERS_EXPORT)
+    search: list[str] = []
+    export: list[str] = []
+    missing: dict[str, str] = {}
+    for type in config.types:
+        one = served.get(type)
+        if one is None:
+            missing[type] = "the server does not serve it"
+            continue
+        searchable = any(each.code == "search-type" for each in one.interaction)
+        if searchable and not prefers_export and (config.assume_last_updated or found.by_time(one)):
+            search.append(type)
+        elif exports:
+            export.append(type)
+        elif config.stay_current == "bulk":
+            missing[type] = "the server offers no $export"
+        elif searchable:
+            missing[type] = "the server declares no search by _lastUpdated, and no $export (see assume_last_updated)"
+        else:
+            missing[type] = "the server offers neither search nor $export for it"
+    return Plan(search, export, missing)
+
+
+async def token_endpoint(client: HttpClient, config: FhirConfig) -> tuple[URL, SmartConfiguration]:
+    """Where tokens are given out; the configured address wins over what the server says."""
+    if config.token_url is not None:
+        return URL(config.token_url), SmartConfiguration()
+    found = await client.get(URL(config.base_url or "") / WELL_KNOWN, smart_configuration)
+    if found.token_endpoint is None:
+        raise InvalidConfiguration(
+            "The server names no token endpoint", where=WELL_KNOWN, fix="Set token_url to what its operator documents."
+        )
+    return URL(found.token_endpoint), found
+
+
+def scopes(config: FhirConfig, found: SmartConfiguration, types: Sequence[str]) -> tuple[str, ...]:
+    """What to ask for: the configured scopes, else ``.rs`` where the server speaks version 2 of them and ``.read``."""
+    if config.scopes:
+        return config.scopes
+    letters = "read" if found.capabilities and "permission-v2" not in found.capabilities else "rs"
+    return tuple(f"system/{type}.{letters}" for type in types)

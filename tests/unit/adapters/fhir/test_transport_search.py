@@ -1,0 +1,136 @@
+"""Search over real sockets: everything once, changes as they come, lying servers survived without a gap."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from gateway.errors import SourceUnavailable, StoreUnavailable
+from tests.unit.adapters.fhir.server import Server, with_server
+
+
+def test_a_first_search_brings_every_resource_once() -> None:
+    """All pages are followed and every resource is stored once, byte for byte as served."""
+
+    async def body(server: Server) -> None:
+        await server.search("Patient").poll(server.intake)
+        held = server.simulator.tables["Patient"]
+        assert sorted(server.ids("Patient")) == sorted(held)
+        assert all(msgspec.json.decode(one.body) in held.values() for one in server.intake.items)
+        assert {one.order_key for one in server.intake.items} == set(held)
+
+    with_server(body, page_size=7)
+
+
+def test_a_second_search_brings_only_what_changed() -> None:
+    """The cursor is the latest change seen; only changes after it are new messages."""
+
+    async def body(server: Server) -> None:
+        stream = server.search("Appointment")
+        await stream.poll(server.intake)
+        before = len(server.intake.items)
+        server.tick()
+        server.simulator.touch("Appointment", "a3", status="cancelled")
+        await stream.poll(server.intake)
+        await stream.poll(server.intake)
+        new = server.intake.items[before:]
+        assert [msgspec.json.decode(one.body)["id"] for one in new] == ["a3"]
+
+    with_server(body)
+
+
+def test_a_crash_between_pages_costs_one_page() -> None:
+    """The cursor names the next page and is stored with the page before it."""
+
+    async def body(server: Server) -> None:
+        stream = server.search("Patient")
+        original = server.intake.accept
+
+        async def third_fails(items, **more):
+            if len(server.intake.items) >= 20:
+                raise StoreUnavailable("The store cannot commit")
+            return await original(items, **more)
+
+        server.intake.accept = third_fails
+        with pytest.raises(StoreUnavailable):
+            await stream.poll(server.intake)
+        server.intake.accept = original
+        assert len(server.intake.items) == 20
+        asked = sum(server.simulator.answered.values())
+        await server.search("Patient").poll(server.intake)
+        assert sorted(server.ids("Patient")) == sorted(server.simulator.tables["Patient"])
+        assert sum(server.simulator.answered.values()) - asked == 2
+
+    with_server(body, page_size=10)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("looping-links", "loop"),
+        ("foreign-link", "another place"),
+        ("wrong-total", "fewer resources"),
+        ("html", "instead of JSON"),
+        ("500", "status 500"),
+    ],
+)
+def test_a_lying_server_never_moves_the_cursor_over_a_gap(fault: str, words: str) -> None:
+    """Loops, foreign links, wrong totals, web pages and errors end the search; once healed everything is there."""
+
+    async def body(server: Server) -> None:
+        await server.search("Location").poll(server.intake)  # the token is there before the fault is
+        server.simulator.fail(fault, 10)
+        stream = server.search("Patient")
+        with pytest.raises(SourceUnavailable, match=words):
+            await stream.poll(server.intake)
+        server.simulator.heal()
+        server.tick()
+        await stream.poll(server.intake)
+        assert sorted(server.ids("Patient")) == sorted(server.simulator.tables["Patient"])
+
+    with_server(body, page_size=50, retries=1)
+
+
+def test_pages_without_end_are_bounded() -> None:
+    """A server that names ever new pages is left after the configured number, and nothing is taken for complete."""
+
+    async def body(server: Server) -> None:
+        server.simulator.fail("endless-pages", 1000)
+        with pytest.raises(SourceUnavailable, match="do not end"):
+            await server.search("Location").poll(server.intake)
+        assert "since" not in server.intake.cursors["search:Location"]
+
+    with_server(body, most_pages=20)
+
+
+def test_a_refused_and_an_expired_token_are_replaced() -> None:
+    """A 401 in the middle and a token that has ended cost one more token, not the search."""
+
+    async def body(server: Server) -> None:
+        stream = server.search("Patient")
+        server.simulator.fail("401")
+        await stream.poll(server.intake)
+        server.simulator.tokens.clear()
+        server.tick()
+        server.simulator.touch("Patient", "p1", active=False)
+        await stream.poll(server.intake)
+        assert len(server.simulator.scopes) == 3
+        assert len(server.intake.items) == len(server.simulator.tables["Patient"]) + 1
+
+    with_server(body, page_size=10)
+
+
+def test_a_change_dated_in_the_future_hides_nothing() -> None:
+    """A wrong clock on one resource does not move the cursor past changes that are still to come."""
+
+    async def body(server: Server) -> None:
+        server.simulator.tables["Patient"]["p1"]["meta"]["lastUpdated"] = "2031-01-01T00:00:00.000Z"
+        stream = server.search("Patient")
+        await stream.poll(server.intake)
+        server.tick()
+        server.simulator.touch("Patient", "p2", active=False)
+        before = len(server.intake.items)
+        await stream.poll(server.intake)
+        assert len(server.intake.items) == before + 1
+
+    with_server(body)
