@@ -11,6 +11,10 @@ import gateway
 from gateway.errors import GatewayError
 from gateway.http.door import Door
 from gateway.http.feed import feed
+from gateway.http.fhir import outcome
+from gateway.http.fhir_export import export
+from gateway.http.fhir_facade import answer, facade
+from gateway.http.fhir_origins import origins
 from gateway.http.guard import App, Guard
 from gateway.http.health import detailed, health
 from gateway.http.hooks import hooks
@@ -19,6 +23,11 @@ from gateway.http.oauth import OAuthRefusal, oauth
 from gateway.http.records import records
 from gateway.http.refusal import HttpRefusal, headers_of, status_of, word_of
 
+_ISSUES = {
+    401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 410: "deleted", 413: "too-long",
+    429: "throttled", 503: "transient",
+}  # fmt: skip
+"""Status -> the code of an OperationOutcome's issue."""
 SUMMARY = "Records of many systems as one feed. Every answer holds the fields that the client's view grants, no others."
 
 
@@ -32,6 +41,9 @@ def public(house: House) -> App:
     app.include_router(health(house))
     app.include_router(hooks(house))
     app.include_router(oauth(house, door))
+    app.include_router(export(house))
+    app.include_router(origins(house))
+    app.include_router(facade(house))
     app.include_router(feed(house))
     app.include_router(records(house))
     _tell(app)
@@ -55,29 +67,35 @@ def _tell(app: FastAPI) -> None:
     """Every error leaves in the form of the room that was asked, with what, where and how to mend it."""
 
     @app.exception_handler(GatewayError)
-    async def refused(_: Request, error: GatewayError) -> Response:
-        return told(error)
+    async def refused(request: Request, error: GatewayError) -> Response:
+        return told(request.url.path, error)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        return told(HttpRefusal(422, "invalid-parameter", "A parameter has a wrong form", where=where))
+        return told(
+            request.url.path, HttpRefusal(422, "invalid-parameter", "A parameter has a wrong form", where=where)
+        )
 
     @app.exception_handler(HTTPException)
-    async def unknown(_: Request, error: HTTPException) -> Response:
+    async def unknown(request: Request, error: HTTPException) -> Response:
         words = {404: "There is nothing here", 405: "This method is not offered here"}
         what = words.get(error.status_code, "The request cannot be answered")
-        return told(HttpRefusal(error.status_code, "not-offered", what, headers=error.headers))
+        return told(request.url.path, HttpRefusal(error.status_code, "not-offered", what, headers=error.headers))
 
 
-def told(error: GatewayError) -> Response:
+def told(path: str, error: GatewayError) -> Response:
     """An error as an answer; of what the gateway itself cannot do, only the kind is told."""
     status = status_of(error)
     if isinstance(error, OAuthRefusal):
         words = " ".join(filter(None, (f"{error.what}.", error.fix)))
         return JSONResponse({"error": error.word, "error_description": words}, status, headers_of(error))
     ours = status >= 500
+    if path.startswith("/fhir"):
+        words = "The gateway cannot answer just now" if ours else " ".join(filter(None, (f"{error.what}.", error.fix)))
+        kind = _ISSUES.get(status, "exception" if ours else "invalid")
+        return answer(outcome("error", kind, words, "" if ours else error.where), status, headers_of(error))
     body = {"error": word_of(error), "what": "The gateway cannot answer just now" if ours else error.what}
     if not ours:
         body |= {name: text for name, text in (("where", error.where), ("fix", error.fix)) if text}

@@ -162,6 +162,18 @@ def leaves_with_rows(connection: Connection, tenant: str) -> Iterator[Found]:
     return iter(connection.execute(query, execution_options=_STREAM))
 
 
+def leaves_after(connection: Connection, tenant: str, leaf: int, most: int) -> Sequence[Found]:
+    """The next numbered rows after a leaf: (leaf, writer, seq, body)."""
+    query = (
+        select(audit_leaves.c.leaf, audit_leaves.c.writer, audit_leaves.c.seq, audit_rows.c.body)
+        .select_from(audit_leaves.join(audit_rows, _same_row()))
+        .where(audit_leaves.c.tenant == tenant, audit_leaves.c.leaf > leaf)
+        .order_by(audit_leaves.c.leaf)
+        .limit(most)
+    )
+    return connection.execute(query).fetchall()
+
+
 def rows_ahead(connection: Connection, tenant: str, numbered: dict[int, int]) -> Iterator[Found]:
     """Rows after each writer's last numbered one, as the caller counted it: (writer, seq, body), in order."""
     found = select(audit_rows.c.writer).where(audit_rows.c.tenant == tenant).distinct()

@@ -1,0 +1,71 @@
+"""Which resource shows which record, and a record as that resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from gateway.access.scopes import RESOURCES
+from gateway.flow.clock import iso
+from gateway.http import fhir_care, fhir_claims, fhir_coverage, fhir_people, fhir_scheduling
+from gateway.http.fhir_values import OURS, Fields, Json
+from gateway.http.reading import Shown
+
+PROJECTIONS: Mapping[str, Callable[[Fields], Json]] = {
+    "Patient": fhir_people.patient,
+    "Practitioner": fhir_people.practitioner,
+    "Location": fhir_people.location,
+    "Organization": fhir_people.organization,
+    "Payer": fhir_people.payer,
+    "Appointment": fhir_scheduling.appointment,
+    "Slot": fhir_scheduling.slot,
+    "Visit": fhir_scheduling.visit,
+    "Referral": fhir_care.referral,
+    "EpisodeOfCare": fhir_care.episode,
+    "PlanOfCare": fhir_care.plan,
+    "Task": fhir_care.task,
+    "Coverage": fhir_coverage.coverage,
+    "Benefit": fhir_coverage.benefit,
+    "Authorization": fhir_coverage.authorization,
+    "Claim": fhir_claims.claim,
+    "ClaimPayment": fhir_claims.claim_payment,
+    "Remittance": fhir_claims.remittance,
+}
+"""Record type -> how its granted fields become a resource."""
+RESOURCE = {kind: resource for resource, kinds in RESOURCES.items() for kind in kinds}
+"""Record type -> the resource it is shown as."""
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode = msgspec.json.Decoder(dict).decode
+
+
+def resource(type: str, id: str, version: int, at: str, source: str, fields: Fields) -> Json:
+    """A record as its FHIR resource.
+
+    Args:
+        type: the record type, one of :data:`PROJECTIONS`.
+        id: the record's id, which is the resource's.
+        version: its version, which is the resource's.
+        at: when the journal took the version, ISO 8601.
+        source: the source's name.
+        fields: the granted fields as JSON values.
+    """
+    meta = {"versionId": str(version), "lastUpdated": at, "source": f"{OURS}source:{source}"}
+    return {"resourceType": RESOURCE[type], "id": id, "meta": meta, **PROJECTIONS[type](fields)}
+
+
+def shown_resource(shown: Shown) -> Json | None:
+    """What a client may see of a version, as its resource; None when what is stored is damaged."""
+    if shown.projection is None:
+        return None
+    row = shown.change
+    return resource(row.type, shown.id, row.version, iso(row.at), row.source, _decode(shown.projection.body))
+
+
+def outcome(severity: str, code: str, words: str, expression: str = "") -> Json:
+    """An OperationOutcome with one issue: what, and at which path."""
+    issue: Json = {"severity": severity, "code": code, "diagnostics": words}
+    if expression:
+        issue["expression"] = [expression]
+    return {"resourceType": "OperationOutcome", "issue": [issue]}

@@ -1,0 +1,129 @@
+"""Bulk Data export: asked for once, described at once, and streamed record by record when a file is fetched.
+
+Nothing is prepared on disk, so no decrypted file can be left behind. Every page of a file passes view, audit and
+disclosure as it is streamed; a file fetched again is disclosed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from gateway.access.scopes import RESOURCES
+from gateway.flow.clock import iso, micros
+from gateway.http.directory import Principal
+from gateway.http.door import Entered
+from gateway.http.feed import told
+from gateway.http.fhir import encode, shown_resource
+from gateway.http.fhir_facade import types_of
+from gateway.http.fhir_search import parse_range
+from gateway.http.house import House
+from gateway.http.reading import PAGE, Reader
+from gateway.http.refusal import bad, missing
+from gateway.store import clients, reading
+
+HOLD_MICROS = 24 * 3600 * 1_000_000
+NDJSON = "application/fhir+ndjson"
+ExportId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+Answer = Response
+
+
+def export(house: House) -> APIRouter:
+    """``/fhir/$export`` and what follows it."""
+    router = APIRouter(prefix="/fhir", tags=["fhir"])
+
+    @router.get("/$export", summary="Ask for a bulk export", status_code=202)
+    async def kick_off(
+        request: Request, principal: Entered, _type: Annotated[str, Query(max_length=1000)] = "",
+        _since: Annotated[str, Query(max_length=40)] = "", _outputFormat: Annotated[str, Query(max_length=60)] = "",  # noqa: N803 - the standard's own name
+        prefer: Annotated[str, Header(max_length=200)] = "",
+    ) -> Answer:  # fmt: skip
+        if "respond-async" not in prefer:
+            raise bad("An export is asynchronous", "Prefer", "Send Prefer: respond-async.")
+        if _outputFormat not in {"", "ndjson", "application/ndjson", NDJSON}:
+            raise bad("Only NDJSON is offered", "_outputFormat")
+        seen = [name for name in RESOURCES if any(kind in principal.types for kind in RESOURCES[name])]
+        types = list(filter(None, _type.split(","))) or seen
+        for name in types:
+            types_of(principal, name)
+        since = parse_range(_since, "_since").start if _since else None
+        made = secrets.token_hex(16)
+        asked = {"types": types, "since": since, "request": str(request.url.replace(netloc="", scheme=""))}
+        await house.store.write(lambda connection: _keep(connection, principal, made, asked))
+        where = f"{house.url}/fhir/$export-status/{made}"
+        return Response(status_code=202, headers={"Content-Location": where, **told(request)})
+
+    @router.get("/$export-status/{export}", summary="The manifest of an export")
+    async def status(request: Request, principal: Entered, export: ExportId) -> Answer:
+        row, asked = await _asked(house, principal, export)
+        manifest = {
+            "transactionTime": iso(row.at),
+            "request": f"{house.url}{asked['request']}",
+            "requiresAccessToken": True,
+            "output": [
+                {"type": name, "url": f"{house.url}/fhir/$export-file/{export}/{name}.ndjson"}
+                for name in asked["types"]
+            ],
+            "error": [],
+        }
+        expires = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime((row.at + HOLD_MICROS) / 1e6))
+        return Response(encode(manifest), 200, {"Expires": expires, **told(request)}, "application/json")
+
+    @router.delete("/$export-status/{export}", summary="Forget an export", status_code=202)
+    async def forget(principal: Entered, export: ExportId) -> Answer:
+        await _asked(house, principal, export)
+        await house.store.write(lambda c: clients.drop_exports(c, principal.tenant, principal.client.id, export, 0))
+        return Response(status_code=202)
+
+    @router.get("/$export-file/{export}/{resource}.ndjson", summary="One file of an export")
+    async def file(request: Request, principal: Entered, export: ExportId, resource: str) -> Answer:
+        _, asked = await _asked(house, principal, export)
+        if resource not in asked["types"]:
+            raise missing()
+        types = types_of(principal, resource)
+        wanted = [
+            reading.Wanted(kind, locations=tuple(principal.client.locations), since=asked["since"]) for kind in types
+        ]
+        return StreamingResponse(_lines(house, Reader(house, principal), wanted), 200, told(request), NDJSON)
+
+    return router
+
+
+def _keep(connection: Any, principal: Principal, made: str, asked: dict[str, Any]) -> None:
+    now = micros()
+    clients.drop_exports(connection, principal.tenant, principal.client.id, None, now - HOLD_MICROS)
+    row = {
+        "tenant": principal.tenant, "export": made, "client": principal.client.id, "request": json.dumps(asked),
+        "at": now,
+    }  # fmt: skip
+    clients.add_export(connection, row)
+
+
+async def _asked(house: House, principal: Principal, export: str) -> tuple[Any, dict[str, Any]]:
+    """This client's own export, while it is held."""
+    row = await house.store.read(lambda c: clients.export_of(c, principal.tenant, principal.client.id, export))
+    if row is None or row.at < micros() - HOLD_MICROS:
+        raise missing("There is no such export")
+    return row, json.loads(row.request)
+
+
+async def _lines(house: House, reader: Reader, wanted: list[reading.Wanted]) -> AsyncIterator[bytes]:
+    """Resources as NDJSON, a page at a time."""
+    tenant = reader.principal.tenant
+    for one in wanted:
+        place: reading.Place | None = None
+        while True:
+            rows = await house.store.read(lambda c, o=one, p=place: reading.listed(c, tenant, o, p, PAGE))  # type: ignore[misc]  # the defaults bind what the loop has now
+            shown = await asyncio.to_thread(reader.show, rows)
+            yield b"".join(encode(made) + b"\n" for each in shown if (made := shown_resource(each)) is not None)
+            if len(rows) < PAGE:
+                break
+            last = rows[-1]
+            place = reading.Place(None if last.patient is None else bytes(last.patient), bytes(last.record_id))
