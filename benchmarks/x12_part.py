@@ -43,12 +43,11 @@ def canonical(gateway: Gateway, pieces: Iterable[bytes]) -> int:
         ]
         folded, _ = fold_message(patches, {}, lambda data: vault.digest(tenant, data))
         for change in folded.changes:
-            fields = change.current.fields or {}
             if change.current.type == "ClaimPayment":
                 claims += 1
             elif change.current.type == "Remittance":
                 remittances += 1
-                if fields.get("balanced") is not True:
+                if (change.current.fields or {}).get("balanced") is not True:
                     raise RuntimeError("the remittance does not balance")
     if remittances != 1:
         raise RuntimeError("the remittance is missing")

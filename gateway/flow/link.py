@@ -40,9 +40,10 @@ def link(patch: Patch, ids: RecordIds, *, foreign: bool = True) -> LinkedPatch:
     patient by record id, as a reactor does.
     """
     fields = dict(patch.fields)
-    for name in fields if patch.references is None else patch.references:
-        value = fields.get(name)
-        if type(value) in _HOLDS_MORE:
+    deep = patch.references
+    for name, value in patch.fields.items():
+        kind = type(value)
+        if kind is Ref or (kind in _HOLDS_MORE and (deep is None or name in deep)):
             fields[name] = _resolve(value, ids)
     location = fields.get("location")
     version = patch.source_version or ""

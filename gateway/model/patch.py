@@ -32,7 +32,7 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     """The source's own version: an ISO 8601 UTC time or a zero-padded counter; greater as text means newer."""
     into: str | None = None
     references: frozenset[str] | None = None
-    """Names of the only fields that may hold a :class:`~gateway.model.identity.Ref`; None when any may."""
+    """Names of the only fields whose lists and objects may hold references; None when any may."""
 
 
 class Normalized(msgspec.Struct, frozen=True, kw_only=True):

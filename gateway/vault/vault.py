@@ -50,7 +50,8 @@ class Vault:
         self.keystore = keystore
         self._is_committed = is_committed
         self._intake: dict[str, tuple[int, int]] = {}
-        self._record_ids: dict[tuple[str, str, str], hmac.HMAC] = {}
+        self._identities: dict[tuple[str, str, str], tuple[bytes, bytes]] = {}
+        """By tenant, source and type: the key of their record ids, and what stands before the native id."""
         self._record_id = lru_cache(RECENT_IDS)(self._make_record_id)
         self._derived: dict[tuple[str, str, str], bytes] = {}
 
@@ -106,15 +107,12 @@ class Vault:
         return self._record_id(tenant, source, type, native_id)
 
     def _make_record_id(self, tenant: str, source: str, type: str, native_id: str) -> RecordId:
-        started = self._record_ids.get((tenant, source, type))
-        if started is None:
-            started = hmac.new(self._key_for(tenant, "identity", "record-id"), digestmod="sha256")
-            started.update(prefixed(source.encode(), type.encode()))
-            self._record_ids[tenant, source, type] = started
-        code = started.copy()
+        known = self._identities.get((tenant, source, type))
+        if known is None:
+            key = self._key_for(tenant, "identity", "record-id")
+            known = self._identities[tenant, source, type] = key, prefixed(source.encode(), type.encode())
         native = native_id.encode()
-        code.update(len(native).to_bytes(4, "big") + native)
-        text = code.hexdigest()
+        text = hmac.digest(known[0], known[1] + len(native).to_bytes(4, "big") + native, "sha256").hex()
         return RecordId(f"{text[:8]}-{text[8:12]}-8{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}")
 
     def digest(self, tenant: str, data: bytes) -> bytes:
