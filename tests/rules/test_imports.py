@@ -39,7 +39,7 @@ print(json.dumps(seen))
 
 ONLY: Mapping[str, tuple[str, ...]] = {
     "cryptography.hazmat.primitives.ciphers.aead": ("gateway/vault/cipher.py", "plugins/gateway_keys_file/provider.py"),
-    "hl7apy": ("adapters/gateway_hl7/strict.py",),
+    "hl7apy": ("adapters/gateway_hl7/strict.py", "plugins/gateway_mllp/strict.py"),
     "pyx12": ("adapters/gateway_x12/strict.py",),
     "sqlcipher3": ("gateway/store/", "gateway/vault/key"),
     "sqlalchemy": ("gateway/store/",),
