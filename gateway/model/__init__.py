@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.errors import InvalidContent
 from gateway.model.appointment import Appointment
-from gateway.model.authorization import Authorization
+from gateway.model.authorization import Authorization, AuthorizationBalance
 from gateway.model.bank import BankTransaction
 from gateway.model.charge_item import ChargeItem
 from gateway.model.claim import Claim, ClaimStatusReport
@@ -55,6 +55,7 @@ TYPES: dict[str, type[msgspec.Struct]] = {
         Coverage,
         Benefit,
         Authorization,
+        AuthorizationBalance,
         Appointment,
         Visit,
         ChargeItem,

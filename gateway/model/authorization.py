@@ -89,3 +89,32 @@ class Authorization(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """The payer's own sentences (MSG01)."""
     as_of: Instant | None = None
     """Up to when the used and booked figures were counted."""
+
+
+class AuthorizationBalance(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is left of an authorization, counted from appointments and visits."""
+
+    authorization: RecordId
+    """The Authorization counted."""
+    patient: RecordId | None = None
+    """Whom it is for, a Patient."""
+    payer: RecordId | None = None
+    """Who gave it, a Payer."""
+    number: str | None = None
+    """The payer's authorization number."""
+    visits_approved: int | None = None
+    """Visits allowed."""
+    visits_used: int = 0
+    """Visits that took place."""
+    visits_booked: int = 0
+    """Visits scheduled and not yet taken."""
+    visits_remaining: int | None = None
+    """Approved less used; negative when overdrawn."""
+    visits_free: int | None = None
+    """Approved less used and booked: how many more may be booked."""
+    ends_on: date | None = None
+    """Last day it may be used."""
+    runs_out_on: date | None = None
+    """Day of the booked visit that takes the last one; absent when the booked ones fit."""
+    state: Literal["ample", "short", "exhausted", "overbooked", "expired"] | None = None
+    """Whether somebody must ask for more."""

@@ -1,0 +1,39 @@
+"""Settings of the reactor ``claims``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gateway.settings import Part, Zone
+
+
+class ClaimsConfig(Part):
+    """``[reactors.config]`` of a reactor ``claims``."""
+
+    documents: tuple[Literal["claim", "eligibility", "authorization"], ...] = Field(
+        default=("claim", "eligibility", "authorization"), description="Which documents are made."
+    )
+    ready: tuple[Literal["finished", "signed"], ...] = Field(
+        default=("signed",), description="States of a visit in which it may be billed."
+    )
+    zone: Zone = Field(default="UTC", description="Zone that days are counted in where a visit names none.")
+    eligibility_days: int = Field(
+        default=3, ge=0, le=30, description="Days before the first visit of a month at which a policy is asked about."
+    )
+    service_type: str = Field(
+        default="PT", pattern=r"^[A-Z0-9]{1,2}$", description="Service type asked about: PT, AD (OT), AF (speech)."
+    )
+    midpoint: tuple[str, ...] = Field(
+        default=(), description="Filing indicators whose payers count units line by line; all others the CMS way."
+    )
+    authorization_required: tuple[str, ...] = Field(
+        default=(), description="Filing indicators whose payers want an authorization for every visit."
+    )
+    pairs_not_checked: tuple[str, ...] = Field(
+        default=(), description="Filing indicators whose payers do not use NCCI pairs."
+    )
+    extra_pairs: tuple[str, ...] = Field(
+        default=(), description="Pairs for which payers want 59 or X though NCCI does not: 97530-97140."
+    )

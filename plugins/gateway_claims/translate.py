@@ -1,0 +1,213 @@
+"""Visits, policies and requests to submissions, with all that each must say of the patient. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.model.appointment import Appointment
+from gateway.model.authorization import Authorization
+from gateway.model.coverage import Coverage
+from gateway.model.exchange import Derived
+from gateway.model.identity import RecordId
+from gateway.model.patient import Patient
+from gateway.model.values import ZERO
+from gateway.model.visit import Visit
+from gateway_claims.translate_scrub import Rules, Scrubbed, scrub
+
+if TYPE_CHECKING:
+    from gateway_claims.config import ClaimsConfig
+
+_USABLE = frozenset({"approved", "modified", "exhausted"})
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one patient."""
+
+    patient: RecordId
+    subject: Patient
+    policies: Mapping[RecordId, Coverage]
+    permissions: Mapping[RecordId, Authorization]
+    visits: Mapping[RecordId, Visit]
+
+
+def control_number(kind: str, *parts: object) -> str:
+    """Our number of a document: 17 characters that say nothing and are the same each time."""
+    text = "/".join((kind, *map(str, parts)))
+    return kind[0].upper() + hashlib.sha256(text.encode()).hexdigest()[:16].upper()
+
+
+def claim_of(id: RecordId, visit: Visit, known: Known, settings: ClaimsConfig) -> Iterator[Derived]:
+    """A claim and its submission, or a task that says what is wrong with the visit."""
+    day = visit.service_date or (visit.start.date() if visit.start else None)
+    policy_id, policy = _policy(known, day)
+    if policy_id is None or policy is None or day is None:
+        lacking = "the day of treatment" if day is None else "a policy that covers the day"
+        yield _held(id, known, [Scrubbed("no-policy", None, f"The visit has no {lacking[2:]}.", f"Enter {lacking}.")])
+        return
+    permission_id, permission = _permission(known, visit, policy, day)
+    found = scrub(
+        visit, policy, _rules(policy, settings), authorized=permission is not None,
+        charged_this_year=_charged_before(known, visit, day),
+    )  # fmt: skip
+    if found:
+        yield _held(id, known, found)
+    if any(one.severity == "error" for one in found):
+        return
+    claim = _claim(id, visit, known, day, policy_id, policy, permission)
+    yield Derived(type="Claim", native_id=claim["control_number"], fields=claim, patient=known.patient)
+    fields = {
+        **_common("claim", claim["control_number"], id, known, policy), "claim": claim,
+        "practitioner": visit.practitioner, "supervisor": visit.supervisor, "location": visit.location,
+    }  # fmt: skip
+    if permission_id is not None and permission is not None:
+        fields["permission"] = msgspec.to_builtins(permission)
+    yield _submission(fields, known)
+
+
+def eligibility_of(
+    id: RecordId, policy: Coverage, appointment: Appointment, known: Known, settings: ClaimsConfig
+) -> Derived:
+    """A question about a policy, for the first visit of a month."""
+    number = control_number("eligibility", id, f"{appointment.start:%Y-%m}")
+    fields = {
+        **_common("eligibility", number, id, known, policy), "location": appointment.location,
+        "due_at": appointment.start, "service_type": settings.service_type,
+    }  # fmt: skip
+    return _submission(fields, known)
+
+
+def request_of(id: RecordId, asked: Authorization, known: Known, settings: ClaimsConfig) -> Iterator[Derived]:
+    """A request for an authorization that the clinic's system asks for."""
+    policy_id, policy = _policy(known, asked.starts_on)
+    if asked.coverage is not None and asked.coverage in known.policies:
+        policy_id, policy = asked.coverage, known.policies[asked.coverage]
+    if policy_id is None or policy is None:
+        return
+    fields = {
+        **_common("authorization", control_number("authorization", id), id, known, policy),
+        "permission": msgspec.to_builtins(asked), "location": asked.location,
+        "service_type": asked.service_type or settings.service_type,
+    }  # fmt: skip
+    if asked.payer is not None:
+        fields["payer"] = asked.payer
+    yield _submission(fields, known)
+
+
+def _common(kind: str, number: str, about: RecordId, known: Known, policy: Coverage) -> dict[str, Any]:
+    return {
+        "kind": kind, "control_number": number, "patient": known.patient, "about": about, "payer": policy.payer,
+        "subject": msgspec.to_builtins(_spoken(known.subject)), "policy": msgspec.to_builtins(policy),
+    }  # fmt: skip
+
+
+def _spoken(subject: Patient) -> Patient:
+    """What documents say of a patient: no telephone, contact or language travels along."""
+    return Patient(
+        name=subject.name, birth_date=subject.birth_date, sex=subject.sex, addresses=subject.addresses[:1],
+    )  # fmt: skip
+
+
+def _submission(fields: Mapping[str, Any], known: Known) -> Derived:
+    kept = {name: value for name, value in fields.items() if value is not None}
+    native = f"{kept['kind']}/{kept['control_number']}"
+    return Derived(type="Submission", native_id=native, fields=kept, patient=known.patient)
+
+
+def _claim(
+    id: RecordId, visit: Visit, known: Known, day: date, policy_id: RecordId, policy: Coverage,
+    permission: Authorization | None,
+) -> dict[str, Any]:  # fmt: skip
+    number = control_number("claim", id)
+    lines = []
+    for place, one in enumerate(visit.charges, 1):
+        lines.append(
+            {
+                "procedure_code": one.procedure_code, "charge": one.amount, "modifiers": list(one.modifiers),
+                "units": one.units if one.units is not None else Decimal(1), "service_date": day,
+                "diagnoses": list(one.diagnoses or visit.diagnoses[:4]), "line_control_number": f"{number}{place:02d}",
+            }
+        )  # fmt: skip
+    fields: dict[str, Any] = {
+        "control_number": number, "patient": known.patient, "coverage": policy_id, "visits": [id],
+        "charge": sum((one.amount or ZERO for one in visit.charges), ZERO), "frequency": "1",
+        "diagnoses": list(visit.diagnoses[:12]), "lines": lines, "status": "draft",
+    }  # fmt: skip
+    if policy.payer is not None:
+        fields["payer"] = policy.payer
+    if permission is not None and permission.number:
+        fields["authorization_number"] = permission.number
+    return fields
+
+
+def _policy(known: Known, day: date | None) -> tuple[RecordId | None, Coverage | None]:
+    """The first payer's policy on a day."""
+    covering = [(one.priority or 1, id, one) for id, one in known.policies.items() if _covers(one, day)]
+    if not covering:
+        return None, None
+    _, id, policy = min(covering, key=lambda each: each[:2])
+    return id, policy
+
+
+def _covers(one: Coverage, day: date | None) -> bool:
+    begun = one.starts_on is None or day is None or one.starts_on <= day
+    return one.active is not False and begun and (one.ends_on is None or day is None or day <= one.ends_on)
+
+
+def _permission(
+    known: Known, visit: Visit, policy: Coverage, day: date
+) -> tuple[RecordId | None, Authorization | None]:
+    """The authorization that the visit names, else the one of its payer that covers the day."""
+    if visit.authorization is not None and visit.authorization in known.permissions:
+        return visit.authorization, known.permissions[visit.authorization]
+    for id, one in known.permissions.items():
+        open_ = (one.starts_on is None or one.starts_on <= day) and (one.ends_on is None or day <= one.ends_on)
+        if one.status in _USABLE and open_ and (one.payer is None or one.payer == policy.payer):
+            return id, one
+    return None, None
+
+
+def _rules(policy: Coverage, settings: ClaimsConfig) -> Rules:
+    filing = policy.filing_indicator or ""
+    return Rules(
+        midpoint=filing in settings.midpoint, authorization_required=filing in settings.authorization_required,
+        pairs=filing not in settings.pairs_not_checked, extra_pairs=settings.extra_pairs,
+    )  # fmt: skip
+
+
+def _charged_before(known: Known, visit: Visit, day: date) -> Decimal:
+    """Charges of the year's earlier visits under the same threshold: PT and speech together, OT apart."""
+    occupational = _occupational(visit)
+    earlier = (
+        one
+        for one in known.visits.values()
+        if one.service_date and one.service_date.year == day.year and one.service_date < day
+    )
+    return sum(
+        (one.amount or ZERO for each in earlier if _occupational(each) == occupational for one in each.charges), ZERO
+    )
+
+
+def _occupational(visit: Visit) -> bool:
+    return any("GO" in one.modifiers for one in visit.charges)
+
+
+def _held(id: RecordId, known: Known, found: list[Scrubbed]) -> Derived:
+    """One task for all findings of a visit."""
+    errors = [one for one in found if one.severity == "error"]
+    told = [f"{f'Line {one.line}: ' if one.line else ''}{one.why} {one.fix} [{one.rule}]" for one in found]
+    visit = known.visits[id]
+    fields: dict[str, Any] = {
+        "title": "Correct the visit before it can be billed." if errors else "Look at the visit's charges.",
+        "state": "open", "kind": "claim-held" if errors else "claim-warning", "reason": " ".join(told)[:2000],
+        "role": "biller", "about": id, "patient": known.patient,
+        "money": sum((one.amount or ZERO for one in visit.charges), ZERO),
+    }  # fmt: skip
+    if visit.location is not None:
+        fields["location"] = visit.location
+    return Derived(type="Task", native_id=f"visit/{id}", fields=fields, patient=known.patient)

@@ -1,0 +1,129 @@
+"""Claim payments to denials and tasks: one group for each claim number, derived anew whenever one of them changes.
+
+Payments of a claim are read in the order of their remittances. A reversal (CLP02 22) takes back what the payer said
+before it; what stands is judged. A line that is paid later under the same number closes its denial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from gateway.hookspecs import API_VERSION
+from gateway.model.exchange import Derivation, Derived, ReactorInfo, Snapshot
+from gateway.model.identity import RecordId
+from gateway.model.remittance import ClaimPayment
+from gateway_denials.config import DenialsConfig
+from gateway_denials.translate import RULE, Judged, judge
+
+_REVERSAL = "reversal"
+
+
+class Denials:
+    """Derives a Denial and a Task for every claim or line that was refused."""
+
+    info = ReactorInfo(
+        name="denials",
+        version="1",
+        api=API_VERSION,
+        summary="Refused claims and lines: why, how much, until when, what next",
+        reads=frozenset({"ClaimPayment", "Claim"}),
+        writes=frozenset({"Denial", "Task"}),
+    )
+    config: type[BaseModel] = DenialsConfig
+
+    def groups(self, snapshot: Snapshot, config: BaseModel) -> Sequence[str]:
+        """Payments and claims by the claim's number; a claim without one is a group of its own."""
+        del config
+        record = snapshot.record
+        if isinstance(record, ClaimPayment):
+            return (f"claim:{record.patient_control_number or snapshot.record_id}",)
+        number = getattr(record, "control_number", None)
+        return (f"claim:{number}",) if number else ()
+
+    def derive(self, key: str, members: Sequence[Snapshot], config: BaseModel, now: datetime) -> Derivation:
+        """What of the claim stands refused."""
+        del now  # the last day to act follows from the remittance
+        settings = cast("DenialsConfig", config)
+        payments = [one for one in members if isinstance(one.record, ClaimPayment) and not one.removed]
+        payments.sort(key=_when)
+        claim = next((one for one in members if one.type == "Claim" and not one.removed), None)
+        records: list[Derived] = []
+        for snapshot, judged in _standing(payments, settings):
+            records += _derived(key, snapshot, judged, claim, settings)
+        return Derivation(records=tuple(records))
+
+
+def _when(one: Snapshot) -> tuple[str, int, str]:
+    """Order of what payers said: arrival, place in the remittance, id."""
+    record = cast("ClaimPayment", one.record)
+    reversal_first = 0 if record.status == _REVERSAL else 1
+    return one.observed_at, record.ordinal or 0, f"{reversal_first}{one.record_id}"
+
+
+def _standing(payments: Sequence[Snapshot], settings: DenialsConfig) -> Iterator[tuple[Snapshot, Judged]]:
+    """Refusals that nothing later took back or paid."""
+    standing: dict[str, tuple[Snapshot, Judged]] = {}
+    for one in payments:
+        record = cast("ClaimPayment", one.record)
+        if record.status == _REVERSAL:
+            standing.clear()
+            continue
+        judged = {each.place: (one, each) for each in judge(record, settings.order)}
+        for place in _paid_places(record):
+            standing.pop(place, None)
+        standing.update(judged)
+    yield from standing.values()
+
+
+def _paid_places(record: ClaimPayment) -> Iterator[str]:
+    """Places of a claim that this payment decides anew."""
+    if record.paid > 0:
+        yield ""
+    for number, line in enumerate(record.lines, 1):
+        if line.paid > 0:
+            yield line.line_control_number or f"{line.procedure_code}/{number}"
+
+
+def _derived(
+    key: str, payment: Snapshot, judged: Judged, claim: Snapshot | None, settings: DenialsConfig
+) -> Iterator[Derived]:
+    record = cast("ClaimPayment", payment.record)
+    native = f"{key.removeprefix('claim:')}/{judged.place or 'claim'}"
+    denied_on = date.fromisoformat(payment.observed_at[:10])
+    days = settings.appeal_days_by_filing_indicator.get(record.filing_indicator or "", settings.appeal_days)
+    act_by = denied_on + timedelta(days=days)
+    fields: dict[str, Any] = {
+        "category": judged.category, "state": "open", "claim_payment": payment.record_id, "partial": judged.partial,
+        "group": judged.group, "reason": judged.reason, "remarks": list(judged.remarks), "at_risk": judged.at_risk,
+        "denied_on": denied_on, "act_by": act_by, "next_step": judged.step, "rule": RULE,
+    }  # fmt: skip
+    if claim is not None:
+        fields["claim"] = claim.record_id
+    if payment.patient is not None:
+        fields["patient"] = payment.patient
+    if judged.line is not None:
+        fields["procedure_code"] = judged.line.procedure_code
+        if judged.line.line_control_number:
+            fields["line_control_number"] = judged.line.line_control_number
+    yield Derived(type="Denial", native_id=native, fields=fields, patient=payment.patient)
+    if judged.at_risk >= settings.least:
+        yield _task(native, payment.patient, judged, payment.record_id, act_by, denied_on)
+
+
+def _task(
+    native: str, patient: RecordId | None, judged: Judged, about: RecordId, act_by: date, denied_on: date
+) -> Derived:
+    what = f"procedure {judged.line.procedure_code}" if judged.line is not None else "the whole claim"
+    fields: dict[str, Any] = {
+        "title": judged.step, "state": "open", "kind": f"denial-{judged.category}", "role": "biller",
+        "reason": f"The payer refused {what} on {denied_on}: {judged.category.replace('-', ' ')}"
+        f" ({judged.group or '?'}-{judged.reason or '?'}).",
+        "money": judged.at_risk, "due_on": act_by, "about": about,
+    }  # fmt: skip
+    if patient is not None:
+        fields["patient"] = patient
+    return Derived(type="Task", native_id=f"denial/{native}", fields=fields, patient=patient)

@@ -1,0 +1,130 @@
+"""Refusals become denials with the kind, the money and the day; what is taken back or paid later does not stay."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from gateway.model import fold
+from gateway.model.exchange import Snapshot
+from gateway.model.remittance import Adjustment, ClaimPayment, ServiceLine
+from gateway_denials.config import DenialsConfig
+from gateway_denials.reactor import Denials
+
+NOW = datetime(2026, 7, 20, tzinfo=UTC)
+
+
+def line(reason: str, amount: str, *, paid: str = "0.00", group: str = "CO", remarks=(), control: str = "L1"):
+    adjustment = Adjustment(group=group, reason=reason, amount=Decimal(amount))
+    return ServiceLine(
+        procedure_code="97110", charge=Decimal(amount) + Decimal(paid), paid=Decimal(paid), remarks=remarks,
+        adjustments=(adjustment,), line_control_number=control,
+    )  # fmt: skip
+
+
+def payment(*lines: ServiceLine, status: str = "processed-primary", number: int = 1, **fields) -> Snapshot:
+    paid = sum((one.paid for one in lines), Decimal("0.00"))
+    charge = sum((one.charge for one in lines), Decimal("0.00"))
+    record = ClaimPayment(
+        **{
+            "status": status,
+            "charge": charge,
+            "paid": paid,
+            "lines": lines,
+            "patient_control_number": "PCN-1",
+            **fields,
+        }
+    )
+    return Snapshot(
+        type="ClaimPayment", record_id=f"payment-{number}", source="x12", version=1, removed=False, patient="patient-1",
+        at="2026-07-14T12:00:00Z", observed_at=f"2026-07-{13 + number}T12:00:00Z", record=record,
+    )  # fmt: skip
+
+
+def derived(*members: Snapshot, **settings):
+    derivation = Denials().derive("claim:PCN-1", members, DenialsConfig(**settings), NOW)
+    for one in derivation.records:
+        fold(one.type, None, msgspec.json.decode(msgspec.json.encode(one.fields)))
+    return [one.fields for one in derivation.records if one.type == "Denial"], [
+        one.fields for one in derivation.records if one.type == "Task"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "remarks", "category"),
+    [
+        ("197", ("M62",), "authorization"),
+        ("50", ("N115",), "medical-necessity"),
+        ("16", ("M51",), "coding"),
+        ("16", (), "documentation"),
+        ("16", ("M51", "M62"), "authorization"),
+        ("29", (), "timely-filing"),
+        ("119", (), "benefit-limit"),
+        ("22", (), "coordination-of-benefits"),
+        ("18", (), "duplicate"),
+        ("B7", (), "provider-credentialing"),
+        ("4", (), "coding"),
+        ("ZZZ", (), "other"),
+    ],
+)
+def test_a_refused_line_becomes_a_denial_of_its_kind(reason, remarks, category):
+    """The reason decides; a vague one is refined by remark codes, the graver kind first."""
+    (denial,), (task,) = derived(payment(line(reason, "150.00", remarks=remarks)))
+    assert (denial["category"], denial["at_risk"], denial["partial"]) == (category, Decimal("150.00"), False)
+    assert (denial["denied_on"], denial["act_by"]) == (date(2026, 7, 14), date(2026, 9, 12))
+    assert task["money"] == Decimal("150.00")
+    assert task["due_on"] == denial["act_by"]
+    assert task["title"] == denial["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("group", "reason"), [("CO", "45"), ("PR", "1"), ("PR", "2"), ("PR", "3"), ("CO", "253"), ("OA", "23")]
+)
+def test_contract_patient_share_and_policy_are_no_denials(group, reason):
+    """What nobody can win back makes no work."""
+    assert derived(payment(line(reason, "50.00", paid="10.00", group=group))) == ([], [])
+
+
+def test_a_patient_who_is_liable_is_still_a_denial():
+    """PR with a reason that refuses keeps its group, which says who owes."""
+    (denial,), _ = derived(payment(line("50", "80.00", group="PR")))
+    assert denial["group"] == "PR"
+
+
+def test_a_denied_claim_without_a_reason_is_seen():
+    """CLP02 4 alone is enough: the kind is found by a person."""
+    (denial,), _ = derived(payment(status="denied", charge=Decimal("90.00")))
+    assert (denial["category"], denial["at_risk"]) == ("other", Decimal("90.00"))
+
+
+def test_a_reversal_takes_the_denial_back_and_a_later_payment_closes_it():
+    """Denied, reversed, paid: nothing is left; denied and paid under the same line number: nothing either."""
+    denied = payment(line("197", "150.00"))
+    taken = payment(line("197", "-150.00"), status="reversal", number=2)
+    paid = payment(line("45", "50.00", paid="100.00"), number=3)
+    assert len(derived(denied)[0]) == 1
+    assert derived(denied, taken) == ([], [])
+    assert derived(denied, paid) == ([], [])
+    assert derived(paid, taken, denied) == derived(denied, taken, paid)
+
+
+def test_payers_time_and_small_sums_are_settings():
+    """A line of business with days of its own has its own last day; small sums make no task."""
+    medicare = payment(line("50", "4.00"), filing_indicator="MB")
+    (denial,), tasks = derived(medicare, appeal_days_by_filing_indicator={"MB": 120}, least="5.00")
+    assert denial["act_by"] == date(2026, 11, 11)
+    assert tasks == []
+
+
+def test_removed_payments_leave_nothing():
+    """A group whose payments are gone derives nothing, so what was derived before is removed."""
+    gone = msgspec.structs.replace(payment(line("197", "150.00")), removed=True)
+    assert derived(gone) == ([], [])
+
+
+def test_groups_are_claim_numbers():
+    """Payments of one claim meet whatever remittance they came in."""
+    assert Denials().groups(payment(), DenialsConfig()) == ("claim:PCN-1",)
