@@ -19,6 +19,7 @@ from benchmarks.house import HERE
 PARTS: dict[str, Callable[[float], report.Section]] = {
     "hl7": hl7_part.measure,
     "835": x12_part.measure,
+    "837": x12_part.measure_submitted,
     "million": x12_part.measure_million,
     "vault": vault_part.measure,
     "idle": idle_part.measure,

@@ -27,7 +27,7 @@ _DIAGNOSES = (
     ("M25.561", "Pain in right knee"), ("R26.2", "Difficulty in walking"), ("Z96.651", "Presence of right knee joint"),
 )  # fmt: skip
 _FAMILY, _GIVEN = ("ASHBYE", "CORWICK", "FENWAY", "GARLAND"), ("ADA", "EMIL", "GUS", "HATTIE")
-_SERVICES = (
+SERVICES = (
     ("97110", 4500, "Therapeutic exercise"), ("97112", 4800, "Neuromuscular reeducation"),
     ("97140", 4200, "Manual therapy"), ("97530", 5500, "Therapeutic activities"), ("97116", 4000, "Gait training"),
     ("97161", 13000, "Evaluation, low complexity"),
@@ -55,7 +55,7 @@ def _appointment(clinic: SyntheticClinic, visit: SyntheticVisit, draw: Random, n
     event, status = _STATUS[visit.outcome]
     start, minutes = f"{visit.start:%Y%m%d%H%M%S}", int((visit.end - visit.start).total_seconds()) // 60
     place, room = f"SITE{visit.place}", draw.randrange(1, 9)
-    code, _, service = draw.choice(_SERVICES)
+    code, _, service = draw.choice(SERVICES)
     (first, first_text), (second, second_text) = draw.sample(_DIAGNOSES, 2)
     who, sender = _provider(therapist, "PT"), _provider(draw.choice(clinic.therapists), "MD")
     duration = f"{start}|0|min^minutes^ISO+|{minutes}|min^minutes^ISO+"
@@ -107,18 +107,18 @@ def remittance(claims: int, seed: int = SEED) -> Iterator[bytes]:
     head = (
         f"ISA*00*{'':10}*00*{'':10}*ZZ*{'HARBOR01':15}*ZZ*{'EXAMPLEPT':15}*260714*0930*^*00501*000000001*0*T*:",
         "GS*HP*HARBOR01*EXAMPLEPT*20260714*0930*1*X*005010X221A1", "ST*835*0001",
-        f"BPR*I*{_money(total)}*C*ACH*CCP*01*071000013*DA*1234567890*1351840590**01*042000314*DA*9876543210*20260716",
+        f"BPR*I*{money(total)}*C*ACH*CCP*01*071000013*DA*1234567890*1351840590**01*042000314*DA*9876543210*20260716",
         "TRN*1*EFT0000000010001*1351840590", "DTM*405*20260714", "N1*PR*HARBOR MUTUAL HEALTH", "N3*1 HARBOR WAY",
         "N4*DAYTON*OH*454020001", "PER*BL*EDI SUPPORT*TE*8005550101",
         "N1*PE*EXAMPLE PHYSICAL THERAPY LLC*XX*1234567893", "REF*TJ*371234567", "LX*1",
     )  # fmt: skip
-    yield _joined(*head)
+    yield joined(*head)
     for round_number in range(rounds + (rest > 0)):
         part = drawn if round_number < rounds else drawn[:rest]
         first = round_number * len(drawn)
         yield b"".join(text.replace(b"#######", b"%07d" % (first + number)) for number, (text, _, _) in enumerate(part))
     segments = rounds * sum(count for _, _, count in drawn) + sum(count for _, _, count in drawn[:rest])
-    yield _joined(f"SE*{segments + len(head) - 2 + 1}*0001", "GE*1*1", "IEA*1*000000001")
+    yield joined(f"SE*{segments + len(head) - 2 + 1}*0001", "GE*1*1", "IEA*1*000000001")
 
 
 def write_remittance(path: Path, claims: int) -> None:
@@ -134,24 +134,24 @@ def _claim(draw: Random) -> tuple[bytes, int, int]:
     lines = [_line(draw, number, denied) for number in range(1, draw.choice((3, 4)) + 1)]
     charge, paid, patient = (sum(line[at] for line in lines) for at in (1, 2, 3))
     reference = (f"REF*G1*AUTH{draw.randrange(10**6):06d}",) if draw.random() < 0.25 else ()
-    amount = () if denied else (f"AMT*AU*{_money(charge)}",)
+    amount = () if denied else (f"AMT*AU*{money(charge)}",)
     segments = (
-        f"CLP*PT1#######*{4 if denied else 1}*{_money(charge)}*{_money(paid)}*{_money(patient)}*12*HMC1#######*11*1",
+        f"CLP*PT1#######*{4 if denied else 1}*{money(charge)}*{money(paid)}*{money(patient)}*12*HMC1#######*11*1",
         f"NM1*QC*1*{draw.choice(_FAMILY)}*{draw.choice(_GIVEN)}*K***MI*HM1#######",
         "NM1*82*1*THERAPIST*TINA****XX*1987654328", "REF*EA*R1#######", *reference, "DTM*232*20260620",
         "DTM*233*20260620", "DTM*050*20260701", *amount, *(segment for line in lines for segment in line[0]),
     )  # fmt: skip
-    return _joined(*segments), paid, len(segments)
+    return joined(*segments), paid, len(segments)
 
 
 def _line(draw: Random, number: int, denied: bool) -> tuple[tuple[str, ...], int, int, int]:
     """The segments of a service line, its charge, what is paid and what the patient owes, in cents."""
-    code, price, _ = draw.choice(_SERVICES)
+    code, price, _ = draw.choice(SERVICES)
     units = draw.randrange(1, 4)
     charge = price * units
     if denied:
         reason, remark = draw.choice((("197", "N54"), ("50", "N115"), ("29", "N211"), ("16", "M127")))
-        adjusted, paid, patient, last = (f"CAS*CO*{reason}*{_money(charge)}",), 0, 0, (f"LQ*HE*{remark}",)
+        adjusted, paid, patient, last = (f"CAS*CO*{reason}*{money(charge)}",), 0, 0, (f"LQ*HE*{remark}",)
     else:
         contract = charge * 38 // 100
         reduced = draw.randrange(100, 300) if draw.random() < 0.15 else 0
@@ -159,23 +159,24 @@ def _line(draw: Random, number: int, denied: bool) -> tuple[tuple[str, ...], int
         coinsurance = (charge - contract - deductible) // 5
         patient = deductible + coinsurance
         paid = charge - contract - reduced - patient
-        owed = f"*1*{_money(deductible)}*" if deductible else ""
+        owed = f"*1*{money(deductible)}*" if deductible else ""
         adjusted = (
-            f"CAS*CO*45*{_money(contract)}" + (f"**59*{_money(reduced)}" if reduced else ""),
-            f"CAS*PR{owed}*2*{_money(coinsurance)}",
+            f"CAS*CO*45*{money(contract)}" + (f"**59*{money(reduced)}" if reduced else ""),
+            f"CAS*PR{owed}*2*{money(coinsurance)}",
         )
-        last = (f"AMT*B6*{_money(charge - contract)}",)
+        last = (f"AMT*B6*{money(charge - contract)}",)
     segments = (
-        f"SVC*HC:{code}:GP*{_money(charge)}*{_money(paid)}**{units}", "DTM*472*20260620", *adjusted,
+        f"SVC*HC:{code}:GP*{money(charge)}*{money(paid)}**{units}", "DTM*472*20260620", *adjusted,
         f"REF*6R*#######{number}", *last,
     )  # fmt: skip
     return segments, charge, paid, patient
 
 
-def _joined(*segments: str) -> bytes:
+def joined(*segments: str) -> bytes:
+    """Segments with their terminators."""
     return "".join(f"{segment}~" for segment in segments).encode()
 
 
-def _money(cents: int) -> str:
+def money(cents: int) -> str:
     """An amount as payers write it: no trailing zeros, no point without places."""
     return f"{cents // 100}.{cents % 100:02d}".rstrip("0").rstrip(".")

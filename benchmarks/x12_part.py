@@ -1,4 +1,4 @@
-"""835 bytes to balanced canonical claims, on one core, beside libraries that parse or read contexts."""
+"""835 and 837P bytes to canonical claims, on one core, beside libraries that parse or read contexts."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmarks import corpus, house, peers
+from benchmarks import claims, corpus, house, peers
 from benchmarks.report import Asked, Section
 from benchmarks.timing import SideBySide, timed
 from gateway.bootstrap import Gateway
 from gateway.flow.link import link
-from gateway.flow.merge import fold_message
+from gateway.flow.merge import Current, fold_message
 from gateway.model.exchange import Finding
 
 OURS, PYX12 = "emr-gateway: cut, map, link, fold, balance", "pyx12 context reader"
+SUBMITTED = "emr-gateway: cut, map, link, fold"
 ROUNDS = 5
 CHUNK = 64 * 1024
 
@@ -30,10 +31,9 @@ def chunks(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def canonical(gateway: Gateway, pieces: Iterable[bytes]) -> int:
-    """Cut, normalize, link, fold and balance every claim, keeping none; how many claims that was."""
+def changes(gateway: Gateway, pieces: Iterable[bytes]) -> Iterator[Current]:
+    """Cut, normalize, link and fold every message; every record that came of it, keeping none."""
     source, vault, tenant = gateway.sources[house.TENANT, house.PAYER], gateway.vault, house.TENANT
-    claims = remittances = 0
     for item in source.adapter.cut(pieces, source.config):
         if isinstance(item, Finding):
             raise RuntimeError(f"not read: {item.reason}")  # noqa: TRY004 - a broken run, whatever was found
@@ -42,29 +42,40 @@ def canonical(gateway: Gateway, pieces: Iterable[bytes]) -> int:
             for patch in source.normalize(item.body, item.context).patches
         ]
         folded, _ = fold_message(patches, {}, lambda data: vault.digest(tenant, data))
-        for change in folded.changes:
-            if change.current.type == "ClaimPayment":
-                claims += 1
-            elif change.current.type == "Remittance":
-                remittances += 1
-                if (change.current.fields or {}).get("balanced") is not True:
-                    raise RuntimeError("the remittance does not balance")
+        yield from (change.current for change in folded.changes)
+
+
+def canonical(gateway: Gateway, pieces: Iterable[bytes]) -> int:
+    """Every claim of an 835, balanced; how many these were."""
+    claims = remittances = 0
+    for made in changes(gateway, pieces):
+        if made.type == "ClaimPayment":
+            claims += 1
+        elif made.type == "Remittance":
+            remittances += 1
+            if (made.fields or {}).get("balanced") is not True:
+                raise RuntimeError("the remittance does not balance")
     if remittances != 1:
         raise RuntimeError("the remittance is missing")
     return claims
 
 
-def context_reader(text: str) -> float:
-    """Claims a second of pyx12's context reader, its maps already loaded."""
+def ingested(gateway: Gateway, pieces: Iterable[bytes]) -> int:
+    """Every claim of an 837P; how many these were."""
+    return sum(made.type == "Claim" for made in changes(gateway, pieces))
+
+
+def context_reader(text: str, loop: str = "2100") -> float:
+    """Claims a second of pyx12's context reader, its maps already loaded; ``loop`` is the claim's."""
     from pyx12.error_handler import errh_null
     from pyx12.params import params
     from pyx12.x12context import X12ContextReader
 
     reader = X12ContextReader(params(), errh_null(), io.StringIO(text))
     begin, claims = 0.0, 0
-    for node in reader.iter_segments("2100"):
+    for node in reader.iter_segments(loop):
         begin = begin or time.process_time()
-        claims += node.id == "2100"
+        claims += node.id == loop
     return (claims - 1) / (time.process_time() - begin)
 
 
@@ -106,6 +117,32 @@ def measure(scale: float) -> Section:
             )
         ],
     )
+
+
+def measure_submitted(scale: float) -> Section:
+    """The same for claims as submitted: 837P to canonical claims, patients, policies and payers."""
+    with house.scratch() as folder, house.opened(folder) as gateway:
+        path, count = folder / "claims.837", int(10_000 * scale)
+        path.write_bytes(b"".join(claims.submitted(count)))
+        if ingested(gateway, chunks(path)) != count:
+            raise RuntimeError("a claim is missing")
+        small = b"".join(claims.submitted(int(500 * scale))).decode()
+        found = SideBySide(
+            {SUBMITTED: timed(lambda: ingested(gateway, chunks(path))), PYX12: lambda: context_reader(small, "2300")},
+            ROUNDS,
+        )
+    context = found.ratio(PYX12)
+    rows = [
+        {
+            "who": name,
+            "claims/s": found.rate(name),
+            "ours is faster by": "" if name == SUBMITTED else f"{found.ratio(name):.2f}x",
+        }
+        for name in found.names
+    ]
+    asked = Asked("837P to canonical, over pyx12's context reader", "40x", f"{context:.1f}x", context >= 40)
+    notes = f"{count:,} claims of two to four lines, each with its subscriber, policy and payer."
+    return Section("837", "837P to canonical claims, one core, streamed", rows, [asked], [notes])
 
 
 def measure_million(scale: float) -> Section:

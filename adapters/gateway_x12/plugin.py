@@ -19,6 +19,8 @@ from gateway_x12.translate import normalizer
 from gateway_x12.transport import transports
 
 if TYPE_CHECKING:
+    import typer
+
     from gateway.mapping import Mapping
     from gateway.model.patch import Normalized
 
@@ -70,6 +72,14 @@ class X12Adapter:
         """The drop folder, when the source has one."""
         del name  # a folder needs no name
         return transports(cast("X12Config", config))
+
+
+@hookimpl
+def gateway_commands() -> Sequence[typer.Typer]:
+    """The commands ``x12 validate``, ``show`` and ``split``."""
+    from gateway_x12.command import app  # asks for this module's adapter
+
+    return (app,)
 
 
 @hookimpl

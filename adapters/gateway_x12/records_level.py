@@ -24,7 +24,7 @@ from gateway_x12.records import read_date, split
 _PERSONS = frozenset({"IL", "QC"})
 _OWNED = frozenset({"N3", "N4", "DMG"})
 _OF_A_NAME = frozenset({"REF", "PER", "PRV", "LUI"})
-_DATED = frozenset({"DMG", "DTP"})
+_QUALIFIED = QUALIFIED | {"DTP"}
 _EMPTY: Elements = []
 _NO_SEGMENTS: list[Elements] = []
 
@@ -113,42 +113,50 @@ class Reader:
 
     def read(self, begin: frozenset[str]) -> None:
         """Take the patient's levels, up to the first segment in ``begin``; the rest is the body."""
+        found = self.found
         for at, elements in enumerate(self.segments):
-            if elements[0] in begin:
+            id = elements[0]
+            if id in begin:
                 self.body = self.segments[at:]
                 return
-            self._level_segment(elements)
+            if id == "NM1":
+                self._name(elements)
+            elif id in _OWNED:
+                self._own(elements)
+            elif id == "HL":
+                self._owner = ""
+                found[id] = [elements]
+            elif id in _OF_A_NAME and self._owner and self._owner not in _PERSONS:
+                self.unread.add(f"{id}[{self._owner}]")
+            elif id in _QUALIFIED:
+                if id != "DTP" or self.dated(elements):
+                    found.setdefault(f"{id}[{element(elements, 1)}]", []).append(elements)
+            elif id == "TRN":
+                found.setdefault(id, []).append(elements)
+            else:
+                found[id] = [elements]
 
-    def _level_segment(self, elements: Elements) -> None:
-        id, qualifier = elements[0], element(elements, 1)
-        if id in _DATED and not self.dated(elements):
-            return
-        if id == "NM1":
-            self._owner = qualifier
-            if qualifier in _PERSONS:
-                self.found["NM1[P]"] = [elements]
-                for name in _OWNED:
-                    self.found.pop(f"{name}[P]", None)
-                self.found.setdefault(f"NM1[{qualifier}]", [elements])
-            else:
-                self.found[f"NM1[{qualifier}]"] = [elements]
-        elif id in _OWNED:
-            if self._owner in _PERSONS:
-                self.found[f"{id}[P]"] = [elements]
-                self.found.setdefault(f"{id}[{self._owner}]", [elements])
-            else:
-                self.unread.add(f"{id}[{self._owner}]" if self._owner else id)
-        elif id == "HL":
-            self._owner = ""
-            self.found["HL"] = [elements]
-        elif id == "TRN":
-            self.found.setdefault("TRN", []).append(elements)
-        elif id in _OF_A_NAME and self._owner not in {"", *_PERSONS}:
-            self.unread.add(f"{id}[{self._owner}]")
-        elif id in QUALIFIED or id == "DTP":
-            self.found.setdefault(f"{id}[{qualifier}]", []).append(elements)
+    def _name(self, elements: Elements) -> None:
+        """Whoever is named last of the persons is the patient; a policy holder named before stays the holder."""
+        found = self.found
+        self._owner = qualifier = element(elements, 1)
+        if qualifier in _PERSONS:
+            if "NM1[P]" in found:
+                for name in ("N3[P]", "N4[P]", "DMG[P]"):
+                    found.pop(name, None)
+            found["NM1[P]"] = [elements]
+            found.setdefault(f"NM1[{qualifier}]", [elements])
         else:
-            self.found[id] = [elements]
+            found[f"NM1[{qualifier}]"] = [elements]
+
+    def _own(self, elements: Elements) -> None:
+        """Address and birth date belong to whom was named before."""
+        id, owner = elements[0], self._owner
+        if owner in _PERSONS and (id != "DMG" or self.dated(elements)):
+            self.found[f"{id}[P]"] = [elements]
+            self.found.setdefault(f"{id}[{owner}]", [elements])
+        else:
+            self.unread.add(f"{id}[{owner}]" if owner else id)
 
     def dated(self, elements: Elements) -> bool:
         """Whether a segment with a date can be kept: a slip in a date is told and does not hold up the rest."""
@@ -168,8 +176,8 @@ class Reader:
         id = f"{above.message}/{place}" if place else above.message
         found["KEY"] = [["KEY", id, number, self.patient(number), above.version]]
         found["SENT"] = [above.sent]
-        street, town = self.first("N3[P]"), self.first("N4[P]")
-        if street or town:
+        if "N4[P]" in found:
+            street, town = self.first("N3[P]"), found["N4[P]"][0]
             found["ADDRESS"] = [
                 ["ADDRESS", *(element(street, at) for at in (1, 2)), *(element(town, at) for at in range(1, 5))]
             ]
@@ -216,6 +224,14 @@ def read_review(body: bytes, context: bytes) -> Message:
     reader.read(frozenset({"TRN", "UM", "HCR", "AAA"}))
     trace = next((one for one in reader.body if one[0] == "TRN"), _EMPTY)
     return reader.message(element(trace, 2).strip() or element(reader.first("BHT"), 3).strip())
+
+
+def read_payer(body: bytes, context: bytes) -> Message:
+    """Read the message that tells of one payer: its name and address, named ``NM1[PR]``, ``N3[PR]`` and ``N4[PR]``."""
+    reader = Reader(body, context)
+    for elements in reader.segments:
+        reader.found[f"{elements[0]}[PR]"] = [elements]
+    return reader.message("")
 
 
 def read_whole(body: bytes, context: bytes) -> Message:

@@ -1,4 +1,4 @@
-"""Validation of a whole 835 file against the implementation guide, by pyx12 (extra ``x12``).
+"""Validation of a whole file against the implementation guide, by pyx12 (extra ``x12``).
 
 Slow, a few hundred claims a second, and with the whole file in memory: for a file that a payer disputes, not for the
 data path. Findings give the guide's codes in our words; pyx12's own sentences quote values and are left out.
@@ -16,6 +16,8 @@ from gateway.errors import PluginFailed
 from gateway.model.exchange import Finding
 from gateway.wire.x12 import text_of
 
+NO_GUIDE = "no-guide"
+"""Reason of a finding that is no mistake of the file: pyx12 has maps of 835, 837, 277CA and 999, not of 271 and 278."""
 _SEGMENT = {
     "1": "the segment is not expected here",
     "2": "the segment is not used here",
@@ -51,7 +53,7 @@ def validate(data: bytes) -> list[Finding]:
     Raises ``PluginFailed`` when the extra is not installed.
     """
     try:
-        from pyx12.errors import X12Error
+        from pyx12.errors import EngineError, X12Error
         from pyx12.params import params
         from pyx12.x12n_document import x12n_document
     except ImportError:
@@ -64,6 +66,10 @@ def validate(data: bytes) -> list[Finding]:
     report = io.StringIO()
     try:
         x12n_document(params(), io.StringIO(text_of(data)), None, None, fd_json=report)
+    except EngineError:  # its sentence names the version, which is the sender's text
+        what = "pyx12 has no map of a guide in this file, so that nothing of it was checked against a guide"
+        fix = "cut the file with `gateway x12 split` and check the other transactions alone"
+        return [Finding(reason=NO_GUIDE, what=what, where="file", fix=fix)]
     except (X12Error, ValueError, AttributeError, IndexError):  # what a broken envelope makes it raise
         return [Finding(reason="not-validated", what="the envelope is too broken to validate the rest", where="file")]
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -17,7 +18,7 @@ from gateway.wire.x12_header import ISA_LENGTH
 from gateway.wire.x12_loop import Loop
 from gateway_x12.records import Claim, read_claim, read_remittance
 from gateway_x12.records_claim import Submitted, read_submitted
-from gateway_x12.records_level import Message, read_above, read_answer, read_review, read_status, read_whole
+from gateway_x12.records_level import Message, read_above, read_answer, read_payer, read_review, read_status, read_whole
 from gateway_x12.translate_benefit import add_benefits
 from gateway_x12.translate_claim import add_claim
 from gateway_x12.translate_remit import add_payment, add_remittance
@@ -31,7 +32,7 @@ _ENVELOPE = frozenset({"ISA", "GS", "ST", "SE", "BHT", "KEY", "SENT", "HL", "TRN
     f"{id}[{whose}]" for id in ("NM1", "N3", "N4", "DMG") for whose in ("P", "IL", "QC")
 }
 _REMIT_ENVELOPE = frozenset({"KEY", "ORDINAL", "CORRECTS", "ISA", "GS", "ST", "BPR", "TRN", "N1[PR]", "N1[PE]"})
-_PLACE = re.compile(r"([A-Z][A-Z0-9]{1,2}|loop \d{4})((?:\[[A-Z0-9]{1,3}\])?(?:-\d\d)?)")
+_PLACE = re.compile(r"(?:[A-Z][A-Z0-9]{1,2}|loop \d{4})(?:\[[A-Z0-9]{1,3}\])?(?:-\d\d)?")
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{1,2}(?=\W|$)")
 
 _Add = Callable[[Any, Patch, set[str]], Any]
@@ -67,6 +68,7 @@ _WHOLE = {
     "997": _Way("997 acknowledgement", "ClaimStatusReport", read_whole, add_acknowledgement),
     "999": _Way("999 acknowledgement", "ClaimStatusReport", read_whole, add_acknowledgement),
 }
+_PAYER = _Way("837 payer", "Payer", read_payer, lambda _read, _patch, _left: None)
 _TA1 = _Way(INTERCHANGE_ACKNOWLEDGEMENT, "ClaimStatusReport", read_whole, add_acknowledgement)
 
 
@@ -76,6 +78,8 @@ def _way(body: bytes, context: bytes) -> _Way | str:
         return _CLAIM
     if body.startswith(b"TA1"):
         return _TA1
+    if body.startswith(b"NM1"):
+        return _PAYER
     if not body.startswith(b"ST"):
         return _WAYS.get(read_above(context).set, "inquiry")
     id = body[3:6].decode("latin-1")
@@ -86,7 +90,7 @@ def _way(body: bytes, context: bytes) -> _Way | str:
 
 def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
     """A pure function from a message and its context to patches."""
-    ways = (_CLAIM, _REMITTANCE, _TA1, *_WAYS.values(), *_WHOLE.values())
+    ways = (_CLAIM, _REMITTANCE, _PAYER, _TA1, *_WAYS.values(), *_WHOLE.values())
     known = {way.kind: way.ours | {path.partition("-")[0] for path in mapping.covered(way.kind)} for way in ways}
 
     def normalize(body: bytes, context: bytes) -> Normalized:
@@ -96,7 +100,9 @@ def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
         read = way.read(body, context)
         loop, unread, above = _parts(read)
         patches = mapping.patches(way.kind, loop)
-        left = loop.segments.keys() - known[way.kind] - above
+        left = loop.segments.keys() - known[way.kind]
+        if above:
+            left -= above
         left.update(unread)
         more: list[Patch] = []
         for patch in patches:
@@ -124,21 +130,24 @@ def _places(left: set[str], body: bytes, context: bytes) -> tuple[str, ...]:
 
     Raises ``InvalidContent`` for a segment whose id is none, at its place in the message.
     """
-    found = set()
-    for name in left:
-        place = _PLACE.fullmatch(name)
-        if place is not None:
-            found.add(name)
-        elif (id := _SEGMENT.match(name)) is not None:
-            found.add(id[0])
-        else:
-            raise InvalidContent(
-                "malformed-segment",
-                "a segment begins with something that is no segment id: a delimiter may stand inside the data",
-                where=_where(body, context),
-                fix="ask the sender to choose delimiters that its data does not hold, then bring the file in again",
-            )
+    found = {_place(name) for name in left}
+    if "" in found:
+        raise InvalidContent(
+            "malformed-segment",
+            "a segment begins with something that is no segment id: a delimiter may stand inside the data",
+            where=_where(body, context),
+            fix="ask the sender to choose delimiters that its data does not hold, then bring the file in again",
+        )
     return tuple(sorted(found))
+
+
+@lru_cache(maxsize=1024)
+def _place(name: str) -> str:
+    """The name, or its segment id where the rest may be data; empty when it begins with no segment id."""
+    if _PLACE.fullmatch(name):
+        return name
+    id = _SEGMENT.match(name)
+    return id[0] if id else ""
 
 
 def _where(body: bytes, context: bytes) -> str:

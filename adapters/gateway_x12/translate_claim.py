@@ -124,11 +124,18 @@ def _procedure(composite: str, component: str) -> tuple[str, tuple[str, ...]]:
     return element(parts, 1).strip(), tuple(one for one in parts[2:6] if one)
 
 
+@lru_cache(maxsize=1024)
+def _pointers(composite: str, component: str) -> tuple[int, ...]:
+    """Places of diagnoses on the claim, from 1."""
+    digits = [one for one in composite.split(component) if one.isascii() and one.isdecimal() and len(one) <= _RANGE]
+    return tuple(number for one in digits if (number := int(one)))
+
+
 def _professional(elements: Elements, component: str, diagnoses: list[str]) -> dict[str, Any]:
     code, modifiers = _procedure(element(elements, 1), component)
     line = _priced(elements, 2, 4, code, modifiers)
-    pointed = [int(one) for one in element(elements, 7).split(component) if one.isdecimal() and len(one) <= _RANGE]
-    if codes := tuple(diagnoses[one - 1] for one in pointed if 0 < one <= len(diagnoses)):
+    pointed = _pointers(element(elements, 7), component)
+    if codes := tuple([diagnoses[one - 1] for one in pointed if one <= len(diagnoses)]):
         line["diagnoses"] = codes
     return line
 

@@ -27,6 +27,7 @@ CLAIM = "835 claim"
 REMITTANCE = "835 remittance"
 MAX_HEADER = 256 * 1024
 """Bytes of a transaction's header or of its summaries; a few KiB are usual."""
+_BLANKS = b" \t\r\n"
 MAX_REVERSALS = 4096
 """Reversals of one transaction that wait for the claim that corrects them; payers send it next."""
 
@@ -93,6 +94,7 @@ class RemittanceCutter:
         self._twins = twins
         self._claim: _Claim | None = None
         self._header = [opened.st.piece]
+        self._counter = b"LX" + opened.st.delimiters.element
         self._summary: list[bytes] = []
         self._kept = 0
         self._context: bytes | None = None
@@ -106,8 +108,6 @@ class RemittanceCutter:
         if id == b"CLP":
             self._claim_context()
             self._claim = _Claim(segment, self.totals.claims + 1, self._max_claim)
-        elif id == b"LX":
-            self._claim_context()  # a counter only: nothing to keep
         else:
             yield from self._keep([segment.piece], header=id != b"PLB")
 
@@ -154,6 +154,9 @@ class RemittanceCutter:
         """Hold segments for the remittance, up to the limit; a finding when the first one is too much."""
         room = self._kept <= MAX_HEADER
         for piece in pieces:
+            if piece.lstrip(_BLANKS).startswith(self._counter):
+                self._claim_context()  # a counter only: nothing to keep
+                continue
             self._kept += len(piece) + 1
             if self._kept <= MAX_HEADER:
                 (self._header if header and self._context is None else self._summary).append(piece)
@@ -163,6 +166,8 @@ class RemittanceCutter:
 
     def _end_claim(self, claim: _Claim, *, cut_off: bool) -> Iterator[Item | Finding]:
         self._claim, opened = None, self.opened
+        if claim.pieces[-1].lstrip(_BLANKS).startswith(self._counter):
+            claim.pieces.pop()  # it counts what follows
         body = opened.joined(claim.pieces)
         self.totals.add(claim.read(body))
         twin = self._twins.seen(claim.key, opened.control)

@@ -24,7 +24,7 @@ MAX_WHOLE = 1024 * 1024
 """Bytes an acknowledgement may have."""
 
 _ENVELOPE = frozenset({b"ISA", b"GS", b"ST", b"SE", b"GE", b"IEA"})
-_APART = _ENVELOPE | {b"CLP", b"LX", b"TS2", b"TS3", b"PLB", b"HL", b"CLM", b"TA1"}
+_APART = _ENVELOPE | {b"CLP", b"TS2", b"TS3", b"PLB", b"HL", b"CLM", b"TA1"}
 _GROUPS = frozenset({"HP", "HC", "HS", "HB", "HR", "HN", "HI", "FA"})
 _BLANKS = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"

@@ -6,6 +6,7 @@ review (278 HL of EV). Such a message begins with the levels that tell who the s
 for each. Its context, shared by many, holds ISA, GS, the header up to the first HL and the levels above the patient:
 payer (20), receiver (21) and provider (19).
 
+The payers that an 837 names among its subscribers are a message each, once in a transaction: NM1*PR and its address.
 An answer above any patient (AAA, STC) has a message of its own that begins with its level; a transaction about no
 patient is one message from ST to SE.
 """
@@ -20,6 +21,8 @@ from gateway.model.exchange import Finding, Item
 from gateway.wire.x12 import Run, Segment, text_of
 from gateway.wire.x12_transaction import Opened
 
+MAX_PAYERS = 4096
+"""Different payers that one transaction's claims are remembered to name; further ones have no message of their own."""
 MAX_UPPER = 256 * 1024
 """Bytes of a transaction's header or of one level above the patient; a few hundred are usual."""
 
@@ -27,6 +30,7 @@ _UPPER = {b"20": 1, b"21": 2, b"19": 3}
 _SUBSCRIBER = frozenset({b"22", b"PT"})
 _DEPENDENT = b"23"
 _BLANKS = b" \t\r\n"
+_ADDRESS = frozenset({b"N3", b"N4"})
 _ANSWERS = (b"AAA", b"STC", b"EB", b"HCR")
 
 
@@ -40,10 +44,12 @@ class Shape(Struct, frozen=True):
     """HL03 of the level that begins each message, where ``unit`` is HL."""
     upper_answers: bool = False
     """Whether answers above the patient stand for themselves, beside those below."""
+    payers: str = ""
+    """Kind of the messages that tell of each payer once, where subscribers name them."""
 
 
 SHAPES = {
-    "837": Shape("837 claim", b"CLM"),
+    "837": Shape("837 claim", b"CLM", payers="837 payer"),
     "270": Shape("270 inquiry"),
     "271": Shape("271 benefit"),
     "276": Shape("276 inquiry", b"TRN"),
@@ -74,6 +80,7 @@ class LevelCutter:
         self._size = 0
         self._damaged = self._sent = False
         self._ordinal = 0
+        self._payers: set[bytes] = set()
 
     def take(self, id: bytes, segment: Segment) -> Iterator[Item | Finding]:
         """Follow a segment that stands apart: a level, a claim, or any other."""
@@ -204,6 +211,8 @@ class LevelCutter:
         body = opened.joined([*self._subscriber, *self._dependent, *self._unit])
         self._ordinal += 1
         self._unit = []
+        if self._shape.payers and self._order_key is None:
+            yield from self._payer()
         if cut_off or self._damaged or self._size > self._max:
             yield opened.broken(body, self._first.where, cut_off=cut_off, too_long=self._size > self._max)
             return
@@ -216,6 +225,25 @@ class LevelCutter:
             context=self._shared(len(self._upper)),
             offset=self._offset,
         )
+
+    def _payer(self) -> Iterator[Item]:
+        """The payer of this subscriber, when the transaction has not named it before."""
+        begin = b"NM1" + self._mark + b"PR" + self._mark
+        for at, piece in enumerate(self._subscriber):
+            text = piece.lstrip(_BLANKS)
+            if text.startswith(begin):
+                if text not in self._payers and len(self._payers) < MAX_PAYERS:
+                    self._payers.add(text)
+                    address = [one for one in self._subscriber[at + 1 : at + 3] if one.lstrip(_BLANKS)[:2] in _ADDRESS]
+                    yield Item(
+                        body=self._opened.joined([piece, *address]),
+                        kind=self._shape.payers,
+                        control_id=f"{self._opened.control}/payer/{len(self._payers)}",
+                        order_key=None,
+                        context=self._shared(len(self._upper)),
+                        offset=self._offset,
+                    )
+                return
 
     def _end_upper(self) -> Iterator[Item | Finding]:
         """A level above the patient is complete: what it answers for all that is below is a message."""

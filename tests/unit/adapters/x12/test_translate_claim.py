@@ -17,8 +17,13 @@ UNREADABLE = {"tc_parse_837p.rb.L34", "tc_parse_837p.rb.L37"}
 
 def claims(data: bytes):
     """Every claim of a file, as records by type."""
-    made = [NORMALIZE(item.body, item.context) for item in cut(data)[0]]
-    return [records(one) for one in made if not one.suppressed]
+    made = [NORMALIZE(item.body, item.context) for item in cut(data)[0] if item.kind == "837 claim"]
+    return [records(one) for one in made]
+
+
+def of_claims(body: str):
+    """The claim messages of a file, without those of payers."""
+    return [item for item in cut(whole(body))[0] if item.kind == "837 claim"]
 
 
 def test_every_public_claim_file_matches_its_facts(corpora):
@@ -63,7 +68,7 @@ def test_our_own_claim_is_read_whole(corpora):
     )  # fmt: skip
     assert (line.line_control_number, line.service_date, line.line_number) == ("L1001-2", date(2026, 7, 1), 2)
     assert (claim.transmission.interchange, claim.transmission.batch) == ("000000201", "BATCH0001")
-    assert (made["Payer"].payer_id, made["Coverage"].group_number, made["Coverage"].priority) == ("SHP01", "GRP100", 1)
+    assert (claim.payer, made["Coverage"].group_number, made["Coverage"].priority) == ("SHP01", "GRP100", 1)
     assert made["Patient"].birth_date == date(1980, 1, 1)
     assert made["Patient"].addresses[0].lines == ("9 TEST RD",)
 
@@ -103,7 +108,7 @@ def test_a_claim_that_its_lines_do_not_add_up_to_says_by_how_much():
 
 def test_the_context_of_claims_names_no_patient():
     """What many messages share holds the envelope and the clinic, and one object serves all of them."""
-    items, _ = cut(whole(FAMILY))
+    items = of_claims(FAMILY)
     assert items[0].context is items[1].context
     assert b"DOE" not in items[0].context
     assert b"CLINIC" in items[0].context
@@ -111,7 +116,7 @@ def test_the_context_of_claims_names_no_patient():
 
 def test_a_delimiter_inside_the_data_is_told_by_its_place():
     """A segment that begins with no segment id quarantines its claim alone, without showing what it held."""
-    items, _ = cut(whole(FAMILY.replace("CLM*B*20", "CLM*B*20***11:B:7~OConnor and sons~CLM*B2*20")))
+    items = of_claims(FAMILY.replace("CLM*B*20", "CLM*B*20***11:B:7~OConnor and sons~CLM*B2*20"))
     assert len(items) == 3
     NORMALIZE(items[0].body, items[0].context)
     with pytest.raises(InvalidContent) as caught:
@@ -123,7 +128,17 @@ def test_a_delimiter_inside_the_data_is_told_by_its_place():
 
 def test_a_slip_in_a_date_does_not_hold_up_the_claim():
     """A date that is none is left out and named."""
-    items, _ = cut(whole(FAMILY.replace("20100101", "20101301")))
+    items = of_claims(FAMILY.replace("20100101", "20101301"))
     made = NORMALIZE(items[0].body, items[0].context)
     assert "DMG-02" in made.residue
     assert records(made)["Patient"].birth_date is None
+
+
+def test_a_payer_is_told_once_in_a_transaction():
+    """However many claims go to it: a message of its own, with its address and without any patient."""
+    again = FAMILY.replace("HL*2*1", "HL*4*1").replace("HL*3*2", "HL*5*4")
+    items, _ = cut(whole(FAMILY.replace("PI*P1~", "PI*P1~N3*1 WAY~N4*DAYTON*OH*45402~") + again))
+    (payer,) = (item for item in items if item.kind == "837 payer")
+    made = records(NORMALIZE(payer.body, payer.context))["Payer"]
+    assert (made.payer_id, made.name, made.address.lines) == ("P1", "PLAN", ("1 WAY",))
+    assert b"DOE" not in payer.body
