@@ -35,9 +35,10 @@ DEFAULT_LIMITS = WorkbookLimits()
 
 
 def rows(data: bytes, limits: WorkbookLimits = DEFAULT_LIMITS) -> Iterator[bytes]:
-    """The rows of the first sheet as UTF-8 CSV without line ends; rows without any value are left out.
+    """The rows of the first sheet as UTF-8 CSV without line ends, each at least as wide as the first.
 
-    Raises ``LimitExceeded`` for what would unpack to too much, ``MalformedEnvelope`` for what is no workbook.
+    Rows without any value are left out. Raises ``LimitExceeded`` for what would unpack to too much and
+    ``MalformedEnvelope`` for what is no workbook.
     """
     _check(data, limits)
     try:
@@ -51,9 +52,12 @@ def rows(data: bytes, limits: WorkbookLimits = DEFAULT_LIMITS) -> Iterator[bytes
         book = load_workbook(BytesIO(data), read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0]
         sheet.reset_dimensions()
+        width = 0
         for values in sheet.iter_rows(values_only=True, max_col=limits.columns):
-            if any(value is not None for value in values):
-                yield _csv(values)
+            filled = max((at for at, value in enumerate(values, 1) if value is not None), default=0)
+            width = width or filled
+            if filled:
+                yield _csv(values[: max(width, filled)])
         book.close()
     except (InvalidFileException, KeyError, ValueError, IndexError, TypeError, zipfile.BadZipFile, SyntaxError):
         raise MalformedEnvelope("not-a-workbook", "The file is not a readable Excel workbook", where="file") from None
@@ -79,7 +83,7 @@ def _check(data: bytes, limits: WorkbookLimits) -> None:
 def _csv(values: tuple[Any, ...]) -> bytes:
     line = StringIO()
     csv.writer(line, lineterminator="").writerow([_text(value) for value in values])
-    return line.getvalue().rstrip(",").encode()
+    return line.getvalue().encode()
 
 
 def _text(value: Any) -> str:

@@ -24,9 +24,11 @@ def workbook(*table) -> bytes:
 
 def test_cells_are_written_as_an_export_would():
     """Dates in ISO form, whole numbers without a point, quotes where needed; empty rows are left out."""
-    made = workbook(["id", "day", "note"], [1.0, datetime(2026, 7, 14, 9, 30), 'a "b", c'], [], [2.5, date(2026, 7, 1)])
+    made = workbook(
+        ["id", "day", "note"], [1.0, datetime(2026, 7, 14, 9, 30), 'a "b", c'], [], [2.5, date(2026, 7, 1)], [3]
+    )
     assert list(rows(made)) == [
-        b"id,day,note", b'1,2026-07-14 09:30:00,"a ""b"", c"', b"2.5,2026-07-01 00:00:00",
+        b"id,day,note", b'1,2026-07-14 09:30:00,"a ""b"", c"', b"2.5,2026-07-01 00:00:00,", b"3,,",
     ]  # fmt: skip
 
 

@@ -1,0 +1,167 @@
+"""A row of a table, with the words a mapping may read it by.
+
+Beside columns there are places of ours: ``@key`` and ``@visit`` (ids that do not collide between twin tables),
+``@patient``, ``@version``, ``@night`` and ``@person`` (a patient known by name in reports).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import date
+from functools import lru_cache
+
+import msgspec
+from msgspec import Struct
+
+from gateway.errors import MalformedEnvelope
+from gateway.model.exchange import Item
+from gateway.wire.tabular import Line, cells, decoded
+from gateway_webpt.records_tables import OTHER, TABLES, Table
+
+SUMMARY, ABSENT = "extract", "absent"
+"""Kinds of the messages that this adapter makes itself: what a file came to, and an appointment that is gone."""
+_US = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?: ?([AaPp])[Mm])?)?\Z", re.ASCII
+)
+
+
+class Context(Struct, frozen=True, omit_defaults=True):
+    """What all rows of one file share."""
+
+    table: str
+    columns: tuple[str, ...]
+    delimiter: str = ","
+    night: str = ""
+    """The night the file is of: ISO date, with the time where the name tells it; empty when nobody knows."""
+    twin: str = ""
+    """``2`` for the tables of SOAP 2.0, whose ids may be others' too."""
+    order: str = "mdy"
+    nulls: tuple[str, ...] = ()
+    own_patients: bool = False
+    """Its patient ids are not those of the EMR tables."""
+
+
+class Shape(Struct, frozen=True):
+    """A context, ready for reading rows."""
+
+    context: Context
+    table: Table
+
+
+class Row(Struct, gc=False):
+    """One row of a table."""
+
+    shape: Shape
+    values: dict[str, str]
+    body: bytes
+
+    @classmethod
+    def of(cls, shape: Shape, cells: list[str], body: bytes) -> Row:
+        """A row by its fields, in the order of the columns."""
+        nulls = shape.context.nulls
+        if nulls:
+            cells = ["" if cell.strip() in nulls else cell for cell in cells]
+        return cls(shape, dict(zip(shape.context.columns, cells, strict=False)), body)
+
+    def column(self, name: str) -> str | None:
+        """What a column holds; empty text when nothing, None when there is no such column."""
+        value = self.values.get(name)
+        return value.strip() if value else value
+
+    def first(self, names: Sequence[str]) -> str:
+        """The first of the columns that holds something."""
+        return next((value for name in names if (value := self.column(name))), "")
+
+    @property
+    def key(self) -> str:
+        """What names the row in its table; for a report, its digest."""
+        if self.shape.context.table == "documented_units":
+            parts = (self.column(name) or "" for name in ("visit_id", "cpt_code", "modifier"))
+            return "report/" + "/".join(parts)
+        own = self.first(self.shape.table.key)
+        return f"{self.prefix}{own}" if own else "" if self.shape.table.key else f"row/{self.digest}"
+
+    @property
+    def prefix(self) -> str:
+        """What keeps ids of tables apart that count on their own."""
+        return (
+            "revflow/"
+            if self.shape.table.revflow
+            else f"soap{self.shape.context.twin}/" * bool(self.shape.context.twin)
+        )
+
+    @property
+    def patient(self) -> str:
+        """Whose row it is, as the source names them; empty when nobody's."""
+        own = self.column(self.shape.table.patient) or ""
+        return f"revflow/{own}" if own and self.shape.context.own_patients else own or self.person
+
+    @property
+    def person(self) -> str:
+        """A patient that a report knows by name only, with birth date or case to tell two of one name apart."""
+        name = self.column("patient_name")
+        if not name or "patient_id" in self.values:
+            return ""
+        also = self.column("patient_dob") or self.column("case_name") or ""
+        return f"report/{' '.join(name.casefold().split())}/{also}"
+
+    @property
+    def version(self) -> str:
+        """How new the row is: its night, then its own time; what is greater as text is newer."""
+        own = iso(self.first(self.shape.table.version), self.shape.context.order)
+        return f"{self.shape.context.night or own} {own}".strip()
+
+    @property
+    def digest(self) -> str:
+        """Of its bytes: tells whether the row changed."""
+        return hashlib.blake2b(self.body, digest_size=8).hexdigest()
+
+    def item(self, context: bytes, line: Line) -> Item:
+        """The message to store."""
+        shown = self.digest if self.shape.table.personal or not self.shape.table.key else self.key
+        name = self.shape.context.table
+        return Item(
+            body=self.body, kind=name, control_id=f"{name}:{shown}:{self.version}",
+            order_key=self.patient or None, context=context, offset=line.offset,
+        )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def shape_of(context: bytes) -> Shape:
+    """A context as it was stored. Raises ``MalformedEnvelope`` when it is none."""
+    try:
+        read = msgspec.json.decode(context, type=Context)
+    except msgspec.DecodeError:
+        raise MalformedEnvelope("no-context", "The row's table is not known", where="context") from None
+    return Shape(read, TABLES.get(read.table, OTHER))
+
+
+def read_row(body: bytes, context: bytes) -> Row:
+    """A row as it was stored."""
+    shape = shape_of(context)
+    return Row.of(shape, cells(decoded(body), shape.context.delimiter), body)
+
+
+@lru_cache(maxsize=65536)
+def iso(text: str, order: str) -> str:
+    """A date or time with slashes in ISO form; anything else as it stands."""
+    match = _US.match(text)
+    if match is None:
+        return text
+    first, second, year, hour, minute, second_, half = match.groups()
+    month, day = (first, second) if order == "mdy" else (second, first)
+    made = f"{year}-{int(month):02}-{int(day):02}"
+    if hour is None:
+        return made
+    at = int(hour) % 12 + 12 * (half in "Pp") if half else int(hour)
+    return f"{made} {at:02}:{minute}:{second_ or '00'}"
+
+
+def day_of(text: str) -> date | None:
+    """The day of a time in ISO form; None when it is none."""
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        return None

@@ -1,0 +1,149 @@
+"""Rows to patches: the mapping says which column becomes what, this reads columns and says what no rule read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from msgspec import Struct
+
+from gateway.errors import InvalidConfiguration
+from gateway.model.null import NULL
+from gateway.model.patch import Normalized
+from gateway_webpt.records_row import SUMMARY, Row, iso, read_row
+
+if TYPE_CHECKING:
+    from gateway.mapping import Mapping
+
+_PLACE = re.compile(r"(@?[a-z0-9_]+)(?::(time|day|money))?\Z")
+_OURS: dict[str, Callable[[Row], str]] = {
+    "@key": lambda row: row.key,
+    "@visit": lambda row: f"{row.prefix}{found}" if (found := row.column("visit_id")) else "",
+    "@patient": lambda row: row.patient,
+    "@person": lambda row: row.person,
+    "@version": lambda row: row.version,
+    "@night": lambda row: row.shape.context.night or row.version,
+}
+_NUMBERS = (("cell_phone", "phone", "mobile"), ("home_phone", "phone", "home"), ("work_phone", "phone", "work"))
+_CONTACTS = (*_NUMBERS, ("email", "email", ""))
+
+
+class Contact(Struct, frozen=True):
+    """One way to reach a patient, read as a row is."""
+
+    values: dict[str, str]
+
+
+def _contacts(record: Any) -> Any:
+    given = [(record.column(name), system, use) for name, system, use in _CONTACTS]
+    if all(value is None for value, _, _ in given):
+        return None
+    parts = [{"system": system, "use": use, "value": value} for value, system, use in given if value]
+    return [Contact(part) for part in parts] or NULL
+
+
+_LISTED: dict[str, Callable[[Any], Any]] = {"itself": lambda record: [record], "contacts": _contacts}
+_MONEY = re.compile(r"\(?-?\$?[\d,]*\.?\d*\)?\Z")
+
+
+def path(text: str) -> Callable[[object], Any]:
+    """A reader of one column; an empty field is NULL, for a row tells all that there is.
+
+    ``:time`` reads dates with slashes, ``:day`` makes a day its first moment, ``:money`` takes dollar signs and commas
+    away.
+    """
+    name = text.removeprefix(".")
+    if name in _LISTED:
+        return _LISTED[name]
+    match = _PLACE.match(name)
+    if match is None or (name.startswith("@") and name not in _OURS):
+        raise InvalidConfiguration(
+            "A mapping names a place that is no column", where=name[:64],
+            fix="Write the column's name in small letters with underscores, or one of " + ", ".join(_OURS) + ".",
+        )  # fmt: skip
+    column, way = match[1], match[2]
+    own = _OURS.get(column)
+
+    if own is not None:
+        return lambda record: own(cast("Row", record)) or None
+
+    def read(record: Any) -> Any:
+        value = record.values.get(column)
+        if value is None:
+            return None
+        return value.strip() or NULL
+
+    def read_in_a_way(record: Any) -> Any:
+        value = read(record)
+        if value is None or value is NULL:
+            return value
+        return plain_amount(value) if way == "money" else moment(value, record.shape.context.order, whole=way == "day")
+
+    return read if way is None else read_in_a_way
+
+
+def moment(text: str, order: str, *, whole: bool) -> str:
+    """A date or time in ISO form; with ``whole``, a day as its first moment."""
+    found = iso(text, order)
+    return f"{found} 00:00:00" if whole and len(found) == 10 else found
+
+
+def plain_amount(text: str) -> str:
+    """An amount as people format it, without sign and commas; parentheses are a minus."""
+    if _MONEY.match(text) is None:
+        return text
+    bare = text.translate({ord(sign): None for sign in "$,()"})
+    return f"-{bare}" if text.startswith("(") else bare
+
+
+def _columns(places: Iterable[str]) -> Iterator[str]:
+    """The columns behind the places that rules read."""
+    for place in places:
+        name = place.partition(":")[0].rpartition(".")[2]
+        if name == "contacts":
+            yield from (column for column, _, _ in _CONTACTS)
+        yield name
+
+
+def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
+    """A pure function from a row and its context to patches."""
+    covered = {kind: frozenset(_columns(mapping.covered(kind))) for kind in mapping.kinds}
+    left: dict[bytes, tuple[str, ...]] = {}
+
+    def unread(row: Row, context: bytes) -> tuple[str, ...]:
+        if context not in left:
+            if len(left) > 64:
+                left.clear()
+            known = covered[row.shape.context.table] | _ALWAYS
+            left[context] = tuple(name for name in row.shape.context.columns if name not in known)
+        return left[context]
+
+    def normalize(body: bytes, context: bytes) -> Normalized:
+        row = read_row(body, context)
+        table = row.shape.context.table
+        if table == SUMMARY:
+            return Normalized(suppressed="extract-summary")
+        if table not in covered:
+            return Normalized(suppressed="unmapped-table")
+        values = row.values
+        residue = tuple([name for name in unread(row, context) if values.get(name)])
+        return Normalized(patches=mapping.patches(table, row), residue=residue)
+
+    return normalize
+
+
+_ALWAYS = frozenset(
+    {
+        "appointment_id",
+        "patient_id",
+        "record_pointer",
+        "visit_id",
+        "record_id",
+        "time_stamp",
+        "modified_date",
+        "export_flag",
+        "client_id",
+    }
+)
+"""Read by this adapter itself, or the export's own bookkeeping."""

@@ -1,0 +1,39 @@
+"""The made-up clinic writes what the vendor writes, the same for the same seed."""
+
+from __future__ import annotations
+
+from gateway.testing.synthetic_clinic import synthetic_clinic
+from gateway_webpt.simulator import Company
+from gateway_webpt.strict import conformance
+
+
+def nights(seed: int, number: int = 20):
+    company = Company(synthetic_clinic(seed, patients=10, visits=1), seed)
+    made = []
+    for _ in range(number):
+        company.live()
+        made.append(company.night())
+    return made
+
+
+def test_the_same_seed_gives_the_same_files():
+    """Nights are drawn from the seed alone."""
+    assert nights(3) == nights(3)
+    assert nights(3) != nights(4)
+
+
+def test_the_quirks_are_there():
+    """Misspelt header, negative ids, all three flags, and a blank twin."""
+    whole = b"".join(data for night in nights(3) for name, data in night.items() if "flowsheets" not in name)
+    assert b"appointmnet_id" in whole
+    assert b"\r\n-1" in whole
+    assert all(b"%d\r\n" % flag in whole for flag in (1, 2, 3))
+    assert all(len(night[name].splitlines()) == 1 for night in nights(3) for name in night if "soap2" in name)
+
+
+def test_the_files_conform():
+    """Every file is as published."""
+    assert [
+        finding for night in nights(3, 5) for name, data in night.items()
+        if "flowsheets" not in name for finding in conformance([data])
+    ] == []  # fmt: skip
