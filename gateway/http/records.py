@@ -36,7 +36,7 @@ def records(house: House) -> APIRouter:
         principal: Entered,
         type: Type,
         patient: Annotated[str, Query(max_length=36, description="Only of this patient, by record id.")] = "",
-        source: Annotated[str, Query(max_length=64, description="Only of this source.")] = "",
+        source: Annotated[str, Query(pattern="^[a-z0-9-]{0,63}$", description="Only of this source.")] = "",
         changed_since: Annotated[datetime | None, Query(description="Only changed since, with an offset.")] = None,
         after: After = "",
         limit: Annotated[int, Query(ge=1, le=PAGE)] = 100,
@@ -99,7 +99,10 @@ def _micros(at: datetime | None) -> int | None:
         return None
     if at.tzinfo is None:
         raise bad("A time needs its offset", "changed_since", "Write 2026-03-02T09:30:00Z.")
-    return int(at.astimezone(UTC).timestamp() * 1_000_000)
+    try:
+        return int(at.astimezone(UTC).timestamp() * 1_000_000)
+    except OverflowError:
+        raise bad("This time is too far away", "changed_since") from None
 
 
 def _place(pair: Any) -> reading.Place:

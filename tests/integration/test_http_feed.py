@@ -187,6 +187,8 @@ def test_every_page_is_on_the_patients_lists(served: Served) -> None:
         ("/v1/Patient?patient=nobody", 400),
         ("/v1/Patient/not-an-id", 400),
         ("/v1/Patient?changed_since=2026-01-01T00:00:00", 400),
+        ("/v1/Patient?changed_since=0001-01-01T00:00:00%2B14:00", 400),
+        ("/v1/Patient?source=%00", 422),
     ],
 )
 def test_a_wrong_request_is_told_what_and_where(served: Served, path: str, status: int) -> None:
