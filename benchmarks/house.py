@@ -20,7 +20,7 @@ import psutil
 from gateway import bootstrap, logs
 from gateway.settings import load
 
-TENANT, HOSPITAL, PAYER = "clinic", "hospital", "payer"
+TENANT, HOSPITAL, PAYER, EHR = "clinic", "hospital", "payer", "ehr"
 HERE = Path(__file__).parent
 WORK = HERE.parent / ".bench"
 """Beside the sources, because a folder for temporary files may be in memory, where nothing is ever synced."""
@@ -40,6 +40,11 @@ port = {port}
 name = "payer"
 tenant = "clinic"
 adapter = "x12"
+zone = "America/Chicago"
+[[sources]]
+name = "ehr"
+tenant = "clinic"
+adapter = "fhir"
 zone = "America/Chicago"
 [[routes]]
 name = "desk"

@@ -17,6 +17,7 @@ from gateway_fhir.records_reference import target
 
 DELETED = "deleted"
 _DELETE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]{2,40})/([A-Za-z0-9.\-]{1,64})\Z")
+_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{2,40})"')
 _SERIOUS = frozenset({"fatal", "error"})
 _CODE = re.compile(r"[a-z][a-z-]{1,30}\Z")
 _PLACE = re.compile(r"[A-Za-z][A-Za-z0-9.\[\]]{0,120}\Z")
@@ -119,6 +120,9 @@ _type = msgspec.json.Decoder(_Type).decode
 
 def resource_type(body: bytes) -> str:
     """``resourceType`` of a body; raises ``msgspec.DecodeError`` when it has none."""
+    begin = _FIRST.match(body)
+    if begin is not None:  # where nearly every server writes it
+        return begin[1].decode("ascii")
     found: str = _type(body).resource_type
     return found
 
@@ -127,10 +131,13 @@ def item(body: bytes, *, context: bytes = b"", offset: int = 0) -> Item:
     """The message of one resource; a patient's id never becomes a control id. Raises ``msgspec.DecodeError``."""
     head = _head(body)
     meta = head.meta
-    digest = hashlib.blake2b(body, digest_size=8).hexdigest()
-    version = (meta.last_updated or meta.version_id if meta else None) or digest
-    shown = digest if head.resource_type == "Patient" else head.id
-    control = f"{head.resource_type}/{shown}:{version}"
+    version = meta.last_updated or meta.version_id if meta else None
+    if head.resource_type == "Patient" or version is None:
+        digest = hashlib.blake2b(body, digest_size=8).hexdigest()
+        shown = digest if head.resource_type == "Patient" else head.id
+        control = f"{head.resource_type}/{shown}:{version or digest}"
+    else:
+        control = f"{head.resource_type}/{head.id}:{version}"
     return Item(
         body=body, kind=head.resource_type, control_id=control, order_key=_patient(head), context=context, offset=offset
     )

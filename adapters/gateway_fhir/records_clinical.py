@@ -55,15 +55,19 @@ class Patient(Resource, frozen=True, kw_only=True, gc=False):
     @property
     def usual_name(self) -> HumanName | None:
         """The name the patient goes by."""
+        if len(self.name) < 2:  # most patients, and asked for by every part of the name
+            return self.name[0] if self.name else None
         for use in _NAMES:
             for one in self.name:
                 if one.use == use:
                     return one
-        return self.name[0] if self.name else None
+        return self.name[0]
 
     @property
     def other_names(self) -> tuple[HumanName, ...]:
         """Maiden names, former names and nicknames."""
+        if len(self.name) < 2:
+            return ()
         usual = self.usual_name
         return tuple(one for one in self.name if one is not usual)
 

@@ -39,6 +39,9 @@ def target(reference: Reference) -> tuple[str | None, str] | None:
     """Resource type (None when the source does not tell) and native id of what is referred to; None for nothing."""
     text = reference.reference
     if text:
+        type, _, id = text.partition("/")
+        if id and "/" not in id and type.isalpha() and type[0].isupper():  # nearly all of them
+            return type, text if type in _MARKED else id
         found = _RELATIVE.match(text)
         if found is not None:
             type, id = found.groups()
@@ -67,7 +70,7 @@ def referred(reference: Reference | None, record_type: str, *, strict: bool) -> 
 
 def needs_rewriting(body: bytes) -> bool:
     """Whether a body holds references or contained resources that the fast path does not know."""
-    return _ODD.search(body) is not None or _HOLDS.search(body) is not None
+    return _ODD.search(body) is not None or (b'"contained"' in body and _HOLDS.search(body) is not None)
 
 
 def rewrite(resource: dict[str, Any], entries: Mapping[str, str], base: str) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def check(body: bytes) -> list[Finding]:
     kind = values.get("resourceType")
     try:
         model: Any = get_fhir_model_class(str(kind))
-    except (KeyError, LookupError):
+    except (LookupError, ValueError, AttributeError):  # whatever a name does to the library's own look-up
         return [Finding(reason="unknown-resource", what="FHIR has no such resource", where="resourceType")]
     try:
         model.model_validate_json(body)

@@ -45,7 +45,10 @@ def kind_of(resource: Resource) -> str:
 
 def normalizer(config: FhirConfig, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
     """A pure function from one resource's bytes, with its Bundle's names as context, to patches."""
-    fields = {kind: mapping.fields(kind) for kind in mapping.kinds}
+    fields = {
+        kind: {type: filled - _OTHERS.get(type, frozenset()) for type, filled in mapping.fields(kind).items()}
+        for kind in mapping.kinds
+    }
     known = {kind: _elements(mapping, kind) for kind in mapping.kinds}
     base = config.base_url or ""
 
@@ -106,8 +109,11 @@ def _patches(
             if made.operation == "remove" or not resource.whole:
                 yield made
                 continue
-            absent = fields[kind][made.type].difference(_OTHERS.get(made.type, ()))
-            yield structs.replace(made, fields=dict.fromkeys(absent) | made.fields)
+            own = made.fields
+            for name in fields[kind][made.type]:
+                if name not in own:
+                    own[name] = None
+            yield made
 
 
 def _meant(patch: Patch, resource: Resource, inner: Sequence[Resource]) -> Iterator[Patch]:
@@ -154,7 +160,7 @@ def _merged(patch: Patch, patient: clinical.Patient) -> Patch:
         into = referred(link.other, "Patient", strict=True) if link.type == "replaced-by" else None
         if into is not None and into != patch.native_id:
             fields = patch.fields | {"merged_into": Ref("Patient", into)}
-            return structs.replace(patch, operation="merge", fields=fields, into=into)
+            return structs.replace(patch, operation="merge", fields=fields, into=into, references=None)
     return patch
 
 

@@ -42,7 +42,7 @@ def benefits(patch: Patch, answer: CoverageEligibilityResponse) -> Iterator[Patc
             name = "/".join(filter(None, (category, {True: "in", False: "out", None: ""}[network])))
             native_id = patch.native_id + (f"#{number}" if number else "") + (f"/{name}" if name else "")
             told = {"service_type": category, "in_network": network}
-            yield structs.replace(patch, native_id=native_id, fields=patch.fields | own | told | found)
+            yield structs.replace(patch, native_id=native_id, fields=patch.fields | own | told | found, references=None)
     if not answer.insurance:
         yield patch
 

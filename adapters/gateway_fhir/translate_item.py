@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from gateway.errors import InvalidContent
-from gateway.model.values import CENT, ZERO, money
+from gateway.model.values import CENT, ZERO
 from gateway_fhir.records import CodeableConcept, Money
 from gateway_fhir.records_financial import Adjudication, ClaimItem, Total
 
@@ -26,9 +26,13 @@ def dollars(amount: Money | None, where: str) -> Decimal | None:
         what = "The amount is in another currency than US dollars"
         raise InvalidContent("foreign-currency", what, where=where, fix="Book it by hand; amounts are not converted.")
     try:
-        return money(f"{amount.value:f}")
-    except ValueError as error:  # its message names the rule, not the value
-        raise InvalidContent("not-money", f"The value is no amount: {error}", where=where) from None
+        exact = amount.value.quantize(CENT)
+    except InvalidOperation:  # more digits than any amount has
+        exact = None
+    if exact is None or exact != amount.value:
+        what = "The value is no amount: an amount has two places, this has more"
+        raise InvalidContent("not-money", what, where=where, fix="Ask the sender for the amount in cents.")
+    return exact or ZERO
 
 
 def service(one: ClaimItem, where: str, days: tuple[str, str] = ("service_date", "")) -> dict[str, Any]:

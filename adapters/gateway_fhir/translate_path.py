@@ -116,6 +116,8 @@ def _first(steps: list[tuple[str, bool, Keep | None]], last: Reader) -> Reader:
         return last
     name, _, keep = steps[0]
     rest = _first(steps[1:], last)
+    if keep is None and last is _value and len(steps) == 1:
+        return _element(name)
 
     def read(record: Any) -> Any:
         value = getattr(record, name, None)
@@ -129,6 +131,18 @@ def _first(steps: list[tuple[str, bool, Keep | None]], last: Reader) -> Reader:
                         return found
             return None
         return rest(value) if keep is None or keep(value) else None
+
+    return read
+
+
+def _element(name: str) -> Reader:
+    """One element without a condition; by far the most paths are that."""
+
+    def read(record: Any) -> Any:
+        value = getattr(record, name, None)
+        if type(value) is tuple:
+            return next((one for one in value if one is not None), None)
+        return value
 
     return read
 

@@ -14,8 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc import jwk, jwt
-from joserfc.errors import JoseError
 from yarl import URL
 
 from gateway.errors import InvalidConfiguration, SourceUnavailable
@@ -57,23 +60,20 @@ class SigningKey:
     """Our private key: signs assertions, and shows its public half for registration."""
 
     def __init__(self, pem: str, key_id: str | None) -> None:
-        problem = InvalidConfiguration(
-            "The private key is neither an RSA key of 2048 bits or more nor one of the curve P-384 in PEM",
-            where="private_key", fix="Make one with `openssl ecparam -name secp384r1 -genkey -noout`.",
-        )  # fmt: skip
         self._key: jwk.RSAKey | jwk.ECKey
         try:
-            if "BEGIN EC" in pem or not _is_rsa(pem):
-                self._key, self.algorithm = jwk.ECKey.import_key(pem), "ES384"
-            else:
-                self._key, self.algorithm = jwk.RSAKey.import_key(pem), "RS384"
-            public = self._key.as_dict(private=False)
-        except (ValueError, TypeError, JoseError):
-            raise problem from None
-        if self.algorithm == "ES384" and public.get("crv") != "P-384":
-            raise problem
-        if self.algorithm == "RS384" and len(str(public.get("n", ""))) * 6 < 2040:
-            raise problem
+            found = load_pem_private_key(pem.encode(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            found = None
+        if isinstance(found, RSAPrivateKey) and found.key_size >= 2048:
+            self._key, self.algorithm = jwk.RSAKey.import_key(pem), "RS384"
+        elif isinstance(found, EllipticCurvePrivateKey) and found.curve.name == "secp384r1":
+            self._key, self.algorithm = jwk.ECKey.import_key(pem), "ES384"
+        else:
+            raise InvalidConfiguration(
+                "The private key is neither an RSA key of 2048 bits or more nor one of the curve P-384 in PEM",
+                where="private_key", fix="Make one with `openssl ecparam -name secp384r1 -genkey -noout`.",
+            )  # fmt: skip
         self.key_id = key_id or self._key.thumbprint()
 
     def assertion(self, client_id: str, audience: str, now: float) -> str:
@@ -89,13 +89,6 @@ class SigningKey:
         """The public key as the JWK set to register."""
         public = self._key.as_dict(private=False)
         return {"keys": [{**public, "kid": self.key_id, "alg": self.algorithm, "use": "sig", "key_ops": ["verify"]}]}
-
-
-def _is_rsa(pem: str) -> bool:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    return isinstance(load_pem_private_key(pem.encode(), password=None), RSAPrivateKey)
 
 
 def signing_key(config: FhirConfig) -> SigningKey:

@@ -1,0 +1,33 @@
+"""``gateway fhir``: what people at the command line see."""
+
+from __future__ import annotations
+
+import json
+
+from typer.testing import CliRunner
+
+from gateway_fhir.command import app
+from tests.unit.adapters.fhir.server import EC_PEM
+
+RUN = CliRunner()
+
+
+def test_validate_tells_places_and_no_values(tmp_path) -> None:
+    """A good file passes; a bad one fails with the path of each fault."""
+    good, bad = tmp_path / "good.json", tmp_path / "bad.ndjson"
+    good.write_text('{"resourceType":"Patient","id":"1"}')
+    bad.write_text('{"resourceType":"Patient","id":"1"}\n{"resourceType":"Patient","id":"2","birthDate":"Jane Roe"}\n')
+    assert RUN.invoke(app, ["validate", str(good)]).exit_code == 0
+    told = RUN.invoke(app, ["validate", str(bad)])
+    assert told.exit_code == 1
+    assert "Patient.birthDate" in told.output
+    assert "Roe" not in told.output
+
+
+def test_jwks_prints_the_public_half(tmp_path) -> None:
+    """What is registered with a server's operator holds no private part."""
+    (tmp_path / "key.pem").write_text(EC_PEM)
+    told = RUN.invoke(app, ["jwks", f"file:{tmp_path / 'key.pem'}", "--key-id", "k1"])
+    (key,) = json.loads(told.output)["keys"]
+    assert (key["kid"], key["alg"], key["crv"]) == ("k1", "ES384", "P-384")
+    assert "d" not in key
