@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from gateway.cli import clients, importing, looking, mappings, operating, quarantine, simulating, verifying
+from gateway.cli import clients, importing, looking, mappings, operating, quarantine, remits, simulating, verifying
 from gateway.errors import GatewayError, PluginFailed
 from gateway.registry import Registry
 
@@ -37,6 +37,7 @@ importing.register(app)
 looking.register(app)
 simulating.register(app)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(remits.app, name="remits")
 app.add_typer(verifying.app, name="verify")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(clients.app, name="clients")

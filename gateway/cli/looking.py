@@ -84,7 +84,7 @@ def records(
         name = tenant_of(gateway, tenant)
         owner = None if patient is None else record_bytes(patient)
         rows = gateway.store.read_sync(lambda c: journal.recent_records(c, name, type_, owner, limit))
-        contents = _open(gateway, name, rows) if show else {}
+        contents = contents_of(gateway, name, rows) if show else {}
     found = [
         {
             "id": str(UUID(bytes=row.record_id)), "type": row.type, "source": row.source, "version": row.version,
@@ -100,7 +100,7 @@ def records(
     table("Records", columns, [[row.get(column) for column in columns] for row in found])
 
 
-def _open(gateway: Gateway, tenant: str, rows: Any) -> dict[bytes, dict[str, Any]]:
+def contents_of(gateway: Gateway, tenant: str, rows: Any) -> dict[bytes, dict[str, Any]]:
     """Contents of these records, under an access entry committed before the first is opened."""
     entry = gateway.audit.entry(
         tenant, action="access", actor=actor(), purpose="operations",

@@ -1,0 +1,100 @@
+"""remits, remits show: which remittances the bank paid, to the cent; every look is in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from gateway.bootstrap import Gateway
+from gateway.cli.looking import contents_of
+from gateway.cli.printing import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    TenantOption,
+    as_json,
+    opened,
+    table,
+    tenant_of,
+)
+from gateway.errors import InvalidConfiguration
+from gateway.store import journal
+
+MOST = 100_000
+STATES = ("open", "matched", "short", "over")
+COLUMNS = ("number", "payer_name", "since", "expected", "received", "difference", "state")
+
+app = typer.Typer(invoke_without_command=True, help="Remittances against the bank: open, matched, short, over.")
+_StateOption = Annotated[str, typer.Option("--state", help=f"Only these: {', '.join(STATES)}.")]
+
+
+@app.callback()
+def remits(
+    context: typer.Context,
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    state: _StateOption = "",
+    json_: JsonOption = False,
+) -> None:
+    """Every remittance and deposit by trace number, and whether the two agree. The look is logged."""
+    if context.invoked_subcommand is not None:
+        return
+    if state and state not in STATES:
+        raise InvalidConfiguration("There is no such state", where="--state", fix=f"Known are: {', '.join(STATES)}.")
+    with opened(config) as gateway:
+        found = _settlements(gateway, tenant_of(gateway, tenant))
+    shown = [one for one in found if not state or one["state"] == state]
+    shown.sort(key=lambda one: (STATES.index(one["state"]), one.get("since", ""), one["number"]))
+    if json_:
+        as_json(shown)
+        return
+    table("Remittances and deposits", COLUMNS, [[one.get(column) for column in COLUMNS] for one in shown])
+
+
+@app.command()
+def show(
+    number: Annotated[str, typer.Argument(help="Trace number, as `gateway remits` shows it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    json_: JsonOption = False,
+) -> None:
+    """One trace number: the remittance, its claims and the bank's lines. The look is logged."""
+    with opened(config) as gateway:
+        name = tenant_of(gateway, tenant)
+        one = next((each for each in _settlements(gateway, name) if each["number"] == number), None)
+        if one is None:
+            raise InvalidConfiguration("No remittance or deposit has this number", fix="See `gateway remits`.")
+        remittances = _opened(gateway, name, "Remittance", one.get("remittances", ()))
+        lines = _opened(gateway, name, "BankTransaction", one.get("bank_lines", ()))
+        wanted = set(one.get("remittances", ()))
+        claims = [each for each in _opened(gateway, name, "ClaimPayment") if each.get("remittance") in wanted]
+    if json_:
+        as_json({"settlement": one, "remittances": remittances, "bank_lines": lines, "claims": claims})
+        return
+    for column in COLUMNS:
+        typer.echo(f"{column:12} {one.get(column, '')}")
+    _print("Remittance", ("payer_name", "payment_date", "method", "amount", "claim_count", "balanced"), remittances)
+    _print("Bank", ("booked_on", "account", "amount", "bank_reference"), lines)
+    _print("Claims", ("patient_control_number", "status", "charge", "paid", "patient_responsibility"), claims)
+
+
+def _print(title: str, columns: tuple[str, ...], found: list[dict[str, Any]]) -> None:
+    table(title, columns, [[one.get(column) for column in columns] for one in found])
+
+
+def _settlements(gateway: Gateway, tenant: str) -> list[dict[str, Any]]:
+    return [one for one in _opened(gateway, tenant, "Settlement") if one["kind"] == "deposit"]
+
+
+def _opened(gateway: Gateway, tenant: str, type_: str, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
+    """Fields of current records of one type, of all or of those named, under one access entry."""
+    wanted = None if only is None else {UUID(id).bytes for id in only}
+    rows = gateway.store.read_sync(lambda connection: journal.recent_records(connection, tenant, type_, None, MOST))
+    kept = [row for row in rows if not row.removed and (wanted is None or bytes(row.record_id) in wanted)]
+    if not kept:
+        return []
+    contents = contents_of(gateway, tenant, kept)
+    return [{"id": str(UUID(bytes=bytes(row.record_id)))} | contents[bytes(row.record_id)]["fields"] for row in kept]
