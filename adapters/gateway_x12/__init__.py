@@ -1,9 +1,9 @@
-"""X12 005010 remittance advice: the 835 (X221A1), read from files that a payer or clearinghouse drops.
+"""X12 files of payers and clearinghouses, 004010 and 005010: 835, 837, 271, 278, 277, 277CA, 999, 997 and TA1.
 
-Gives remittances, claim payments, patients as payers know them, and payers; balances each file at line, claim and
-transaction level, exact to the cent. What does not balance is flagged with the difference and its place, never refused
-or corrected. An 835 names a patient by member number and name only: no birth date, no address, no contact. Other
-transaction sets in the same files become findings.
+Gives remittances balanced at line, claim and transaction level, claims as submitted, benefits, authorizations and the
+claim status history. What does not balance is flagged with the difference and its place, never refused or corrected.
+Questions (270, 276) are kept and make no record; enrollment and premium files (834, 820) become findings. An 835 names
+a patient by member number and name only.
 
-Standard: https://x12.org/products/technical-reports (005010X221A1). Validation: https://github.com/azoner/pyx12
+Standard: https://x12.org/products/technical-reports. Validation: https://github.com/azoner/pyx12
 """
