@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from gateway.settings import Part
+from gateway.settings import Part, Secret
 from gateway.wire import hl7_charset
 
 
@@ -22,6 +22,14 @@ class Tls(Part):
     )
 
 
+class Http(Part):
+    """``[sources.config.http]``: with it messages may be posted to ``/hooks/<source>`` of the gateway's public port."""
+
+    token: Secret = Field(
+        description="Reference to the token that senders show: Authorization Bearer, or as the password of Basic."
+    )
+
+
 class Hl7Config(Part):
     """``[sources.config]`` of a source whose adapter is ``hl7``."""
 
@@ -29,6 +37,7 @@ class Hl7Config(Part):
     host: str = Field("127.0.0.1", description="Address to listen on; outside of loopback TLS is needed.")
     port: int = Field(2575, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     tls: Tls | None = Field(None, description="Certificate of the listener.")
+    http: Http | None = Field(None, description="HL7 over HTTP; without it nothing is taken there.")
     plaintext_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description="Networks that may connect without TLS; a standing warning says so."
     )

@@ -7,20 +7,28 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any, cast
 
+import typer
 from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Item, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Stream, Transport
 from gateway.wire.hl7_path import compile_path
 from gateway_hl7 import records
+from gateway_hl7.command import app
 from gateway_hl7.config import Hl7Config
 from gateway_hl7.translate import normalizer
 from gateway_hl7.transport import transports
+from gateway_hl7.transport_http import HttpReceiver
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
     from gateway.model.patch import Normalized
+
+
+_TYPES = (
+    "Appointment", "Authorization", "Coverage", "Patient", "PatientPayment", "Payer", "Referral", "Visit",
+)  # fmt: skip
 
 
 class Hl7Adapter:
@@ -30,14 +38,16 @@ class Hl7Adapter:
         name="hl7",
         version=__version__,
         api=API_VERSION,
-        summary="HL7 v2.3 to 2.8 over MLLP and from files: schedules (SIU) and patients (ADT).",
+        summary="HL7 v2.1 to 2.8 over MLLP, HTTP and from files: patients, schedules, charges, insurance, referrals.",
         streams=(
-            Stream(name="mllp", types=("Appointment", "Patient"), mode="push"),
-            Stream(name="folder", types=("Appointment", "Patient"), mode="file"),
+            Stream(name="mllp", types=_TYPES, mode="push"),
+            Stream(name="http", types=_TYPES, mode="push"),
+            Stream(name="folder", types=_TYPES, mode="file"),
         ),
         gaps=(
             "Nothing can be asked for: what was sent while no one listened comes only if the sender kept it.",
-            "Events other than SIU S12-S17, S26 and ADT A01, A04, A08, A31, A40 are stored and not translated.",
+            "Events that its reference page does not list are stored and not translated.",
+            "Procedures of BAR (PR1) have no units or amounts and are no charges; the text of notes (MDM) is not read.",
             "Practitioners and locations are known by their identifiers only.",
         ),
     )
@@ -64,8 +74,20 @@ class Hl7Adapter:
         """The MLLP listener and the drop folder, as far as they are configured."""
         return transports(name, cast("Hl7Config", config))
 
+    def hooks(self, name: str, config: BaseModel) -> HookReceiver | None:
+        """HL7 over HTTP, where it has a token."""
+        del name  # the settings say all
+        settings = cast("Hl7Config", config)
+        return None if settings.http is None else HttpReceiver(settings, settings.http)
+
 
 @hookimpl
 def gateway_adapters() -> Sequence[Hl7Adapter]:
     """The adapter ``hl7``."""
     return [Hl7Adapter()]
+
+
+@hookimpl
+def gateway_commands() -> Sequence[typer.Typer]:
+    """The command ``hl7``."""
+    return (app,)

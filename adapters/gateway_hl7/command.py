@@ -1,0 +1,70 @@
+"""The command group ``hl7``: what the standard's own library says about messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.errors import InvalidConfiguration
+from gateway.model.exchange import Finding
+from gateway_hl7.records import items
+
+app = typer.Typer(name="hl7", no_args_is_help=True, help="HL7 v2: conformance of messages to the standard.")
+_MOST_BYTES = 64 * 1024 * 1024
+_CHUNK = 64 * 1024
+
+
+@app.callback()
+def group() -> None:
+    """HL7 v2: conformance of messages to the standard."""
+
+
+@app.command()
+def validate(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Messages, one or a batch.")],
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON for programs, one line per message.")] = False,
+) -> None:
+    """Report every way in which messages differ from the standard of their version, by place and never by value.
+
+    Exit code 1 when there is a finding. The gateway reads more than the standard allows: a finding is a question to the
+    sender, and no sign that a message would not be taken.
+    """
+    found = 0
+    for line in _report(file):
+        found += len(line["findings"])
+        if json_:
+            typer.echo(json.dumps(line, sort_keys=True))
+        else:
+            typer.echo(f"{line['kind']} {line['control_id']}: {len(line['findings']) or 'no'} findings")
+            for one in line["findings"]:
+                typer.echo(f"  {one['where'] or 'message'}: {one['reason']}. {one['what']} {one['fix']}".rstrip())
+    if found:
+        raise typer.Exit(1)
+
+
+def _report(file: Path) -> Iterator[dict[str, Any]]:
+    try:
+        from gateway_hl7.strict import check  # the library is an extra, loaded on use
+    except ImportError:
+        raise InvalidConfiguration(
+            "Validation needs the library hl7apy", where="hl7 validate", fix='Install the extra: "emr-gateway[hl7]".'
+        ) from None
+    for part in items(_chunks(file), _MOST_BYTES):
+        if isinstance(part, Finding):
+            yield {"kind": "", "control_id": "", "findings": [_plain(part)]}
+        else:
+            findings = [_plain(one) for one in check(part.body)]
+            yield {"kind": part.kind, "control_id": part.control_id, "findings": findings}
+
+
+def _plain(one: Finding) -> dict[str, str]:
+    return {"reason": one.reason, "what": one.what, "where": one.where, "fix": one.fix}
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        yield from iter(lambda: opened.read(_CHUNK), b"")
