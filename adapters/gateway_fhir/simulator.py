@@ -32,6 +32,7 @@ FAULTS = {
     "looping-links": "names a page as its own next page",
     "endless-pages": "names ever new next pages",
     "foreign-link": "names a next page on another host",
+    "refused-search": "refuses a search with an OperationOutcome",
     "export-changes": "makes other files of an export while it is read",
     "export-fails": "gives up an export",
     "short-file": "cuts a file of an export at a line",
@@ -166,6 +167,8 @@ class FhirSimulator(SimulatedApi):
 
     async def _search(self, request: web.Request) -> web.Response:
         type, query = request.match_info["type"], request.query
+        if self.takes("refused-search"):
+            return outcome(400, "not-supported", "Patient.name")
         size, begin = int(query.get("_count", "50")), int(query.get("_offset", "0"))
         name = query.get("_page", "")
         if not name:

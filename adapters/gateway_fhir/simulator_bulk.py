@@ -98,8 +98,9 @@ class SimulatedExports:
         return web.Response(status=202)
 
 
-def outcome(status: int, code: str) -> web.Response:
+def outcome(status: int, code: str, *places: str) -> web.Response:
     """An error as FHIR servers tell it."""
-    issue = {"severity": "error", "code": code, "diagnostics": "This text may hold anything and is not shown."}
+    issue: Row = {"severity": "error", "code": code, "diagnostics": "This text may hold anything and is not shown."}
+    issue |= {"expression": list(places)} if places else {}
     body = {"resourceType": "OperationOutcome", "issue": [issue]}
     return web.json_response(body, status=status, content_type="application/fhir+json")

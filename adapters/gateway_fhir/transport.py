@@ -13,14 +13,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
+import msgspec
 import structlog
 from yarl import URL
 
-from gateway.errors import InvalidConfiguration, RetryLater
+from gateway.errors import InvalidConfiguration, RetryLater, SourceUnavailable
 from gateway.model.exchange import Intake, RateBudget, Transport
 from gateway.transport.http import HttpClient, HttpLimits
 from gateway.transport.polling import PolledStream, Poller, Rhythm
 from gateway_fhir.config import FhirConfig
+from gateway_fhir.records_bundle import outcome
 from gateway_fhir.transport_auth import Token, tls
 from gateway_fhir.transport_bulk import Exports
 from gateway_fhir.transport_discovery import Plan, discover, scopes, token_endpoint
@@ -106,7 +108,17 @@ def client(
         limits=HttpLimits(attempts=config.retries + 1, total=config.timeout_seconds, max_bytes=config.max_bundle_bytes),
         credential=credential,
         tls=context,
+        explain=refusal,
     )
+
+
+def refusal(body: bytes) -> SourceUnavailable | None:
+    """The first error of an OperationOutcome as one of ours: type and element, never the server's own text."""
+    try:
+        found = outcome(body).findings()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return SourceUnavailable(found[0].what, where=found[0].where, fix=found[0].fix) if found else None
 
 
 def transports(name: str, config: FhirConfig) -> Sequence[Transport]:

@@ -128,6 +128,7 @@ class HttpClient:
         jitter: a number in [0, 1) that backoff is multiplied with.
         credential: asked for further headers before each attempt, and told when they were refused.
         tls: certificates to show and to trust; the system's own when not given.
+        explain: reads what the body of a 4xx says in the peer's own protocol, and makes an error of it without values.
     """
 
     def __init__(
@@ -143,7 +144,9 @@ class HttpClient:
         jitter: Callable[[], float] = random.random,
         credential: Credential | None = None,
         tls: ssl.SSLContext | None = None,
+        explain: Callable[[bytes], SourceUnavailable | None] | None = None,
     ) -> None:
+        self._explain = explain
         self._credential = credential
         self._tls = tls
         self._origins = frozenset(_origin(text) for text in origins)
@@ -202,6 +205,7 @@ class HttpClient:
         async def once() -> Answer:
             async with self._exchange(method, url, sent, body) as response:
                 if response.status not in expect:
+                    await self._explained(url, response)
                     self._check(url, response, is_json=False)
                     raise self._unavailable(url, f"answered status {response.status}")
                 known = {name.lower(): value for name, value in response.headers.items()}
@@ -247,6 +251,7 @@ class HttpClient:
 
     async def _fetched(self, url: URL, decode: Callable[[bytes], T]) -> T:
         async with self._exchange("GET", url, {}, None) as response:
+            await self._explained(url, response)
             self._check(url, response)
             body = await self._body(url, response)
         return decode(body)
@@ -279,6 +284,14 @@ class HttpClient:
                 raise _Passing(self._unavailable(url, "closed the connection within an answer")) from None
             except aiohttp.ClientError as error:
                 raise _Passing(self._unavailable(url, f"cannot be reached ({type(error).__name__})")) from None
+
+    async def _explained(self, url: URL, response: aiohttp.ClientResponse) -> None:
+        """Raise what the peer says about a request it refuses, where it says something that can be read."""
+        if self._explain is None or response.status not in range(400, 500) or response.status in (401, 403, 429):
+            return
+        error = self._explain(await self._body(url, response))
+        if error is not None:
+            raise error
 
     def _check(self, url: URL, response: aiohttp.ClientResponse, *, is_json: bool = True) -> None:
         status = response.status

@@ -236,6 +236,9 @@ def test_covered_paths(tmp_path: Path) -> None:
     """
     made = mapping(tmp_path, rules)
     assert made.covered("k") == {"id", "rows[*]", "rows[*].w", "rows[*].v", "a", "b", "c"}
+    (fields,) = made.fields("k").values()
+    assert "x" in fields
+    assert made.fields("other") == {}
     assert made.covered("other") == frozenset()
     assert made.kinds == {"k"}
 

@@ -47,6 +47,8 @@ class Things(SimulatedApi):
         router.add_get("/slow", self._slow)
         router.add_get("/shape", self._shape)
         router.add_get("/private", self._private)
+        router.add_route("*", "/echo", self._echo)
+        router.add_get("/token", self._token)
 
     def refusal(self, request: web.Request) -> None:
         return None
@@ -66,6 +68,14 @@ class Things(SimulatedApi):
     async def _slow(self, request: web.Request) -> web.Response:
         await asyncio.sleep(5)
         return web.json_response({})
+
+    async def _echo(self, request: web.Request) -> web.Response:
+        told = {"method": request.method, "kind": request.content_type, "body": (await request.read()).decode()}
+        return web.json_response(told, status=202, headers={"Content-Location": "/later"})
+
+    async def _token(self, request: web.Request) -> web.Response:
+        good = request.headers.get("Authorization") == "Bearer second"
+        return web.json_response({"n": 1} if good else {"why": "Jane Roe"}, status=200 if good else 401)
 
     async def _shape(self, request: web.Request) -> web.Response:
         return web.json_response({"n": "SECRET-NAME"})
@@ -256,3 +266,99 @@ def test_a_server_that_counts_never_has_to_refuse() -> None:
     server, took = asyncio.run(run())
     assert server.answered == {200: 60}
     assert took >= 1.0
+
+
+class Renewed:
+    """A credential whose first token is refused."""
+
+    def __init__(self) -> None:
+        self.tokens = ["first", "second"]
+
+    async def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[0]}"}
+
+    def refused(self) -> bool:
+        return self.tokens.pop(0) == "first"
+
+
+async def started() -> Things:
+    things = Things(PLENTY)
+    await things.start()
+    return things
+
+
+def test_other_requests_carry_their_body_and_bring_status_and_headers() -> None:
+    """A form, JSON and a DELETE reach the peer as such; an expected status is an answer, another one an error."""
+
+    async def run() -> None:
+        things = await started()
+        url = URL(things.base_url) / "echo"
+        async with HttpClient([things.base_url], budget=PLENTY) as client:
+            form = await client.request("POST", url, expect=(202,), form={"a": "1"})
+            assert (form.status, form.headers["content-location"]) == (202, "/later")
+            assert json.loads(form.body) == {
+                "method": "POST", "kind": "application/x-www-form-urlencoded", "body": "a=1",
+            }  # fmt: skip
+            sent = await client.request("POST", url, expect=(202,), json=b"{}")
+            assert json.loads(sent.body)["kind"] == "application/json"
+            assert json.loads((await client.request("DELETE", url, expect=(202,))).body)["method"] == "DELETE"
+            with pytest.raises(SourceUnavailable, match="status 202"):
+                await client.request("GET", url, expect=(200,))
+        await things.stop()
+
+    asyncio.run(run())
+
+
+def test_a_stream_gives_pieces_and_fails_as_a_request_does() -> None:
+    """An answer larger than the limit of one request can be streamed; an error status is told before any piece."""
+
+    async def run() -> None:
+        things = await started()
+        async with HttpClient([things.base_url], budget=PLENTY, limits=HttpLimits(max_bytes=1000)) as client:
+            async with client.stream(URL(things.base_url) / "large", headers={}) as pieces:
+                assert sum([len(piece) async for piece in pieces]) > 100_000
+            with pytest.raises(SourceUnavailable, match="status 404"):
+                async with client.stream(URL(things.base_url) / "nowhere", headers={}):
+                    pass
+        await things.stop()
+
+    asyncio.run(run())
+
+
+def test_a_refused_credential_is_replaced_once() -> None:
+    """After a 401 the next attempt shows what the credential then gives out; when nothing is left, it is an error."""
+
+    async def run() -> None:
+        things = await started()
+        url = URL(things.base_url) / "token"
+        quick = HttpLimits(backoff=0.01)
+        async with HttpClient([things.base_url], budget=PLENTY, credential=Renewed(), limits=quick) as client:
+            assert await client.get(url, decode) == {"n": 1}
+        async with HttpClient([things.base_url], budget=PLENTY, limits=quick) as client:
+            with pytest.raises(SourceUnavailable, match="refused the credential") as refused:
+                await client.get(url, decode)
+            assert "Roe" not in str(refused.value)
+        await things.stop()
+
+    asyncio.run(run())
+
+
+def test_a_peers_own_words_can_be_explained() -> None:
+    """What a 4xx says in the peer's protocol becomes the error; what cannot be read leaves the status."""
+
+    async def run() -> None:
+        things = await started()
+        url = URL(things.base_url) / "nowhere"
+
+        def explain(body: bytes) -> SourceUnavailable | None:
+            return SourceUnavailable("No such thing", where="thing") if b"Not" in body else None
+
+        async with HttpClient([things.base_url], budget=PLENTY, explain=explain) as client:
+            with pytest.raises(SourceUnavailable, match="No such thing"):
+                await client.get(url, decode)
+        async with HttpClient([things.base_url], budget=PLENTY, explain=lambda _: None) as client:
+            with pytest.raises(SourceUnavailable, match="status 404"):
+                await client.get(url, decode)
+        await things.stop()
+
+    asyncio.run(run())

@@ -134,3 +134,18 @@ def test_a_change_dated_in_the_future_hides_nothing() -> None:
         assert len(server.intake.items) == before + 1
 
     with_server(body)
+
+
+def test_an_operation_outcome_becomes_an_error_with_its_place() -> None:
+    """A refused search names issue type and element, with a cure and without the server's own text."""
+
+    async def body(server: Server) -> None:
+        server.simulator.fail("refused-search")
+        with pytest.raises(SourceUnavailable) as refused:
+            await server.search("Patient").poll(server.intake)
+        assert refused.value.what == "The server reports an issue of type not-supported"
+        assert refused.value.where == "Patient.name"
+        assert refused.value.fix
+        assert "anything" not in str(refused.value)
+
+    with_server(body)
