@@ -130,14 +130,17 @@ def origin_of(name: str, tables: dict[str, str]) -> Origin:
 
 
 def is_table(head: bytes) -> bool:
-    """Whether a file begins with the header of one of the tables or reports; a workbook must be named."""
+    """Whether a file begins with the header of a published table or report; other files and workbooks must be named.
+
+    Other systems export patients and clinics under the same plain column names.
+    """
     try:
         dialect = sniff(head)
         first = next(iter(lines([head], dialect)), None)
         known = None if not isinstance(first, Line) else recognized(cells(decoded(first.body), dialect.delimiter))
     except RejectMessage:
         return False
-    return known is not None and known[0] != "other"
+    return known is not None and bool(TABLES.get(known[0], OTHER).confirmed)
 
 
 def _sheet(head: bytes, chunks: Iterator[bytes]) -> Iterator[Line | Broken]:

@@ -24,7 +24,7 @@ class Table(Struct, frozen=True, kw_only=True):
     patient: str = "patient_id"
     alternatives: Mapping[str, Sequence[str]] = {}
     confirmed: tuple[str, ...] = ()
-    """Further columns that are documented: what of them is missing is told."""
+    """Further columns that are published: what of them is missing is told. None: the table's columns are not known."""
     revflow: bool = False
     personal: bool = False
     """Its key is a patient's id, which must not become a control id."""
@@ -143,7 +143,9 @@ TABLES: dict[str, Table] = {
         alternatives={"policy_number": ("member_id", "policy_id"), "ins_name": ("insurance_name", "payer_name")},
     ),
     "documented_units": Table(
-        needs=("visit_id", "patient_name", "patient_dob", "date_of_service", "cpt_code", "units"), patient=""
+        needs=("visit_id", "patient_name", "patient_dob", "date_of_service", "cpt_code", "units"),
+        patient="",
+        confirmed=_columns("clinic_name case_name date_of_finalization documenting_therapist modifier"),
     ),
     "patient_payments": Table(
         needs=("date_of_transaction", "amount_paid", "patient_name", "charge_type"),

@@ -20,9 +20,9 @@ AUTH = "record_id,authorization_id,auth_number,patient_id,modified_date,export_f
 
 @pytest.mark.parametrize("name", [name for name in TABLES if name not in {"documented_units", "patient_payments"}])
 def test_every_table_is_recognized_by_its_header(name):
-    """The vendor's own header leads to the table, also with columns in another order and case."""
+    """Columns lead to the table in any order and case; only published ones claim a file that nobody named."""
     head = table(name, [])
-    assert is_table(head)
+    assert is_table(head) == bool(TABLES[name].confirmed)
     columns = head.decode().strip().split(",")
     row = ",".join(str(number) for number in range(1, len(columns) + 1))
     shuffled = ",".join(reversed(columns)).upper()
