@@ -121,7 +121,8 @@ class Puller:
         looked_until = max(end, time.monotonic() + LOOKING_SECONDS)
         while True:
             step = await self._look(positions, most)
-            if step.rows or (not step.moved and time.monotonic() >= end) or time.monotonic() >= looked_until:
+            late = time.monotonic() >= (looked_until if step.moved else end)
+            if step.rows or late or self._house.news.over:
                 return step
             positions = step.positions
             if not step.moved:

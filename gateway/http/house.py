@@ -23,6 +23,8 @@ class News:
 
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
+        self.over = False
+        """Whether the gateway is about to stop: nobody is to wait any more."""
 
     def told(self, tenant: str) -> None:
         """Wake everybody who waits for this tenant."""
@@ -30,8 +32,16 @@ class News:
         if waiting is not None:
             waiting.set()
 
+    def end(self) -> None:
+        """Wake everybody for good, so that no reader holds up the end or loses its answer to it."""
+        self.over = True
+        for tenant in list(self._events):
+            self.told(tenant)
+
     async def wait(self, tenant: str, seconds: float) -> None:
         """Return when there is news, or after ``seconds``, or when it is time to look what other processes did."""
+        if self.over:
+            return
         event = self._events.setdefault(tenant, asyncio.Event())
         with suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, LOOK_SECONDS)):

@@ -61,9 +61,17 @@ async def serve_http(house: House, opened: Callable[[], None]) -> None:
         if not waiting:
             opened()
 
-    async with asyncio.TaskGroup() as group:
-        for app, host, port, context in ports:
-            group.create_task(_run(app, _bound(host, port), context, settings, one_open))
+    bound = [(app, _bound(host, port), context) for app, host, port, context in ports]
+    serving = [asyncio.ensure_future(_run(app, port, context, settings, one_open)) for app, port, context in bound]
+    try:
+        ended, _ = await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
+        for one in ended:
+            one.result()
+    finally:
+        house.news.end()  # before the ports close: a reader that waits still gets its answer
+        for one in serving:
+            one.cancel()
+        await asyncio.wait(serving)
 
 
 async def _run(

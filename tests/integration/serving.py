@@ -106,7 +106,7 @@ def serving(parts: Parts, *, views: Mapping[str, View] | None = None, **settings
             loop.run_until_complete(task[0])
         except asyncio.CancelledError:
             pass
-        except ExceptionGroup as error:
+        except Exception as error:  # noqa: BLE001 - the thread ends, and the test must hear why
             ended.append(error)
             opened.set()
         finally:

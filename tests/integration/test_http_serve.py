@@ -1,0 +1,66 @@
+"""``gateway serve`` with ``[http]``: the port is open when it says ready, and closes in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+from benchmarks import house
+from gateway import bootstrap
+from gateway.settings import Http
+from tests.integration.parts import Place
+from tests.integration.serving import Answer, free_port, serving
+from tests.integration.test_http_feed import add_client
+
+
+def test_http_is_open_when_ready_is_said(tmp_path: Path) -> None:
+    """Health answers at once, on both ports; afterwards nothing listens any more."""
+    ports = [free_port(), free_port()]
+
+    def ask(port: int) -> dict[str, object]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as response:
+            return dict(json.loads(response.read()))
+
+    async def serve() -> list[dict[str, object]]:
+        with house.opened(tmp_path) as gateway:
+            gateway.settings = gateway.settings.model_copy(update={"http": Http(port=ports[0], admin_port=ports[1])})
+            ready = asyncio.Event()
+            serving = asyncio.create_task(bootstrap.serve(gateway, frozenset({"api", "worker"}), ready.set))
+            await asyncio.wait_for(ready.wait(), 20)
+            answers = [await asyncio.to_thread(ask, port) for port in ports]
+            serving.cancel()
+            await asyncio.wait({serving}, timeout=20)
+            assert serving.cancelled()
+            for port in ports:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
+                    continue
+                writer.close()
+                raise AssertionError("a port is still open")
+        return answers
+
+    public, admin = asyncio.run(serve())
+    assert public == {"status": "ok"}
+    assert admin["unsettled_messages"] == 0
+
+
+def test_a_waiting_reader_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """A reader in a long poll gets its empty page when the gateway stops, and the gateway does not wait for it."""
+    parts = Place(tmp_path, "embedded").open()
+    answers: list[Answer] = []
+    with serving(parts) as running:
+        running.key = add_client(parts)[1]
+        assert running.ask("/v1/changes").status == 200
+        reader = threading.Thread(target=lambda: answers.append(running.ask("/v1/changes?wait=50")))
+        reader.start()
+        time.sleep(0.5)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 2.5
+    reader.join(10)
+    assert answers[0].json["changes"] == []
+    parts.close()
