@@ -172,3 +172,53 @@ def test_collected_lists_add_up() -> None:
         assert fold(repeated, currents=currents)[0].changes == ()
     twice, _ = fold(charges((None, "7"), (None, "7")), currents=currents)
     assert len(twice.changes[0].current.fields["charges"]) == 4  # type: ignore[index]  # a new version has fields
+
+
+NAMES = st.sampled_from(["p1", "p2", "p3"])
+STEPS = st.lists(
+    st.tuples(NAMES, NAMES, st.sampled_from(["upsert", "merge", "unmerge"]), st.sampled_from(["1", "2", "3"])),
+    max_size=12,
+)
+
+
+@settings(deadline=None)
+@given(STEPS, st.lists(st.booleans(), min_size=12, max_size=12), st.lists(st.booleans(), min_size=12, max_size=12))
+def test_batches_and_crashes_end_as_one_by_one(
+    steps: list[tuple[str, str, str, str]], cuts: list[bool], crashes: list[bool]
+) -> None:
+    """Merges, separations and news, in any batches, some done again after a crash, end as if done one by one."""
+
+    def message(number: int) -> LinkedPatch:
+        name, other, operation, version = steps[number]
+        plain: dict[str, Any] = {"native_id": name, "patient": name, "source_version": version, "operation": operation}
+        if operation == "upsert" or name == other:
+            return linked(**plain | {"operation": "upsert", "fields": {"language": f"l{number}"}})
+        fields = {"merged_into": Ref("Patient", other)} if operation == "merge" else {}
+        return linked(**plain | {"into": other, "fields": fields})
+
+    one_by_one: dict[bytes, Current] = {}
+    for number in range(len(steps)):
+        one_by_one |= fold(message(number), currents=one_by_one)[1]
+    stored: dict[bytes, Current] = {}
+    batch: dict[bytes, Current] = {}
+    begun = 0
+    for number in range(len(steps)):
+        batch |= fold(message(number), currents=stored | batch)[1]
+        if cuts[number] or number == len(steps) - 1:
+            if crashes[number]:  # nothing of the batch was committed: it is done again from what is stored
+                batch = {}
+                for again in range(begun, number + 1):
+                    batch |= fold(message(again), currents=stored | batch)[1]
+            stored |= batch
+            batch, begun = {}, number + 1
+    assert {key: plain_state(one) for key, one in stored.items()} == {
+        key: plain_state(one) for key, one in one_by_one.items()
+    }
+    for one in stored.values():
+        assert one.fields is not None
+        assert ("merged_into" in one.fields) == (one.fields.get("active") is False)
+
+
+def plain_state(current: Current) -> tuple[int, str, dict[str, Any] | None]:
+    """What must be the same however a record came about."""
+    return current.version, current.source_version, current.fields
