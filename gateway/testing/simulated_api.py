@@ -109,10 +109,15 @@ class SimulatedApi(ABC):
         now, seconds = time.monotonic(), self._budget.seconds
         while self._recent and self._recent[0] + seconds <= now:
             self._recent.popleft()
-        if len(self._recent) < self._budget.requests and not self.takes("429"):
-            self._recent.append(now)
-            return None
-        opens_in = self._recent[0] + seconds - now if self._recent else 0.0
+        if len(self._recent) >= self._budget.requests:
+            return self.too_many(self._recent[0] + seconds - now)
+        if self.takes("429"):
+            return self.too_many(0.0)
+        self._recent.append(now)
+        return None
+
+    def too_many(self, opens_in: float) -> web.Response:
+        """The answer to one request too many; a vendor's own form takes its place."""
         headers = {"X-RateLimit-Reset": str(math.ceil(time.time() + opens_in))}
         return web.json_response({"message": "Too many requests"}, status=429, headers=headers)
 

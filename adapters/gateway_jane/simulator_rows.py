@@ -1,0 +1,45 @@
+"""Rows of the simulated clinic as the API gives them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.testing.synthetic_clinic import SyntheticPerson, SyntheticVisit
+
+Row = dict[str, Any]
+SCOPES = {"appointments": "appointments:read", "patients": "patients:read", "locations": "locations:read"}
+SCOPES |= {"staff_members": "staff_members:read", "treatments": "treatments:read", "company": "companies:read"}
+_STATES = {"booked": "booked", "arrived": "arrived", "cancelled": "cancelled", "no-show": "no_show"}
+
+
+def patient_row(person: SyntheticPerson) -> Row:
+    return {
+        "first_name": person.given, "last_name": person.family, "sex": person.sex, "email": person.email,
+        "date_of_birth": person.birth_date.isoformat(), "patient_number": f"{1000 + person.key}", "status": "active",
+        "do_not_email": person.key % 5 == 0, "send_marketing_emails": person.key % 2 == 0, "country": "US",
+        "phone_numbers": [{"type": "mobile", "number": person.phone, "is_primary": True}], "city": person.city,
+        "street_address": person.street, "province": person.state, "postal": person.postal_code,
+    }  # fmt: skip
+
+
+def appointment_row(visit: SyntheticVisit, treatments: dict[str, str]) -> Row:
+    told = utc(visit.start)
+    return {
+        "start_at": told, "end_at": utc(visit.end), "staff_member_id": id_of("staff_members", visit.therapist),
+        "patient_id": id_of("patients", visit.patient), "location_id": id_of("locations", visit.place),
+        "treatment_id": treatments[visit.kind], "first_visit": False, "state": _STATES[visit.outcome],
+        "booked_at": utc(visit.booked_at), "checked_in_at": None, "archived_at": None,
+        "cancelled_at": told if visit.outcome == "cancelled" else None,
+        "cancelled_reason": "Sick" if visit.outcome == "cancelled" else None,
+        "no_show_at": told if visit.outcome == "no-show" else None,
+        "arrived_at": told if visit.outcome == "arrived" else None,
+    }  # fmt: skip
+
+
+def id_of(table: str, key: int) -> str:
+    return f"0199173f-240f-7f6a-{list(SCOPES).index(table):04x}-{key:012x}"
+
+
+def utc(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

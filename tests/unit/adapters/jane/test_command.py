@@ -1,0 +1,65 @@
+"""The consent: code with PKCE over loopback, and webhooks registered with their one-time secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import aiohttp
+import pytest
+
+from gateway.errors import SourceUnavailable
+from gateway_jane.command import consent
+from gateway_jane.transport_hooks import TOPICS
+from tests.unit.adapters.jane.clinic import Clinic, with_clinic
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JANE_SECRET", "simulated-secret")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_consent_in_the_browser_is_kept_with_its_webhooks(tmp_path) -> None:
+    """Opening the printed address is all that is needed; asked a second time, registered topics are replaced."""
+
+    async def body(clinic: Clinic) -> None:
+        for _ in range(2):
+            told: asyncio.Queue[str] = asyncio.Queue()
+            going = asyncio.create_task(consent(clinic.config, "https://gw.example/hooks/north", told.put_nowait))
+            address = (await told.get()).splitlines()[1]
+            async with aiohttp.ClientSession() as session, session.get(address) as response:
+                assert response.status == 200
+            kept = await asyncio.wait_for(going, 10)
+        assert {hook.topic for hook in kept.webhooks} == set(TOPICS)
+        assert {hook.secret for hook in kept.webhooks} == {
+            one["secret"] for one in clinic.simulator.subscriptions.values()
+        }
+        assert clinic.file.read() == kept
+        assert len(await clinic.poll("locations")) == 2
+
+    with_clinic(tmp_path, body, redirect_port=free_port())
+
+
+def test_another_state_and_a_refusal_end_nothing_and_everything(tmp_path) -> None:
+    """A return with a foreign state is turned away; one without a code says that the clinic did not agree."""
+
+    async def body(clinic: Clinic) -> None:
+        told: asyncio.Queue[str] = asyncio.Queue()
+        going = asyncio.create_task(consent(clinic.config, "", told.put_nowait))
+        state = (await told.get()).partition("&state=")[2].partition("&")[0]
+        back = f"http://127.0.0.1:{clinic.config.redirect_port}/connected"
+        async with aiohttp.ClientSession() as session:
+            async with session.get(back, params={"state": "other", "code": "x"}) as response:
+                assert response.status == 400
+            async with session.get(back, params={"state": state, "error": "access_denied"}) as response:
+                assert response.status == 200
+        with pytest.raises(SourceUnavailable, match="did not agree"):
+            await asyncio.wait_for(going, 10)
+
+    with_clinic(tmp_path, body, redirect_port=free_port())
