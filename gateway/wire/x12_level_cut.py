@@ -21,6 +21,9 @@ from gateway.model.exchange import Finding, Item
 from gateway.wire.x12 import Run, Segment, text_of
 from gateway.wire.x12_transaction import Opened
 
+MAX_PERSON = 8 * 1024
+"""Bytes of the levels that each of a patient's messages repeats; a few hundred are usual. Without a bound, one long
+level and many short claims would make a file's messages far larger than the file."""
 MAX_PAYERS = 4096
 """Different payers that one transaction's claims are remembered to name; further ones have no message of their own."""
 MAX_UPPER = 256 * 1024
@@ -78,7 +81,7 @@ class LevelCutter:
         self._first = opened.st
         self._offset = opened.st.offset
         self._size = 0
-        self._damaged = self._sent = False
+        self._damaged = self._sent = self._crowded = False
         self._ordinal = 0
         self._payers: set[bytes] = set()
 
@@ -150,9 +153,11 @@ class LevelCutter:
 
     def _forget(self, *, subscriber: bool) -> None:
         if subscriber:
-            self._subscriber = []
+            self._subscriber, self._crowded = [], False
         else:
             self._subscriber = self._identity(self._subscriber)
+            if sum(map(len, self._subscriber)) > MAX_PERSON:
+                self._subscriber, self._crowded = self._subscriber[:1], True
         self._dependent, self._unit, self._order_key = [], [], None
 
     def _identity(self, pieces: list[bytes]) -> list[bytes]:
@@ -187,7 +192,9 @@ class LevelCutter:
 
     def _put(self, pieces: list[bytes]) -> None:
         self._size += sum(map(len, pieces)) + len(pieces)
-        if self._size <= self._max:
+        if self._shape.unit and not self._unit and self._size > MAX_PERSON:
+            self._crowded = True
+        elif self._size <= self._max:
             self._into += pieces
 
     def _begin_unit(self, piece: bytes, offset: int, segment: Segment) -> Iterator[Item | Finding]:
@@ -213,8 +220,9 @@ class LevelCutter:
         self._unit = []
         if self._shape.payers and self._order_key is None:
             yield from self._payer()
-        if cut_off or self._damaged or self._size > self._max:
-            yield opened.broken(body, self._first.where, cut_off=cut_off, too_long=self._size > self._max)
+        too_long = self._crowded or self._size > self._max
+        if cut_off or self._damaged or too_long:
+            yield opened.broken(body, self._first.where, cut_off=cut_off, too_long=too_long)
             return
         self._sent = True
         yield Item(

@@ -129,6 +129,15 @@ def test_a_patient_too_large_is_a_finding_and_the_next_is_read():
     assert "limit-exceeded" in {one.reason for one in findings}
 
 
+def test_levels_that_every_claim_would_repeat_are_bounded():
+    """A long subscriber level with many claims does not make messages far larger than the file."""
+    crowded = MIXED.replace("SBR*P~NM1*IL*1*DOE", "SBR*P~" + "REF*SY*1~" * 2000 + "NM1*IL*1*DOE", 1)
+    items, findings = parts(crowded.replace("CLM*A*10~", "CLM*A*10~" * 500, 1))
+    assert [item.kind for item in items] == KINDS[1:]
+    assert [one.reason for one in findings].count("limit-exceeded") == 500
+    assert sum(len(one.body) for one in findings) < 500 * 4097
+
+
 def test_interchange_acknowledgements_stand_between_header_and_trailer():
     """A TA1 is a message of its own, beside a group or without one."""
     ta1 = ISA + "TA1*000000007*260714*0930*A*000~" + "IEA*0*000000101~"
