@@ -28,6 +28,7 @@ from gateway.flow.dispatch import Route
 from gateway.flow.gather import Gatherer
 from gateway.flow.handoff import Handoff
 from gateway.flow.normalize import Normalizer
+from gateway.flow.policy import bound_policy
 from gateway.flow.react import Deriver, Reactors
 from gateway.flow.receive import Receiver
 from gateway.flow.route import Filter
@@ -196,6 +197,7 @@ def bind_route(gateway: Gateway, route: RouteSettings) -> Route:
         halt=route.poison == "halt",
         start_now=route.start == "now",
         info=gateway.registry.sinks[route.sink].info,
+        policy=bound_policy(route),
     )
 
 
@@ -225,7 +227,11 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
             if "deliver" in roles:
                 for route in gateway.settings.routes:
                     bound = bind_route(gateway, route)
-                    deliverer = Deliverer(bound, open_sink(gateway, route), gateway.store, gateway.vault, gateway.audit)
+                    answers = gateway.origins[route.tenant, route.answers] if route.answers else None
+                    deliverer = Deliverer(
+                        bound, open_sink(gateway, route), gateway.store, gateway.vault, gateway.audit,
+                        None if answers is None else gateway.receiver(answers),
+                    )  # fmt: skip
                     gateway.deliverers.append(deliverer)
                     group.create_task(_deliver(deliverer))
             if "intake" in roles:
@@ -307,6 +313,7 @@ async def _health(gateway: Gateway, *, counting: bool) -> None:
                     "store": "ok" if gateway.store.healthy else "unavailable",
                     "unsettled_messages": gateway.handoff.unsettled,
                     "waiting_deliveries": {one.route.name: one.waiting for one in gateway.deliverers},
+                    "routes": {one.route.name: one.valve.describe(micros()) for one in gateway.deliverers},
                 }
             )
             try:

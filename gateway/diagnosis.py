@@ -278,6 +278,7 @@ def _cross_checks(document: Mapping[str, Any], text: str) -> Iterator[Problem]:
         _unknown(("routes", routes), "tenant", [_text(tenant, "name") for tenant in tenants], text),
         _unknown(("routes", routes), "view", [*views, *built_in()], text),
         _foreign_sources(routes, owner, text),
+        _other_ends(routes, owner, text),
         _unknown_types(routes, text),
         _view_faults(views, text),
     )
@@ -328,6 +329,17 @@ def _foreign_sources(routes: Sequence[Mapping[str, Any]], owner: Mapping[str, st
                 yield problem_at("There is no source of this name", place, text, fix)
             elif owner[name] != _text(route, "tenant"):
                 yield problem_at("This source belongs to another tenant", place, text, "Nothing crosses tenants.")
+
+
+def _other_ends(routes: Sequence[Mapping[str, Any]], owner: Mapping[str, str], text: str) -> Iterator[Problem]:
+    """The source that takes a route's answers, and the route that another shadows, are of the same tenant."""
+    tenants = {_text(route, "name"): _text(route, "tenant") for route in routes}
+    for number, route in enumerate(routes):
+        for key, known in (("answers", owner), ("shadow_of", tenants)):
+            name = _text(route, key)
+            if name and known.get(name) != _text(route, "tenant"):
+                fix = nearest(name, known) or f"Known are: {', '.join(filter(None, known)) or 'none'}."
+                yield problem_at("There is nothing of this name at this tenant", ("routes", number, key), text, fix)
 
 
 def _unknown_types(routes: Sequence[Mapping[str, Any]], text: str) -> Iterator[Problem]:

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gateway.diagnosis import NAME, REACTOR_NAME, SOURCE_NAME, InvalidSettings, Problem, diagnose
+from gateway.model import TYPES
+from gateway.model.opening_hours import parse_hours
 from gateway.secret import Secret, located, resolve_secret
 
 __all__ = [
@@ -36,6 +38,18 @@ def _zone(name: str) -> str:
     return name
 
 
+def _field_path(path: str) -> str:
+    type_name, _, name = path.partition(".")
+    if name not in getattr(TYPES.get(type_name), "__struct_fields__", ()):
+        raise ValueError("is not a record type and one of its fields, such as Reminder.state")
+    return path
+
+
+def _hours(text: str) -> str:
+    parse_hours(text)
+    return text
+
+
 def _store_url(url: str) -> str:
     if url == EMBEDDED:
         return url
@@ -52,6 +66,8 @@ def _store_url(url: str) -> str:
 
 
 Name = Annotated[str, Field(pattern=NAME)]
+FieldPath = Annotated[str, AfterValidator(_field_path)]
+HoursText = Annotated[str, AfterValidator(_hours)]
 SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
@@ -150,6 +166,39 @@ class Route(Part):
     poison: Literal["halt", "gap"] = Field(
         default="halt",
         description="After a refused delivery: halt that patient's later ones, or leave a gap and go on.",
+    )
+    where: dict[FieldPath, tuple[str, ...]] = Field(
+        default_factory=dict, description="Only records whose field, as Reminder.state, holds one of these values."
+    )
+    latest_only: bool = Field(
+        default=False, description="Whether a version that a newer one has followed is suppressed instead of sent."
+    )
+    expires: tuple[FieldPath, ...] = Field(
+        default=(), description="Fields, as Reminder.start, after whose time a change is not sent any more."
+    )
+    expires_after: float | None = Field(
+        default=None, gt=0, description="Seconds from a change on after which it is not sent any more."
+    )
+    stale_after: float | None = Field(
+        default=None, gt=0, description="Seconds of silence of a source after which its changes are held back."
+    )
+    hours: tuple[HoursText, ...] = Field(
+        default=(), description="When it sends, as mon-fri 08:00-18:00; always if empty."
+    )
+    zone: Zone = Field(default="UTC", description="The IANA time zone of its hours.")
+    per_second: float | None = Field(default=None, gt=0, description="The most deliveries per second on average.")
+    at_once: int | None = Field(default=None, gt=0, description="The most deliveries handed to the sink at one time.")
+    retries_per_hour: int = Field(
+        default=20_000, gt=0, description="The retry budget: how many further attempts it may make in an hour."
+    )
+    break_after: int = Field(
+        default=10, gt=0, description="After failures of so many patients in a row the receiver is left alone a while."
+    )
+    answers: SourceName | None = Field(
+        default=None, description="The source as whose messages the receiver's answers are stored."
+    )
+    shadow_of: Name | None = Field(
+        default=None, description="The route whose work this one repeats at a test sink, for `gateway routes compare`."
     )
     config: dict[str, Any] = Field(default_factory=dict, description="The sink's own settings.")
 

@@ -8,7 +8,18 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from gateway.cli import clients, importing, looking, mappings, operating, quarantine, remits, simulating, verifying
+from gateway.cli import (
+    clients,
+    importing,
+    looking,
+    mappings,
+    operating,
+    quarantine,
+    remits,
+    routes,
+    simulating,
+    verifying,
+)
 from gateway.errors import GatewayError, PluginFailed
 from gateway.registry import Registry
 
@@ -38,6 +49,7 @@ looking.register(app)
 simulating.register(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(remits.app, name="remits")
+app.add_typer(routes.app, name="routes")
 app.add_typer(verifying.app, name="verify")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(clients.app, name="clients")

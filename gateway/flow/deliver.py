@@ -11,31 +11,35 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
 
 from gateway.audit import AuditLog
-from gateway.errors import RetryLater
+from gateway.errors import RejectMessage, RetryLater
 from gateway.flow.call import Caller
 from gateway.flow.clock import micros
 from gateway.flow.dispatch import Opener, Route, Sending
-from gateway.flow.parking import BEHIND, DOUBT, MERGE, Parking
-from gateway.flow.retry import pause
-from gateway.flow.route import order_key, read_on
-from gateway.flow.words import stored_word
+from gateway.flow.finish import Finisher
+from gateway.flow.last_look import LastLook
+from gateway.flow.parking import DOUBT, MERGE, Parking
+from gateway.flow.replay import replay_of
+from gateway.flow.route import Reading, order_key, read_on
+from gateway.flow.valve import Valve
 from gateway.hookspecs import OpenSink
-from gateway.model.exchange import HELD, Ambiguous, Delivered, Dispatch, Outcome, Rejected, Retry
-from gateway.store import deliveries
+from gateway.model.exchange import Delivered, Dispatch, Finding, Intake, Outcome
+from gateway.store import deliveries, route_states
 from gateway.store.opening import Store
 from gateway.vault import Vault
 
 IDLE_SECONDS = 1.0
+SHUT_SECONDS = 0.1
+"""How often a route that may not send looks whether it may."""
 PAUSE_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -44,15 +48,21 @@ log = structlog.get_logger(__name__)
 class Deliverer:
     """Runs one route."""
 
-    def __init__(self, route: Route, sink: OpenSink, store: Store, vault: Vault, audit: AuditLog) -> None:
+    def __init__(
+        self, route: Route, sink: OpenSink, store: Store, vault: Vault, audit: AuditLog, answers: Intake | None = None
+    ) -> None:
         self.route = route
         self._sink = sink
         self._store = store
         self._caller = Caller(route, sink)
         self._opener = Opener(route, store, vault, audit)
         self._audit = audit
+        self._answers = answers
         self._cursors: dict[int, int] = {}
         self._parking = Parking(route.tenant, route.name)
+        self._finisher = Finisher(route, self._opener, self._parking, audit)
+        self._last_look = LastLook(route.tenant, route.policy, store)
+        self.valve = Valve(route.policy, route.info.batch)
         self._loaded = 0.0
         self.changed = asyncio.Event()
 
@@ -96,31 +106,35 @@ class Deliverer:
         self._cursors = await self._store.read(lambda c: deliveries.cursors(c, tenant, name))
         await self._reload()
         for claim in await self._store.read(lambda c: deliveries.open_claims(c, tenant, name)):
-            items = [tuple(item) for item in json.loads(claim.items)]
-            await self._send(claim.claim_id, items, {(lane, position) for lane, position, _ in items})
+            items = [(lane, position, attempts) for lane, position, attempts in json.loads(claim.items)]
+            places = {(lane, position) for lane, position, _ in items}
+            await self._send(claim.claim_id, items, places, await self._replays(places))
 
     async def _reload(self) -> None:
         """Mirror the waiting room as the store has it: a person may have released something."""
         tenant, name = self.route.tenant, self.route.name
         waiting = await self._store.read(lambda c: deliveries.waiting_of(c, tenant, name))
         halted = await self._store.read(lambda c: deliveries.quarantined(c, tenant, name)) if self.route.halt else []
+        self.valve.state = await self._store.read(lambda c: route_states.state_of(c, tenant, name))
         self._parking.load(waiting, {order_key(row) for row in halted})
         self._loaded = time.monotonic()
 
     async def step(self) -> int | None:
         """Claim and send one dispatch; how many changes it held, or None when there is nothing to do now."""
         now = micros()
-        due = self._parking.due(now, self.route.info.batch)
-        reading = await self._store.read(
-            lambda c: read_on(
-                c,
-                self.route.tenant,
-                self.route.filter,
-                self._cursors,
-                self._parking.keys,
-                self.route.info.batch - len(due),
+        most = self.valve.most(now)
+        if most <= 0:
+            return None
+        due = self._parking.due(now, most) if self.valve.retries else []
+        if self.valve.state == "draining":
+            reading = Reading()
+            if not self._parking.count:
+                await self._drained(now)
+        else:
+            parked, left_over = self._parking.keys, most - len(due)
+            reading = await self._store.read(
+                lambda c: read_on(c, self.route.tenant, self.route.filter, self._cursors, parked, left_over)
             )
-        )
         if not due and not reading.moved:
             return None
         items = [(one.lane, one.position, one.attempts) for one in due if not one.reason.startswith(MERGE)]
@@ -144,13 +158,31 @@ class Deliverer:
         self._parking.took(due)
         self._parking.put(set_aside)
         if items:
+            self.valve.took(len(items), sum(one.attempts > 0 for one in due))
             doubtful = {(one.lane, one.position) for one in due if one.reason.startswith(DOUBT)}
-            await self._send(claim_id, items, doubtful)
+            replays = await self._replays({(one.lane, one.position) for one in due})
+            await self._send(claim_id, items, doubtful, replays)
         return len(items)
+
+    async def _drained(self, now: int) -> None:
+        """Nothing waits any more: the route stays still until a person lets it run."""
+        tenant, name = self.route.tenant, self.route.name
+        await self._store.write(lambda c: route_states.set_state(c, tenant, name, "paused", now))
+        self.valve.state = "paused"
+
+    async def _replays(self, places: AbstractSet[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        """Which of these changes wait for a replay, and for which one."""
+        if not places:
+            return {}
+        tenant, name, wanted = self.route.tenant, self.route.name, sorted(places)
+        rows = await self._store.read(lambda c: route_states.last_rows(c, tenant, name, wanted))
+        return {place: name for place, row in rows.items() if (name := replay_of(row))}
 
     async def _rest(self) -> None:
         """Wait for news, or for the time at which something is due."""
-        wait = self._parking.next_due_seconds(micros(), IDLE_SECONDS)
+        now = micros()
+        idle = self.valve.most(now) <= 0 or not self.valve.retries
+        wait = SHUT_SECONDS if idle else self._parking.next_due_seconds(now, IDLE_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):  # unlike wait_for, it loses no cancellation that comes with the news
                 await self.changed.wait()
@@ -158,11 +190,12 @@ class Deliverer:
     # --- sending ------------------------------------------------------------------------------------------------
 
     async def _send(
-        self, claim_id: int, items: Sequence[tuple[int, int, int]], doubtful: AbstractSet[tuple[int, int]]
-    ) -> None:
+        self, claim_id: int, items: Sequence[tuple[int, int, int]], doubtful: AbstractSet[tuple[int, int]],
+        replays: Mapping[tuple[int, int], str],
+    ) -> None:  # fmt: skip
         """Send what was claimed; ``doubtful`` are the places of what may have happened already."""
-        sendings = await asyncio.to_thread(self._opener.open, items)
-        offered = [sending for sending in sendings if sending.delivery is not None]
+        sendings = await asyncio.to_thread(self._opener.open, items, replays)
+        sendings, offered = await self._looked_at(sendings)
         outcomes: Sequence[Outcome] = ()
         if offered:
             dispatch = Dispatch(
@@ -175,7 +208,40 @@ class Deliverer:
                 if one.delivery is not None and (one.change.lane, one.change.position) in doubtful
             }
             outcomes = await self._caller.send(dispatch, doubts)
+            self.valve.heard([(one.order, told) for one, told in zip(dispatch.deliveries, outcomes, strict=True)])
+            await self._keep_answers(outcomes)
         await self._finish(claim_id, sendings, dict(zip(map(id, offered), outcomes, strict=True)))
+
+    async def _looked_at(self, sendings: list[Sending]) -> tuple[list[Sending], list[Sending]]:
+        """All of them as the store has them now, and those to be sent; what follows one that is held waits too."""
+        now = micros()
+        going = [one for one in sendings if one.delivery is not None and one.stop is None]
+        stops = await self._last_look.look([one.change for one in going], now)
+        stopped = {id(one): stop for one, stop in zip(going, stops, strict=True) if stop is not None}
+        looked = [replace(one, stop=stopped[id(one)]) if id(one) in stopped else one for one in sendings]
+        offered: list[Sending] = []
+        held: set[bytes] = set()
+        for one in looked:
+            key = order_key(one.change)
+            if one.stop is not None and one.stop.outcome == "hold":
+                held.add(key)
+            elif one.delivery is not None and one.stop is None and key not in held:
+                offered.append(one)
+        return looked, offered
+
+    async def _keep_answers(self, outcomes: Sequence[Outcome]) -> None:
+        """What peers answered is stored as messages before their receipts are; after a crash they are repeats."""
+        items = [item for one in outcomes if isinstance(one, Delivered) for item in one.answers]
+        if self._answers is None:
+            if items:
+                log.error("answers-not-kept", route=self.route.name, count=len(items))
+            return
+        for item in items:
+            try:
+                await self._answers.accept([item])
+            except RejectMessage as error:
+                what = Finding(reason=error.reason, what=error.what, where=f"route {self.route.name}", fix=error.fix)
+                await self._answers.accept((), findings=[what])
 
     # --- finishing ----------------------------------------------------------------------------------------------
 
@@ -186,15 +252,15 @@ class Deliverer:
         for sending in sendings:
             outcome = outcomes.get(id(sending))
             key = order_key(sending.change)
-            row = self._verdict(sending, outcome, now)
+            row = self._finisher.verdict(sending, outcome, now)
             if row is not None:
                 done.append(row)
                 if row["outcome"] == "quarantined" and self.route.halt:
                     self._parking.halt(key)
             else:
-                again.append(self._again(sending, outcome, now))
+                again.append(self._finisher.again(sending, outcome, now))
         tenant, name = self.route.tenant, self.route.name
-        entry = self._outcome_entry(sendings, done, again)
+        entry = self._finisher.entry(sendings, done, len(again))
 
         def unit(connection: Connection) -> None:
             numbers = deliveries.next_attempts(connection, tenant, name, done)
@@ -206,51 +272,3 @@ class Deliverer:
 
         await self._store.write(unit)
         self._parking.put(again)
-
-    def _again(self, sending: Sending, outcome: Outcome | None, now: int) -> dict[str, Any]:
-        """The waiting row of a change that must be tried again; one held behind another has not been tried."""
-        change = sending.change
-        key = order_key(change)
-        if not isinstance(outcome, Retry | Ambiguous) or outcome == HELD:
-            return self._parking.row(key, change.lane, change.position, sending.attempts, now, BEHIND)
-        attempts = sending.attempts + 1
-        reason = DOUBT + outcome.reason if isinstance(outcome, Ambiguous) else outcome.reason
-        seconds = pause(attempts, getattr(outcome, "after", None), self.route.schedule) or 0.0
-        return self._parking.row(key, change.lane, change.position, attempts, now + int(seconds * 1_000_000), reason)
-
-    def _verdict(self, sending: Sending, outcome: Outcome | None, now: int) -> dict[str, Any] | None:
-        """The delivery row that ends this change on this route, or None when it must be tried again."""
-        if sending.damaged:
-            return self._row(sending, "quarantined", "damaged", "", now)
-        if sending.delivery is None:
-            return self._row(sending, "suppressed", "view-grants-nothing", "", now)
-        if isinstance(outcome, Delivered):
-            return self._row(sending, "delivered", "", outcome.receipt, now)
-        if isinstance(outcome, Rejected):
-            return self._row(sending, "quarantined", outcome.reason, "", now)
-        if isinstance(outcome, Ambiguous) and self.route.info.idempotency == "none":
-            return self._row(sending, "quarantined", DOUBT + outcome.reason, "", now)
-        if outcome is not None and outcome != HELD and sending.attempts + 1 > len(self.route.schedule):
-            return self._row(sending, "quarantined", f"gave-up:{outcome.reason}", "", now)
-        return None
-
-    def _row(self, sending: Sending, outcome: str, reason: str, receipt: str, now: int) -> dict[str, Any]:
-        change, delivery = sending.change, sending.delivery
-        return {
-            "tenant": self.route.tenant, "route": self.route.name, "lane": change.lane, "position": change.position,
-            "attempt": 0, "outcome": outcome, "reason": stored_word(reason, 120), "receipt": stored_word(receipt, 500),
-            "effect": self._opener.effect(change), "patient": change.patient, "recipient": self.route.recipient,
-            "purpose": self.route.purpose, "fields": "" if delivery is None else ",".join(delivery.fields), "at": now,
-        }  # fmt: skip
-
-    def _outcome_entry(
-        self, sendings: Sequence[Sending], done: Sequence[dict[str, Any]], again: Sequence[dict[str, Any]]
-    ) -> Any:
-        counts = {"retry": len(again)}
-        for row in done:
-            counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
-        patients = {UUID(bytes=one.change.patient) for one in sendings if one.change.patient is not None}
-        return self._audit.entry(
-            self.route.tenant, action="deliver", actor=f"route:{self.route.name}", purpose=self.route.purpose,
-            patients=sorted(map(str, patients)), counts=counts, outcome="sent",
-        )  # fmt: skip

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from gateway.access import View
 from gateway.audit import AuditLog
-from gateway.flow.clock import iso
+from gateway.flow.clock import iso, micros
 from gateway.flow.merge import open_body
 from gateway.flow.places import change_place, change_row
+from gateway.flow.policy import Policy, Stop, judge
 from gateway.flow.retry import SCHEDULE
 from gateway.flow.route import Filter, order_key
 from gateway.flow.taking import opened
@@ -19,6 +25,8 @@ from gateway.store import journal
 from gateway.store.opening import Store
 from gateway.store.rows import Found
 from gateway.vault import Sealed, Vault
+
+_NONE: Mapping[tuple[int, int], str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class Route:
     start_now: bool = False
     """Whether a new route begins at the journal's end instead of its beginning."""
     schedule: tuple[float, ...] = SCHEDULE
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,19 @@ class Sending:
     """None when the view grants nothing of it, or it is damaged."""
     damaged: bool = False
     """Whether what is stored is not what was sealed: it waits in quarantine, and nobody else does."""
+    stop: Stop | None = None
+    """Why it does not go out, by the route's policy."""
+    replay: str = ""
+    """The replay it belongs to; empty the first time."""
+
+    @property
+    def would(self) -> tuple[str, str]:
+        """What would become of it, as far as can be told without sending it: outcome and reason."""
+        if self.damaged:
+            return "quarantined", "damaged"
+        if self.stop is not None:
+            return self.stop.outcome, self.stop.reason
+        return ("suppressed", "view-grants-nothing") if self.delivery is None else ("send", "")
 
 
 class Opener:
@@ -60,39 +82,59 @@ class Opener:
         self._vault = vault
         self._audit = audit
 
-    def open(self, items: Sequence[tuple[int, int, int]]) -> list[Sending]:
-        """Open and project the claimed changes, after the access entry that names them was committed."""
+    def open(
+        self, items: Sequence[tuple[int, int, int]], replays: Mapping[tuple[int, int], str] = _NONE, purpose: str = ""
+    ) -> list[Sending]:
+        """Open and project the claimed changes, after the access entry that names them was committed.
+
+        ``replays`` tells by place which of them belong to a replay. ``purpose`` is the route's own if not given.
+        """
         tenant = self.route.tenant
         places = [(lane, position) for lane, position, _ in items]
         changes = self._store.read_sync(lambda connection: journal.at_places(connection, tenant, places))
         entry = self._audit.entry(
-            tenant, action="access", actor=f"route:{self.route.name}", purpose=self.route.purpose,
+            tenant, action="access", actor=f"route:{self.route.name}", purpose=purpose or self.route.purpose,
             changes=[change_row(change.record_id, change.version) for change in changes.values()],
         )  # fmt: skip
         self._store.write_sync(lambda connection: self._audit.append(connection, entry))
-        sendings = []
+        sendings: list[Sending] = []
+        now = micros()
         with self._audit.grant(entry) as grant:
             for lane, position, attempts in items:
                 change = changes[lane, position]
                 place = change_place(tenant, change.record_id, change.version)
                 body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
-                delivery = None if body is None else self._delivery(change, body)
-                sendings.append(Sending(change, attempts, delivery, damaged=body is None))
+                replay = replays.get((lane, position), "")
+                if body is None:
+                    sendings.append(Sending(change, attempts, None, damaged=True, replay=replay))
+                    continue
+                fields = partial(_fields, body)
+                stop = judge(self.route.policy, change, fields, now)
+                delivery = self._delivery(change, body, replay)
+                sendings.append(Sending(change, attempts, delivery, stop=stop, replay=replay))
         return sendings
 
-    def _delivery(self, change: Found, body: bytes) -> Delivery | None:
+    def _delivery(self, change: Found, body: bytes, replay: str) -> Delivery | None:
         projection = self.route.view.project(change.type, open_body(body))
         if not projection.fields:
             return None
         record_id = str(UUID(bytes=change.record_id))
         return Delivery(
-            key=self.effect(change).hex(), change=change.kind, type=change.type, record_id=record_id,
+            key=self.effect(change, replay).hex(), change=change.kind, type=change.type, record_id=record_id,
             order=self._vault.digest(self.route.tenant, order_key(change))[:8].hex(), version=change.version,
             at=iso(change.at), source=change.source, observed_at=iso(change.observed_at),
             fields=projection.fields, body=projection.body,
         )  # fmt: skip
 
-    def effect(self, change: Found) -> bytes:
-        """The business effect of a change on this route: this version of this record, once."""
+    def effect(self, change: Found, replay: str = "") -> bytes:
+        """The business effect of a change on this route: this version of this record, once, and once per replay."""
         text = f"{self.route.name}\0{UUID(bytes=change.record_id)}\0{change.version}"
+        if replay:
+            text += f"\0{replay}"
         return self._vault.digest(self.route.tenant, text.encode())[:16]
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    """The fields of an opened record, for a rule that asks for them."""
+    found: dict[str, Any] = msgspec.json.decode(open_body(body))
+    return found

@@ -220,3 +220,28 @@ def not_waiting(connection: Connection, tenant: str, places: Sequence[tuple[int,
     """Which of these (lane, message id) are no longer in the inbox."""
     found = connection.execute(_waiting, {"tenant": tenant, "places": places}).scalars()
     return frozenset(message_id for _, message_id in places).difference(found)
+
+
+def waits(connection: Connection, tenant: str, source: str, lane: int) -> bool:
+    """Whether a message of this source waits in this lane to be normalized."""
+    query = (
+        select(inbox.c.message_id)
+        .join(messages, and_(messages.c.tenant == inbox.c.tenant, messages.c.message_id == inbox.c.message_id))
+        .where(inbox.c.tenant == tenant, inbox.c.lane == lane, messages.c.source == source)
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
+
+
+def last_heard(connection: Connection, tenant: str, source: str) -> int:
+    """When a source brought a message, or a poll of it was answered, last; 0 when never."""
+    message = (
+        select(messages.c.received_at)
+        .where(messages.c.tenant == tenant, messages.c.source == source)
+        .order_by(messages.c.message_id.desc())
+        .limit(1)
+    )
+    polled = select(func.max(source_cursors.c.at)).where(
+        source_cursors.c.tenant == tenant, source_cursors.c.source == source
+    )
+    return max(connection.execute(query).scalar_one_or_none() or 0 for query in (message, polled))

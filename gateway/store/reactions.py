@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, false, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store import journal
@@ -309,3 +309,29 @@ def sources_behind(connection: Connection, tenant: str, reactor: str, record_id:
         .distinct()
     )
     return set(connection.execute(query).scalars())
+
+
+def unsettled(connection: Connection, tenant: str, reactor: str, group: bytes, now: int, patient: bytes | None) -> bool:
+    """Whether a group is to be derived now, or the reactor has not read all that concerns it or its patient."""
+    mine = and_(reactor_groups.c.tenant == tenant, reactor_groups.c.reactor == reactor)
+    due_at = connection.execute(
+        select(reactor_groups.c.due_at).where(mine, reactor_groups.c.group_id == group)
+    ).scalar_one_or_none()
+    if due_at is not None and due_at <= now:
+        return True
+    members = members_of(connection, tenant, reactor, [group]).get(group, [])
+    unread = (
+        select(changes.c.position)
+        .join(
+            reactor_cursors,
+            and_(reactor_cursors.c.tenant == changes.c.tenant, reactor_cursors.c.lane == changes.c.lane),
+        )
+        .where(
+            changes.c.tenant == tenant,
+            reactor_cursors.c.reactor == reactor,
+            changes.c.position > reactor_cursors.c.position,
+            or_(changes.c.record_id.in_(members), false() if patient is None else changes.c.patient == patient),
+        )
+        .limit(1)
+    )
+    return connection.execute(unread).first() is not None

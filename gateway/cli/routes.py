@@ -1,0 +1,191 @@
+"""routes: how each one stands, letting it pause, run or drain, trying it out, and delivering again."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from gateway.bootstrap import Gateway, bind_route, health_path
+from gateway.cli.looking import record_bytes
+from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, table
+from gateway.errors import InvalidConfiguration
+from gateway.flow.clock import EPOCH, iso, micros, micros_of
+from gateway.flow.dispatch import Opener
+from gateway.flow.replay import rehearse
+from gateway.flow.replay import replay as replay_route
+from gateway.flow.route import Filter
+from gateway.settings import Route
+from gateway.store import route_states
+
+app = typer.Typer(invoke_without_command=True, help="How each route stands, and what to do about it.")
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The route's name.")]
+
+
+@app.callback()
+def routes(context: typer.Context, config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
+    """State, waiting, last error, retry budget, and what can still go wrong twice at each sink."""
+    if context.invoked_subcommand is not None:
+        return
+    with opened(config) as gateway:
+        found = [_standing(gateway, route, _live(gateway)) for route in gateway.settings.routes]
+    if json_:
+        as_json(found)
+        return
+    columns = ("name", "sink", "state", "shut", "unread", "waiting", "next_due", "last_error", "retries_left")
+    table("Routes", columns, [[row[column] for column in columns] for row in found])
+    table(
+        "Risk that is left", ("name", "idempotency", "risk"), [[r["name"], r["idempotency"], r["risk"]] for r in found]
+    )
+
+
+def _live(gateway: Gateway) -> dict[str, Any]:
+    """What the serving process says of its routes; nothing when none runs."""
+    try:
+        told = json.loads(health_path(gateway.settings).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    routes_told: dict[str, Any] = told.get("routes", {})
+    return routes_told
+
+
+def _standing(gateway: Gateway, route: Route, live: dict[str, Any]) -> dict[str, Any]:
+    def read(connection: Connection) -> dict[str, Any]:
+        stored = route_states.standing(connection, route.tenant, route.name)
+        return {"state": route_states.state_of(connection, route.tenant, route.name), **stored}
+
+    stands = gateway.store.read_sync(read)
+    due = stands["next_due"]
+    info = gateway.registry.sinks[route.sink].info
+    told = live.get(route.name, {})
+    return {
+        "name": route.name, "tenant": route.tenant, "sink": route.sink, **stands,
+        "next_due": iso(due) if due is not None and due < micros_of(EPOCH.replace(year=9999)) else "",
+        "shut": told.get("shut", "not serving" if not live else ""), "retries_left": told.get("retries_left"),
+        "rest_seconds": told.get("rest_seconds"), "idempotency": info.idempotency, "risk": info.residual_risk,
+    }  # fmt: skip
+
+
+@app.command()
+def pause(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Send nothing more on a route until it is resumed; what comes meanwhile waits in the journal."""
+    _set(name, config, "paused")
+
+
+@app.command()
+def resume(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Let a paused or drained route go on where it stands."""
+    _set(name, config, "running")
+
+
+@app.command()
+def drain(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Take up nothing new, finish what waits for another attempt, then stay paused."""
+    _set(name, config, "draining")
+
+
+def _set(name: str, config: Any, state: str) -> None:
+    with opened(config) as gateway:
+        route = _route(gateway, name)
+        entry = gateway.audit.entry(
+            route.tenant, action="configure", actor=actor(), purpose="operations", outcome=f"{name}/{state}"
+        )
+
+        def unit(connection: Connection) -> None:
+            route_states.set_state(connection, route.tenant, name, state, micros())
+            gateway.audit.append(connection, entry)
+
+        gateway.store.write_sync(unit)
+    typer.echo(f"{name}: {state}")
+
+
+@app.command("dry-run")
+def dry_run(
+    name: NameArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many changes.")] = 50,
+    json_: JsonOption = False,
+) -> None:
+    """What the route would send next, without sending it. The look is logged."""
+    with opened(config) as gateway:
+        bound = bind_route(gateway, _route(gateway, name))
+        opener = Opener(bound, gateway.store, gateway.vault, gateway.audit)
+        found = rehearse(gateway.store, opener, limit)
+    if json_:
+        as_json(found)
+        return
+    rows = [(one.type, one.record_id, one.version, one.outcome, one.reason, ", ".join(one.fields)) for one in found]
+    table(f"What {name} would do next", ("type", "id", "version", "outcome", "reason", "fields"), rows)
+
+
+@app.command()
+def replay(
+    name: NameArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    since: Annotated[str, typer.Option(help="Changes from this day or time on (UTC when no zone is given).")] = "",
+    types: Annotated[list[str] | None, typer.Option("--type", help="Only this record type.")] = None,
+    sources: Annotated[list[str] | None, typer.Option("--source", help="Only of this source.")] = None,
+    records: Annotated[list[str] | None, typer.Option("--record", help="Only this record id.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Deliver again, on this route only, what was delivered before. Name at least one restriction."""
+    if not (since or types or sources or records):
+        raise InvalidConfiguration("A replay of everything was asked for", fix="Say since when: --since 2026-01-01.")
+    with opened(config) as gateway:
+        route = _route(gateway, name)
+        filter_ = Filter(types=frozenset(types or ()), sources=frozenset(sources or ()))
+        number, count = replay_route(
+            gateway.store, gateway.audit, route.tenant, name, filter_, since=_since(since), actor=actor(),
+            records=[record_bytes(record) for record in records or ()],
+        )  # fmt: skip
+    if json_:
+        as_json({"replay": number, "changes": count})
+    else:
+        typer.echo(f"{name}: {count} changes wait to be delivered again (replay {number})")
+
+
+@app.command()
+def compare(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
+    """What a shadow route did with the changes that the route it shadows settled; exit code 1 when they differ."""
+    with opened(config) as gateway:
+        route = _route(gateway, name)
+        live = route.shadow_of
+        if live is None:
+            raise InvalidConfiguration("This route shadows no other", where=name, fix="Set shadow_of in [[routes]].")
+        rows = gateway.store.read_sync(lambda connection: route_states.compared(connection, route.tenant, live, name))
+    same = [row.live == row.shadow and row.live_fields == row.shadow_fields for row in rows]
+    kinds = Counter(f"{row.live} here, {row.shadow} there" for row in rows if row.live != row.shadow)
+    fields = sum(row.live == row.shadow and row.live_fields != row.shadow_fields for row in rows)
+    if fields:
+        kinds["other fields"] = fields
+    if json_:
+        as_json({"compared": len(rows), "same": sum(same), "differences": dict(kinds)})
+    else:
+        table(f"{live} and {name}: {sum(same)} of {len(rows)} the same", ("difference", "changes"),
+              sorted(kinds.items()))  # fmt: skip
+    if not all(same):
+        raise typer.Exit(1)
+
+
+def _route(gateway: Gateway, name: str) -> Route:
+    try:
+        return gateway.settings.route(name)
+    except KeyError:
+        known = ", ".join(route.name for route in gateway.settings.routes) or "none"
+        raise InvalidConfiguration("There is no such route", where=name[:64], fix=f"Known are: {known}.") from None
+
+
+def _since(text: str) -> int:
+    if not text:
+        return 0
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidConfiguration(
+            "This is not a time", where="--since", fix="Write 2026-01-31 or 2026-01-31T08:00:00-06:00."
+        ) from None
+    return micros_of(at if at.tzinfo is not None else at.replace(tzinfo=UTC))

@@ -1,0 +1,81 @@
+"""Finish: what the answers to a dispatch mean: what ends a change on a route, what is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from gateway.audit import AuditLog
+from gateway.audit.entry import Entry
+from gateway.flow.dispatch import Opener, Route, Sending
+from gateway.flow.parking import BEHIND, DOUBT, Parking
+from gateway.flow.retry import pause
+from gateway.flow.route import order_key
+from gateway.flow.words import stored_word
+from gateway.model.exchange import HELD, Ambiguous, Delivered, Outcome, Rejected, Retry
+
+
+class Finisher:
+    """Of one route."""
+
+    def __init__(self, route: Route, opener: Opener, parking: Parking, audit: AuditLog) -> None:
+        self._route = route
+        self._opener = opener
+        self._parking = parking
+        self._audit = audit
+
+    def again(self, sending: Sending, outcome: Outcome | None, now: int) -> dict[str, Any]:
+        """The waiting row of a change that must be tried again; one held behind another has not been tried."""
+        change, stop = sending.change, sending.stop
+        key = order_key(change)
+        if stop is not None:
+            due = now + int(stop.seconds * 1_000_000)
+            return self._parking.row(key, change.lane, change.position, sending.attempts, due, stop.reason)
+        if not isinstance(outcome, Retry | Ambiguous) or outcome == HELD:
+            return self._parking.row(key, change.lane, change.position, sending.attempts, now, BEHIND)
+        attempts = sending.attempts + 1
+        reason = DOUBT + outcome.reason if isinstance(outcome, Ambiguous) else outcome.reason
+        seconds = pause(attempts, getattr(outcome, "after", None), self._route.schedule) or 0.0
+        return self._parking.row(key, change.lane, change.position, attempts, now + int(seconds * 1_000_000), reason)
+
+    def verdict(self, sending: Sending, outcome: Outcome | None, now: int) -> dict[str, Any] | None:
+        """The delivery row that ends this change on this route, or None when it must be tried again."""
+        if sending.damaged:
+            return self._row(sending, "quarantined", "damaged", "", now)
+        if sending.stop is not None:
+            stop = sending.stop
+            return None if stop.outcome == "hold" else self._row(sending, stop.outcome, stop.reason, "", now)
+        if sending.delivery is None:
+            return self._row(sending, "suppressed", "view-grants-nothing", "", now)
+        if isinstance(outcome, Delivered):
+            return self._row(sending, "delivered", "", outcome.receipt, now)
+        if isinstance(outcome, Rejected):
+            return self._row(sending, "quarantined", outcome.reason, "", now)
+        if isinstance(outcome, Ambiguous) and self._route.info.idempotency == "none":
+            return self._row(sending, "quarantined", DOUBT + outcome.reason, "", now)
+        if outcome is not None and outcome != HELD and sending.attempts + 1 > len(self._route.schedule):
+            return self._row(sending, "quarantined", f"gave-up:{outcome.reason}", "", now)
+        return None
+
+    def _row(self, sending: Sending, outcome: str, reason: str, receipt: str, now: int) -> dict[str, Any]:
+        change, delivery, route = sending.change, sending.delivery, self._route
+        unsent = delivery is None or sending.stop is not None
+        return {
+            "tenant": route.tenant, "route": route.name, "lane": change.lane, "position": change.position,
+            "attempt": 0, "outcome": outcome, "reason": stored_word(reason, 120), "receipt": stored_word(receipt, 500),
+            "effect": self._opener.effect(change, sending.replay), "patient": change.patient,
+            "recipient": route.recipient, "purpose": route.purpose,
+            "fields": "" if unsent or delivery is None else ",".join(delivery.fields), "at": now,
+        }  # fmt: skip
+
+    def entry(self, sendings: Sequence[Sending], done: Sequence[Mapping[str, Any]], again: int) -> Entry:
+        """The audit entry of one dispatch: whose patients, and how many came to what."""
+        counts = {"retry": again}
+        for row in done:
+            counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
+        patients = {UUID(bytes=one.change.patient) for one in sendings if one.change.patient is not None}
+        return self._audit.entry(
+            self._route.tenant, action="deliver", actor=f"route:{self._route.name}", purpose=self._route.purpose,
+            patients=sorted(map(str, patients)), counts=counts, outcome="sent",
+        )  # fmt: skip
