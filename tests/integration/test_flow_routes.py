@@ -133,6 +133,7 @@ def test_a_cancelled_visit_is_not_reminded_of_whatever_the_stage(
 
     asyncio.run(run())
     assert [delivery for delivery in sink.effects if delivery.change != "removed"] == []
+    parts.settle()
     while settle([deriver]):
         parts.settle()
     deliver_all(parts.delivering(sink, policy=Policy(latest_only=True), view=TASKS, filter=Filter(frozenset({"Task"}))))
