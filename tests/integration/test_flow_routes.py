@@ -245,7 +245,7 @@ def test_a_rehearsal_tells_and_moves_nothing(parts: Parts) -> None:
     assert len(sink.effects) == 2
 
 
-def test_answers_are_messages_before_the_receipt(parts: Parts) -> None:
+def test_answers_are_messages_before_the_receipt(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a peer answered is stored under the named source, once, also when the receipt is lost in a crash."""
     answer = message(appointment("a9", "p1", reason="answered"))
     parts.take(message(patient("p1", "A")))
@@ -261,7 +261,7 @@ def test_answers_are_messages_before_the_receipt(parts: Parts) -> None:
     async def crash(*arguments: Any) -> None:
         raise Lost
 
-    route._finish = crash  # type: ignore[method-assign]
+    monkeypatch.setattr(route, "_finish", crash)
 
     async def run() -> None:
         await route.recover()
@@ -270,7 +270,7 @@ def test_answers_are_messages_before_the_receipt(parts: Parts) -> None:
         stored = await parts.store.read(lambda c: messages.latest(c, TENANT))
         assert [row.control_id for row in stored].count(answer.control_id) == 1
         assert rows(parts) == []
-        route._finish = finish  # type: ignore[method-assign]
+        monkeypatch.undo()
         await route.recover()
         await drain(route)
 
