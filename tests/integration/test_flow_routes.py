@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -213,8 +214,8 @@ def test_a_replay_is_a_new_effect_once(parts: Parts) -> None:
     deliver_all(parts.delivering(sink, schedule=(3600.0,) * 5, info=altered(SINK, batch=1)))
     busy = False
     for native_id in ("p1", "p2"):
-        due = parts.record("Patient", native_id)
-        parts.store.write_sync(lambda c, due=due: deliveries.make_due(c, TENANT, "desk", due, 0))
+        key = parts.record("Patient", native_id)
+        parts.store.write_sync(partial(deliveries.make_due, tenant=TENANT, route="desk", order_key=key, at=0))
     deliver_all(parts.delivering(sink))
     keys = [delivery.key for delivery in sink.effects[3:]]
     assert len(keys) == len(set(keys)) == 2
@@ -256,7 +257,6 @@ def test_answers_are_messages_before_the_receipt(parts: Parts, monkeypatch: pyte
     sink = Written(lambda delivery: Delivered("ok", (answer,)))
     route = parts.delivering(sink)
     route._answers = parts.receiver()
-    finish = route._finish
 
     async def crash(*arguments: Any) -> None:
         raise Lost
