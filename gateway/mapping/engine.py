@@ -50,6 +50,7 @@ class Mapping:
         self._path = path
         self._settings = settings or {}
         self._tracing = tracing
+        self._makers: dict[str, tuple[Maker, ...]] = {}
 
     @classmethod
     def load(
@@ -125,7 +126,10 @@ class Mapping:
         Raises:
             InvalidContent: a value that does not convert, an unmapped code, or a record without its native id.
         """
-        return tuple([patch for make in self._makers.get(kind, ()) if (patch := make(record)) is not None])
+        makers = self._makers.get(kind)
+        if makers is None:
+            makers = self._compiled(kind)
+        return tuple([patch for make in makers if (patch := make(record)) is not None])
 
     def covered(self, kind: str) -> frozenset[str]:
         """Every source path that some rule for this kind reads, as written in the files.
@@ -153,15 +157,16 @@ class Mapping:
                 found[rules.record] = found.get(rules.record, frozenset()) | filled | set(rules.added)
         return found
 
-    @cached_property
-    def _makers(self) -> dict[str, tuple[Maker, ...]]:
+    def _compiled(self, kind: str) -> tuple[Maker, ...]:
+        """The functions of one kind of message, made when the first of it comes: few clinics send all kinds."""
+        if kind not in self.kinds:
+            return ()
         zone = ZoneInfo(self.zone) if self.zone else None
-        makers: dict[str, tuple[Maker, ...]] = {}
-        for kind in self.kinds:
-            arguments = (self._path, self._parsed.tables, zone, self._settings, kind)
-            compiler = TracingCompiler(self.steps, *arguments) if self._tracing else Generator(*arguments)
-            makers[kind] = tuple(compiler.record(rules) for rules in self._parsed.records if kind in rules.kinds)
-        return makers
+        arguments = (self._path, self._parsed.tables, zone, self._settings, kind)
+        compiler = TracingCompiler(self.steps, *arguments) if self._tracing else Generator(*arguments)
+        made = tuple(compiler.record(rules) for rules in self._parsed.records if kind in rules.kinds)
+        self._makers[kind] = made
+        return made
 
 
 def inspect(document: files.Document, path: PathCompiler, parser: Parser) -> tuple[files.Parsed, list[Finding]]:
