@@ -11,6 +11,11 @@ from gateway.model.identity import RecordId
 from gateway.model.values import Money, check_money
 
 
+def trace_key(number: str) -> str:
+    """A trace number as both sides can be found by: banks pad with zeros and drop blanks and case."""
+    return "".join(number.split()).upper().lstrip("0") or "0"
+
+
 class BankTransaction(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One line of a bank statement (BAI2 record 16, camt.053 Ntry, OFX STMTTRN)."""
 

@@ -9,12 +9,12 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from gateway.hookspecs import API_VERSION
-from gateway.model.bank import BankTransaction
+from gateway.model.bank import BankTransaction, trace_key
 from gateway.model.claim import Claim
 from gateway.model.exchange import Derivation, Derived, ReactorInfo, Snapshot
 from gateway.model.remittance import ClaimPayment, Remittance
 from gateway_reassociation.config import ReassociationConfig
-from gateway_reassociation.translate import Match, claim_match, deposit_match, trace_key
+from gateway_reassociation.translate import Match, claim_match, deposit_match
 
 
 class Reassociation:

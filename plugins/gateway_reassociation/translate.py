@@ -33,11 +33,6 @@ class Match(Struct, frozen=True, kw_only=True):
     fields: dict[str, Any] = {}
 
 
-def trace_key(number: str) -> str:
-    """A trace number as both sides can be found by: banks pad with zeros and drop blanks and case."""
-    return "".join(number.split()).upper().lstrip("0") or "0"
-
-
 def deposit_match(members: Sequence[Snapshot]) -> Match:
     """Remittances of one trace number against the bank's lines of the same.
 
