@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -23,7 +23,9 @@ from gateway.model.ledger_entry import AccountRole
 from gateway.model.remittance import Adjustment, ClaimPayment, Remittance
 from gateway.model.values import ZERO
 from gateway.model.visit import Visit
-from gateway_accounting.config import AccountingConfig
+
+if TYPE_CHECKING:
+    from gateway_accounting.config import AccountingConfig
 
 PROVIDER_ADJUSTMENTS: dict[str, AccountRole] = {
     **dict.fromkeys(("72", "AP", "AW", "FB", "PI", "RF", "WO", "WU"), "refund-liability"),
