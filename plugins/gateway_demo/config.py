@@ -14,8 +14,8 @@ DROP = "drop"
 OUT = "out/billing"
 TENANT = "clinic"
 HOSPITAL, PRACTICE, PAYER = "hospital", "northside-cliniko", "clearinghouse"
-POLL_SECONDS = 3.0
-"""Six lists every three seconds stay within the vendor's request limit."""
+POLL_SECONDS = 6.0
+"""Sixteen lists every six seconds stay within the vendor's request limit."""
 
 _TEXT = """\
 # Written by `gateway demo`. Everything here is made up and on this machine only.

@@ -66,7 +66,11 @@ def test_a_body_without_a_length_keeps_the_limit(served: Served) -> None:
     head = b"POST /hooks/told HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(head + (b"384\r\n" + b"x" * 900 + b"\r\n") * 4 + b"0\r\n\r\n")
-        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+        try:
+            answer = connection.recv(4096)
+        except ConnectionResetError:  # hung up on before all was sent: that is a refusal too
+            answer = b""
+    assert not answer or answer.startswith(b"HTTP/1.1 413 ")
     assert kept(served).requests == []
 
 
