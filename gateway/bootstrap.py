@@ -21,6 +21,7 @@ from gateway.access.views import compile_views
 from gateway.audit import AuditLog, FileWitness, Sequencer, Signer
 from gateway.diagnosis import Configured, check_plugins
 from gateway.errors import IntegrityViolated, InvalidConfiguration, StoreUnavailable
+from gateway.flow import polling
 from gateway.flow.clock import iso, micros
 from gateway.flow.deliver import Deliverer
 from gateway.flow.derived import Reaction
@@ -43,6 +44,7 @@ from gateway.settings import Settings, resolve_secret
 from gateway.settings import Source as SourceSettings
 from gateway.store import journal, messages
 from gateway.store.opening import Store, open_store
+from gateway.transport.schedule import Scheduler, Seat
 from gateway.vault import Keystore, Vault
 
 HANDOFF_BYTES = 64 * 2**20
@@ -235,11 +237,16 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
                     gateway.deliverers.append(deliverer)
                     group.create_task(_deliver(deliverer))
             if "intake" in roles:
+                scheduler = polling.scheduler_of(gateway.settings.polling)
                 for source in gateway.sources.values():
-                    receiver = gateway.receiver(source)
+                    receiver, seat = gateway.receiver(source), _seat(gateway, scheduler, source)
                     for transport in source.adapter.transports(source.name, source.config):
                         openings.append(asyncio.Event())
-                        group.create_task(transport.run(receiver, openings[-1].set))
+                        polling.start(group, seat, transport, receiver, openings[-1].set)
+                group.create_task(polling.report(scheduler, polling.sources_path(gateway.settings)))
+                leadership = gateway.store.leadership()
+                if leadership is not None:
+                    group.create_task(polling.lead(scheduler, leadership))
             if "api" in roles and gateway.settings.http is not None:
                 openings.append(asyncio.Event())
                 group.create_task(_answer(gateway, gateway.settings.http, openings[-1].set))
@@ -251,6 +258,11 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
             await asyncio.to_thread(reactors.stop)
             await asyncio.to_thread(normalizer.stop)
         lock.close()
+
+
+def _seat(gateway: Gateway, scheduler: Scheduler, source: Source) -> Seat:
+    settings = gateway.settings.source(source.name)
+    return scheduler.seat(source.tenant, source.name, source.adapter.info.name, settings.goals)
 
 
 async def _answer(gateway: Gateway, settings: HttpSettings, opened: Callable[[], None]) -> None:
@@ -317,7 +329,7 @@ async def _health(gateway: Gateway, *, counting: bool) -> None:
                 }
             )
             try:
-                await asyncio.to_thread(_replace, path, text)
+                await asyncio.to_thread(polling.replace, path, text)
             except OSError as error:
                 log.warning("health-not-written", error=type(error).__name__)
                 path.unlink(missing_ok=True)  # no file is unhealthy; an old one would say that all is well
@@ -353,12 +365,6 @@ def _wake(gateway: Gateway, tenant: str) -> None:
             deliverer.changed.set()
     for told in gateway.news:
         told(tenant)
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _prepare(gateway: Gateway) -> None:

@@ -68,6 +68,7 @@ def _store_url(url: str) -> str:
 Name = Annotated[str, Field(pattern=NAME)]
 FieldPath = Annotated[str, AfterValidator(_field_path)]
 HoursText = Annotated[str, AfterValidator(_hours)]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
@@ -127,7 +128,36 @@ class Source(Part):
     overlay: Path | None = Field(
         default=None, description="Folder with mapping rules that replace single rules of mapping and profile."
     )
+    goals: dict[str, Seconds] = Field(
+        default_factory=dict,
+        description="Seconds that what is known of a stream may be old, by stream; '*' stands for the others.",
+    )
     config: dict[str, Any] = Field(default_factory=dict, description="The adapter's own settings.")
+
+
+class Budget(Part):
+    """How many requests are allowed within any so many seconds."""
+
+    requests: int = Field(gt=0, description="Requests allowed.")
+    seconds: float = Field(60.0, gt=0, le=86_400, description="Within any so many seconds.")
+
+
+class VendorBudget(Part):
+    """``[polling.vendors.<adapter>]``."""
+
+    together: Budget | None = Field(
+        default=None, description="All sources of this adapter together, where the vendor counts by our address."
+    )
+    endpoint: Budget | None = Field(default=None, description="Each endpoint of each source.")
+
+
+class Polling(Part):
+    """``[polling]``."""
+
+    at_once: int = Field(default=32, gt=0, le=1000, description="Streams that may be polled at one time.")
+    vendors: dict[Name, VendorBudget] = Field(
+        default_factory=dict, description="Budgets by adapter, beside the one of each credential."
+    )
 
 
 class Reactor(Part):
@@ -286,6 +316,7 @@ class Settings(Part):
         default_factory=dict, description="Named field lists: per record type the paths a route may see."
     )
     limits: Limits = Field(default=Limits(), description="How much is too much.")
+    polling: Polling = Field(default=Polling(), description="How systems outside are asked.")
     http: Http | None = Field(default=None, description="The public HTTP port.")
     log: Log = Field(default=Log(), description="What is logged.")
 

@@ -18,6 +18,7 @@ from gateway.cli import (
     remits,
     routes,
     simulating,
+    sources,
     verifying,
 )
 from gateway.errors import GatewayError, PluginFailed
@@ -47,6 +48,7 @@ operating.register(app)
 importing.register(app)
 looking.register(app)
 simulating.register(app)
+sources.register(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(remits.app, name="remits")
 app.add_typer(routes.app, name="routes")

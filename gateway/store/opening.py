@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from gateway.errors import InvalidConfiguration, StoreUnavailable
 from gateway.store import migrations
 from gateway.store.engines import check_usable, embedded_engine, postgres_engine
+from gateway.store.leading import Leadership
 from gateway.store.schema import blocks
 from gateway.store.writer import Unit, Writer, is_of_the_store
 
@@ -45,6 +46,10 @@ class Store:
         self._readers.shutdown()
         self._writing.dispose()
         self._reading.dispose()
+
+    def leadership(self) -> Leadership | None:
+        """The lock that tells who leads among processes that share this store; None for one process's own file."""
+        return Leadership(self._writing) if self.dialect == "postgresql" else None
 
     @property
     def healthy(self) -> bool:

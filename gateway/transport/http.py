@@ -13,9 +13,8 @@ import random
 import re
 import ssl
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -26,9 +25,10 @@ from yarl import URL
 
 from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable
 from gateway.model.exchange import RateBudget
+from gateway.transport.budget import RateWindow, Sleep
+from gateway.transport.schedule import current_seat
 
 T = TypeVar("T")
-Sleep = Callable[[float], Awaitable[None]]
 
 _CHUNK = 64 * 1024
 _ID = re.compile(r"/\d[^/]*")
@@ -69,52 +69,6 @@ class Credential(Protocol):
 
     def refused(self) -> bool:
         """The peer answered 401; True when another attempt would be made with another credential."""
-
-
-class RateWindow:
-    """Keeps the requests of one credential within its budget, as the peer counts them.
-
-    The peer sees a request some time between its start and its end. So a request holds its place until ``seconds``
-    after its *end*: then no window of the peer, wherever it begins, holds more than the budget.
-    """
-
-    def __init__(
-        self, budget: RateBudget, *, clock: Callable[[], float] = time.monotonic, sleep: Sleep = asyncio.sleep
-    ) -> None:
-        self._budget = budget
-        self._clock = clock
-        self._sleep = sleep
-        self._ended: deque[float] = deque()
-        self._running = 0
-        self._resume_at = float("-inf")
-        self._turn = asyncio.Lock()
-
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Wait for a free place, hold it during the request and for ``seconds`` after it; first come, first served."""
-        async with self._turn:
-            while (wait := self._wait()) > 0:
-                await self._sleep(wait)
-            self._running += 1
-        try:
-            yield
-        finally:
-            self._running -= 1
-            self._ended.append(self._clock())
-
-    def pause(self, seconds: float) -> None:
-        """Start no request before ``seconds`` from now: the peer has said that its own count is full."""
-        self._resume_at = max(self._resume_at, self._clock() + seconds)
-
-    def _wait(self) -> float:
-        now = self._clock()
-        while self._ended and self._ended[0] + self._budget.seconds <= now:
-            self._ended.popleft()
-        wait = self._resume_at - now
-        if self._running + len(self._ended) >= self._budget.requests:
-            first = self._ended[0] if self._ended else now
-            wait = max(wait, first + self._budget.seconds - now)
-        return wait
 
 
 class HttpClient:
@@ -158,6 +112,7 @@ class HttpClient:
         self._sleep = sleep
         self._jitter = jitter
         self._session: aiohttp.ClientSession | None = None
+        self._seat = current_seat()
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -166,6 +121,8 @@ class HttpClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             connector=aiohttp.TCPConnector(ssl=self._tls or True),
         )
+        if self._seat is not None:
+            self._seat.own(self._window)
         return self
 
     async def __aexit__(
@@ -174,6 +131,8 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+            if self._seat is not None:
+                self._seat.disown(self._window)
 
     async def get(self, url: URL, decode: Callable[[bytes], T]) -> T:
         """Fetch ``url`` and decode its JSON; a ``msgspec.DecodeError`` of ``decode`` counts as a cut body.
@@ -272,7 +231,8 @@ class HttpClient:
             raise RuntimeError("HttpClient is used outside its context")
         granted = await self._credential.headers() if self._credential is not None else {}
         options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
-        async with self._places, self._window.slot():
+        shared = nullcontext() if self._seat is None else self._seat.request(_place(url))
+        async with self._places, self._window.slot(), shared:
             try:
                 async with self._session.request(
                     method, url, allow_redirects=False, headers={**headers, **granted}, data=body, **options

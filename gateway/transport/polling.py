@@ -11,7 +11,9 @@ import msgspec
 import structlog
 
 from gateway.errors import GatewayError, RetryLater, Stop
-from gateway.model.exchange import Intake
+from gateway.model.exchange import Intake, Sweep
+from gateway.transport.budget import behind_live_traffic
+from gateway.transport.schedule import Line, Scheduler, Seat, current_seat
 
 _log = structlog.get_logger(__name__)
 
@@ -49,11 +51,13 @@ class Poller:
         streams: Sequence[PolledStream],
         rhythm: Rhythm,
         *,
+        sweeps: Sequence[Sweep] = (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._source = source
         self._streams = streams
+        self._sweeps = sweeps
         self._rhythm = rhythm
         self._sleep = sleep
         self._jitter = jitter
@@ -61,28 +65,62 @@ class Poller:
 
     async def run(self, intake: Intake) -> None:
         """Poll until cancelled; raises the first ``Stop``, which a person must act on."""
+        seat = current_seat() or Scheduler().seat("", self._source, "", {})
         try:
             async with asyncio.TaskGroup() as group:
                 for stream in self._streams:
-                    group.create_task(self._loop(stream, intake))
+                    group.create_task(self._loop(stream, intake, seat))
+                for sweep in self._sweeps if seat.sweeping is not None else ():
+                    group.create_task(self._behind(sweep, intake, seat))
         except* Exception as failed:  # noqa: BLE001 - nothing is swallowed: the group becomes its first error
             raise failed.exceptions[0] from None
 
-    async def _loop(self, stream: PolledStream, intake: Intake) -> None:
+    async def _loop(self, stream: PolledStream, intake: Intake, seat: Seat) -> None:
+        line = seat.line(stream.name, self._rhythm.interval)
+        while True:
+            async with seat.turn():
+                line.began(seat.now())
+                wait = await self._poll(stream, intake, seat, line)
+            line.next_at = seat.now() + wait
+            await self._sleep(wait)
+
+    async def _poll(self, stream: PolledStream, intake: Intake, seat: Seat, line: Line) -> float:
+        """One poll; how long to wait after it."""
+        try:
+            await stream.poll(intake)
+        except GatewayError as error:
+            line.failed(error)
+            if isinstance(error, Stop):
+                raise
+            self._went_down(stream.name, error)
+            return self._backoff(line.failures - 1, error)
+        line.succeeded(seat.now())
+        self._came_back(stream.name)
+        return line.interval * (1.0 - self._rhythm.jitter * self._jitter())
+
+    async def _behind(self, sweep: Sweep, intake: Intake, seat: Seat) -> None:
+        """Sweep a list whenever that is due, behind live traffic; what fails goes on where it was."""
+        sweeping = seat.sweeping
+        if sweeping is None:
+            return
         failures = 0
         while True:
             try:
-                await stream.poll(intake)
+                due = await sweeping.due(sweep)
+                if due <= 0:
+                    async with seat.turn():
+                        pass  # wait to lead; a sweep takes hours and must not keep a poll's place
+                    with behind_live_traffic():
+                        await sweeping.run(sweep, intake)
             except Stop:
                 raise
             except GatewayError as error:
-                self._went_down(stream.name, error)
-                await self._sleep(self._backoff(failures, error))
+                _log.warning("sweep waits", source=self._source, stream=sweep.name, code=error.code, what=error.what)
+                due = self._backoff(failures, error)
                 failures += 1
             else:
-                self._came_back(stream.name)
                 failures = 0
-                await self._sleep(self._rhythm.interval * (1.0 - self._rhythm.jitter * self._jitter()))
+            await self._sleep(max(due, self._rhythm.backoff * self._jitter()))
 
     def _backoff(self, failures: int, error: GatewayError) -> float:
         longest = min(self._rhythm.backoff_cap, self._rhythm.backoff * 2.0 ** min(failures, 30))

@@ -11,8 +11,8 @@ from gateway.errors import InvalidConfiguration
 from gateway.hookspecs import API_VERSION, OpenSink, Sink, hookimpl
 from gateway.model.exchange import RateBudget, SinkInfo
 from gateway.settings import resolve_secret
+from gateway.transport.budget import RateWindow
 from gateway.transport.egress import Egress
-from gateway.transport.http import RateWindow
 from gateway_clearinghouse.config import ClearinghouseConfig, Setup, setup
 from gateway_clearinghouse.sink import Clearinghouse
 from gateway_clearinghouse.sink_memory import Memory

@@ -9,8 +9,8 @@ import aiohttp
 
 from gateway.errors import MalformedEnvelope, RetryLater
 from gateway.model.exchange import Ambiguous, Rejected, Retry
+from gateway.transport.budget import RateWindow
 from gateway.transport.egress import Answer, Egress
-from gateway.transport.http import RateWindow
 from gateway_clearinghouse import translate_core
 from gateway_clearinghouse.sink import Parcel, Sent
 from gateway_clearinghouse.translate_core import Action, Core, read

@@ -14,7 +14,8 @@ from yarl import URL
 from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable
 from gateway.model.exchange import RateBudget
 from gateway.testing.simulated_api import SimulatedApi
-from gateway.transport.http import HttpClient, HttpLimits, RateWindow
+from gateway.transport.budget import RateWindow
+from gateway.transport.http import HttpClient, HttpLimits
 
 PLENTY = RateBudget(requests=1000, seconds=1.0)
 decode = msgspec.json.Decoder(dict[str, int]).decode

@@ -1,0 +1,81 @@
+"""sources: how fresh everything is that is asked for, and how much of the budgets is used."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, read, table
+from gateway.flow.polling import sources_path
+
+STATUS_AGE = 15.0
+"""Seconds after which a status that was not renewed tells nothing any more."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(sources)
+
+
+def sources(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
+    """Freshness of every stream that is asked for, its lag behind its goal, budgets, last success and last error.
+
+    Exit code 1 when nothing is serving, or when a stream is behind its goal.
+    """
+    settings, _ = read(config)
+    try:
+        state = json.loads(sources_path(settings).read_text("utf-8"))
+    except (OSError, ValueError):
+        state = None
+    if state is None or time.time() - state["at"] > STATUS_AGE:
+        state = {"serving": False, "leading": False, "sources": [], "vendors": {}}
+    else:
+        state["serving"] = True
+    behind = [one for source in state["sources"] for one in source["streams"] if one["lag"] > 0]
+    if json_:
+        as_json(state | {"behind": len(behind)})
+    else:
+        _show(state)
+    if not state["serving"] or behind:
+        raise typer.Exit(1)
+
+
+def _show(state: dict[str, Any]) -> None:
+    if not state["serving"]:
+        typer.echo("not serving: no process polls here")
+        return
+    if not state["leading"]:
+        typer.echo("another process leads and polls")
+    budgets = [(name, "all sources", _used(one)) for name, one in state["vendors"].items()]
+    budgets += [(of["source"], one["of"], _used(one)) for of in state["sources"] for one in of["budgets"]]
+    if budgets:
+        table("Budgets", ("source", "of", "requests used"), budgets)
+    rows = [
+        (
+            source["source"], one["stream"], one["state"], _age(one["freshness"]), _age(one["goal"]), _age(one["lag"]),
+            _clock(one["last_success"]), _clock(one["next_poll"]), _error(one),
+        )
+        for source in state["sources"] for one in source["streams"]
+    ]  # fmt: skip
+    titles = ("source", "stream", "state", "fresh", "goal", "lag", "last success", "next poll", "last error")
+    table("Sources", titles, rows)
+
+
+def _used(budget: dict[str, Any]) -> str:
+    return f"{budget['used']} of {budget['requests']} in {budget['seconds']:g} s"
+
+
+def _age(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{seconds:.0f} s"
+
+
+def _clock(at: float | None) -> str:
+    return "" if at is None else datetime.fromtimestamp(at, UTC).strftime("%m-%d %H:%M:%SZ")
+
+
+def _error(line: dict[str, Any]) -> str:
+    return f"{line['last_error']} at {line['where']}" if line["where"] else str(line["last_error"])

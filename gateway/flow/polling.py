@@ -1,0 +1,80 @@
+"""Polling: gives every source its seat at the scheduler, says how fresh all is, and polls only while it leads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from gateway.model.exchange import Intake, RateBudget, Transport
+from gateway.settings import Budget, Polling, Settings
+from gateway.store.leading import Leadership
+from gateway.transport.schedule import Budgets, Scheduler, Seat, seated
+
+STATUS_SECONDS = 2.0
+LEAD_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+def sources_path(settings: Settings) -> Path:
+    """Where ``serve`` says how fresh its sources are."""
+    return settings.data.directory / "sources.json"
+
+
+def scheduler_of(settings: Polling) -> Scheduler:
+    """The scheduler that the settings describe."""
+    budgets = {
+        name: Budgets(together=_budget(one.together), endpoint=_budget(one.endpoint))
+        for name, one in settings.vendors.items()
+    }
+    return Scheduler(at_once=settings.at_once, budgets=budgets)
+
+
+def start(
+    group: asyncio.TaskGroup, seat: Seat, transport: Transport, intake: Intake, opened: Callable[[], None]
+) -> None:
+    """Run a transport so that its pollers and clients find the source's seat."""
+    with seated(seat):
+        group.create_task(transport.run(intake, opened))
+
+
+async def report(scheduler: Scheduler, path: Path) -> None:
+    """Renew the status file until cancelled; without a process there is no file."""
+    try:
+        while True:
+            try:
+                await asyncio.to_thread(replace, path, json.dumps(scheduler.describe()))
+            except OSError as error:
+                log.warning("sources-not-written", error=type(error).__name__)
+            await asyncio.sleep(STATUS_SECONDS)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def lead(scheduler: Scheduler, leadership: Leadership) -> None:
+    """Poll only while this process holds the lock, until cancelled."""
+    scheduler.leading.clear()
+    try:
+        while True:
+            leads = await asyncio.to_thread(leadership.holds)
+            if leads != scheduler.leading.is_set():
+                log.info("polling-leader", leads=leads)
+                (scheduler.leading.set if leads else scheduler.leading.clear)()
+            await asyncio.sleep(LEAD_SECONDS)
+    finally:
+        await asyncio.to_thread(leadership.close)
+
+
+def replace(path: Path, text: str) -> None:
+    """Put a whole file in the place of another, so that no reader sees half of one."""
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _budget(of: Budget | None) -> RateBudget | None:
+    return None if of is None else RateBudget(requests=of.requests, seconds=of.seconds)

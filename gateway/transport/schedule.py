@@ -1,0 +1,240 @@
+"""One scheduler for all polling of a process: whose turn it is, within which budgets, and how fresh everything is.
+
+Theory of operation. The core gives each source a :class:`Seat` and puts it into the context in which the source's
+transports run; pollers and HTTP clients find it there, so that no adapter has to know of it. A poll needs a turn, and
+turns go round among sources: a clinic with many lists waits behind itself and never in front of others. A request
+needs a place in every budget it falls under: its credential's, which the adapter knows, and those that the settings
+give a vendor as a whole and each of its endpoints. Work behind live traffic takes only what that leaves of a budget.
+Where several processes share one database, only the leader polls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import msgspec
+
+from gateway.errors import GatewayError
+from gateway.model.exchange import Intake, RateBudget, Sweep
+from gateway.transport.budget import FairPlaces, RateWindow, Windows, asker
+
+DEFAULT_GOAL = 300.0
+INTERVALS_IN_GOAL = 2.5
+"""Without a goal of its own, a stream may be as old as this many intervals."""
+OTHERS = "*"
+"""The goal of a source's streams that have none of their own."""
+
+
+class Sweeping(Protocol):
+    """What the core does with a full listing of a source."""
+
+    interval: float
+    """Seconds between two sweeps of one list."""
+
+    async def due(self, sweep: Sweep) -> float:
+        """Seconds until the next sweep of this list; 0 when it is due or was broken off."""
+
+    async def run(self, sweep: Sweep, intake: Intake) -> None:
+        """Compare the source's list with the records made of it, from where an earlier sweep was broken off."""
+
+
+class Budgets(msgspec.Struct, frozen=True, kw_only=True):
+    """What one vendor allows beyond each credential's own budget."""
+
+    together: RateBudget | None = None
+    """All clinics of this process together, as where a vendor counts by address."""
+    endpoint: RateBudget | None = None
+    """Each endpoint of each clinic."""
+
+
+class Line(msgspec.Struct, kw_only=True):
+    """How one stream of one source stays current. Times are seconds since 1970."""
+
+    stream: str
+    interval: float
+    goal: float
+    registered: float
+    state: str = "waiting"
+    known_at: float | None = None
+    """Everything that had happened by then is here."""
+    last_success: float | None = None
+    next_at: float | None = None
+    error: str = ""
+    where: str = ""
+    failures: int = 0
+    _began: float = 0.0
+
+    def began(self, now: float) -> None:
+        """A poll begins."""
+        self.state, self.next_at, self._began = "polling", None, now
+
+    def succeeded(self, now: float) -> None:
+        """It brought everything that was new when it began."""
+        self.known_at, self.last_success = self._began, now
+        self.state, self.error, self.where, self.failures = "current", "", "", 0
+
+    def failed(self, error: GatewayError) -> None:
+        """It did not; the words of our errors hold no value of a patient."""
+        self.state, self.error, self.where, self.failures = "failing", error.what, error.where, self.failures + 1
+
+    def lag(self, now: float) -> float:
+        """Seconds by which what is known is older than its goal; before the first success since the start."""
+        return max(0.0, now - (self.known_at or self.registered) - self.goal)
+
+    def describe(self, now: float) -> dict[str, Any]:
+        """For ``gateway sources``."""
+        return {
+            "stream": self.stream,
+            "state": self.state,
+            "freshness": None if self.known_at is None else round(now - self.known_at, 1),
+            "goal": self.goal,
+            "lag": round(self.lag(now), 1),
+            "last_success": self.last_success,
+            "next_poll": self.next_at,
+            "failures": self.failures,
+            "last_error": self.error,
+            "where": self.where,
+        }
+
+
+class Seat:
+    """One source's place at the scheduler."""
+
+    def __init__(
+        self, scheduler: Scheduler, tenant: str, source: str, vendor: str, goals: Mapping[str, float],
+        sweeping: Sweeping | None = None,
+    ) -> None:  # fmt: skip
+        self.tenant, self.source, self.vendor = tenant, source, vendor
+        self.sweeping = sweeping
+        self.lines: dict[str, Line] = {}
+        self._scheduler = scheduler
+        self._goals = goals
+        self._windows: list[RateWindow] = []
+        self._endpoints: Windows | None = None
+        budgets = scheduler.budgets.get(vendor)
+        if budgets is not None and budgets.endpoint is not None:
+            self._endpoints = Windows(budgets.endpoint)
+
+    def line(self, stream: str, interval: float) -> Line:
+        """Follow a stream that is asked every ``interval`` seconds; a goal of its own may make it more often."""
+        own = self._goals.get(stream, self._goals.get(OTHERS))
+        goal = own or max(DEFAULT_GOAL, interval * INTERVALS_IN_GOAL)
+        often = min(interval, own / INTERVALS_IN_GOAL) if own else interval
+        line = Line(stream=stream, interval=often, goal=goal, registered=self._scheduler.wall())
+        self.lines[stream] = line
+        return line
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until this process leads and a place is free; held while a stream is polled."""
+        async with self._scheduler.turns.place():
+            await self._scheduler.leading.wait()
+            yield
+
+    def own(self, window: RateWindow) -> None:
+        """A client of this source keeps this budget."""
+        self._windows.append(window)
+
+    def disown(self, window: RateWindow) -> None:
+        """That client is closed."""
+        self._windows.remove(window)
+
+    @asynccontextmanager
+    async def request(self, endpoint: str) -> AsyncIterator[None]:
+        """Hold a place in the endpoint's and the vendor's budgets, where the settings give any."""
+        async with AsyncExitStack() as held:
+            await self._scheduler.leading.wait()
+            if self._endpoints is not None:
+                await held.enter_async_context(self._endpoints.of(endpoint).slot())
+            together = self._scheduler.vendor(self.vendor)
+            if together is not None:
+                await held.enter_async_context(together.slot())
+            yield
+
+    def now(self) -> float:
+        """The scheduler's wall clock."""
+        return self._scheduler.wall()
+
+    def describe(self) -> dict[str, Any]:
+        """For ``gateway sources``."""
+        now = self._scheduler.wall()
+        return {
+            "tenant": self.tenant,
+            "source": self.source,
+            "adapter": self.vendor,
+            "budgets": [_told("credential", window) for window in self._windows],
+            "streams": [line.describe(now) for line in self.lines.values()],
+        }
+
+
+class Scheduler:
+    """All polling of a process.
+
+    Args:
+        at_once: streams that may be polled at a time.
+        budgets: what vendors allow, by adapter.
+        wall: seconds since 1970.
+    """
+
+    def __init__(
+        self, *, at_once: int = 32, budgets: Mapping[str, Budgets] | None = None, wall: Callable[[], float] = time.time
+    ) -> None:
+        self.turns = FairPlaces(at_once)
+        self.budgets = dict(budgets or {})
+        self.wall = wall
+        self.leading = asyncio.Event()
+        """Set while this process polls."""
+        self.leading.set()
+        self._vendors = {
+            name: RateWindow(one.together) for name, one in self.budgets.items() if one.together is not None
+        }
+        self.seats: list[Seat] = []
+
+    def seat(
+        self, tenant: str, source: str, vendor: str, goals: Mapping[str, float], sweeping: Sweeping | None = None
+    ) -> Seat:
+        """A place for one source."""
+        seat = Seat(self, tenant, source, vendor, goals, sweeping)
+        self.seats.append(seat)
+        return seat
+
+    def vendor(self, name: str) -> RateWindow | None:
+        """The budget that all clinics of a vendor share."""
+        return self._vendors.get(name)
+
+    def describe(self) -> dict[str, Any]:
+        """How fresh everything is and how much of the budgets is used; times are seconds since 1970."""
+        return {
+            "at": self.wall(),
+            "leading": self.leading.is_set(),
+            "vendors": {name: _told("vendor", window) for name, window in self._vendors.items()},
+            "sources": [seat.describe() for seat in self.seats if seat.lines],
+        }
+
+
+_seat: ContextVar[Seat | None] = ContextVar("the source's seat", default=None)
+
+
+@contextmanager
+def seated(seat: Seat) -> Iterator[None]:
+    """What is started within finds this seat."""
+    place, who = _seat.set(seat), asker.set(f"{seat.tenant}/{seat.source}")
+    try:
+        yield
+    finally:
+        asker.reset(who)
+        _seat.reset(place)
+
+
+def current_seat() -> Seat | None:
+    """The seat of the source on whose behalf the running task works; None outside ``gateway serve``."""
+    return _seat.get()
+
+
+def _told(of: str, window: RateWindow) -> dict[str, Any]:
+    return {"of": of, "used": window.used, "requests": window.budget.requests, "seconds": window.budget.seconds}
