@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import msgspec
 from sqlalchemy import Connection
 
+from gateway.audit.tree import Inclusion
 from gateway.store import audit as rows
 
 FORMAT = 1
@@ -40,6 +41,19 @@ def export_bundle(connection: Connection, tenant: str, public_keys: Sequence[str
         put("row", writer=writer, seq=seq, **_text(body))
     put("end", **counts)
     return sum(counts.values()) + 2
+
+
+def export_proof(tenant: str, public_keys: Sequence[str], found: Inclusion, out: TextIO) -> None:
+    """Write the proof of one entry in the same form: its line, between the log's and the end's."""
+    lines: list[dict[str, Any]] = [
+        {"kind": "log", "version": FORMAT, "tenant": tenant, "keys": list(public_keys)},
+        {
+            "kind": "proof", "leaf": found.leaf, "writer": found.writer, "seq": found.seq, "size": found.size,
+            "note": found.note, "proof": [one.hex() for one in found.proof], **_text(found.body),
+        },
+        {"kind": "end", "checkpoint": 0, "leaf": 0, "row": 0, "proof": 1},
+    ]  # fmt: skip
+    out.writelines(msgspec.json.encode(line).decode() + "\n" for line in lines)
 
 
 def _text(body: bytes | None) -> dict[str, str]:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 HASH = 32
+STRIDE = 8
+"""Every eighth level of the tree is kept: one hash for 256 of the level below."""
 EMPTY = sha256(b"").digest()
 
 
@@ -26,22 +28,38 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 class Frontier:
     """The growing edge of a tree: roots of its full subtrees, largest first, enough to append and to tell the root."""
 
-    __slots__ = ("_roots", "size")
+    __slots__ = ("_roots", "grown", "size")
 
     def __init__(self, size: int = 0, state: bytes = b"") -> None:
         """Go on from :attr:`size` and :meth:`state` of an earlier one; ValueError when they do not fit together."""
         if len(state) != size.bit_count() * HASH:
             raise ValueError("a frontier has one hash for each bit of its size")
         self.size = size
+        self.grown: list[tuple[int, int, bytes]] = []
+        """Inner nodes that were completed since the caller last emptied this: (level, index, hash)."""
         self._roots = [state[i : i + HASH] for i in range(0, len(state), HASH)]
 
     def append(self, leaf: bytes) -> None:
         """Add the hash of the next leaf."""
         size, roots = self.size, self._roots
+        if size & 255 == 255:
+            self._complete(leaf)
+            return
         while size & 1:
             leaf = sha256(b"\x01" + roots.pop() + leaf).digest()
             size >>= 1
         roots.append(leaf)
+        self.size += 1
+
+    def _complete(self, node: bytes) -> None:
+        """The same for a leaf that completes nodes which are kept."""
+        size, level = self.size, 0
+        while size & 1:
+            node = sha256(b"\x01" + self._roots.pop() + node).digest()
+            size, level = size >> 1, level + 1
+            if level % STRIDE == 0:
+                self.grown.append((level, size, node))
+        self._roots.append(node)
         self.size += 1
 
     def root(self) -> bytes:
@@ -71,18 +89,23 @@ def _split(size: int) -> int:
     return 1 << (size - 1).bit_length() - 1
 
 
-def inclusion_proof(leaves: Sequence[bytes], leaf: int) -> list[bytes]:
-    """Hashes that lead from one leaf to the head, from the leaf upwards."""
-    start, end, path = 0, len(leaves), []
+def inclusion_path(leaf: int, size: int) -> list[tuple[int, int]]:
+    """Ranges of leaves whose heads lead from one leaf to the head of ``size``, from the leaf upwards."""
+    start, end, path = 0, size, []
     while end - start > 1:
         middle = start + _split(end - start)
         if leaf < middle:
-            path.append(root_of(leaves, middle, end))
+            path.append((middle, end))
             end = middle
         else:
-            path.append(root_of(leaves, start, middle))
+            path.append((start, middle))
             start = middle
     return path[::-1]
+
+
+def inclusion_proof(leaves: Sequence[bytes], leaf: int) -> list[bytes]:
+    """Hashes that lead from one leaf to the head, from the leaf upwards."""
+    return [root_of(leaves, start, end) for start, end in inclusion_path(leaf, len(leaves))]
 
 
 def verify_inclusion(leaf_hash: bytes, leaf: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
@@ -103,20 +126,25 @@ def verify_inclusion(leaf_hash: bytes, leaf: int, size: int, proof: Sequence[byt
     return last == 0 and found == root
 
 
-def consistency_proof(leaves: Sequence[bytes], old: int) -> list[bytes]:
-    """Hashes that show the head of the first ``old`` leaves to be a beginning of the whole."""
-    start, end, path, whole = 0, len(leaves), [], True
+def consistency_path(old: int, size: int) -> list[tuple[int, int]]:
+    """Ranges of leaves whose heads show that the first ``old`` leaves are a beginning of ``size``."""
+    start, end, path, whole = 0, size, [], True
     while old != end:
         middle = start + _split(end - start)
         if old <= middle:
-            path.append(root_of(leaves, middle, end))
+            path.append((middle, end))
             end = middle
         else:
-            path.append(root_of(leaves, start, middle))
+            path.append((start, middle))
             start, whole = middle, False
     if not whole:
-        path.append(root_of(leaves, start, end))
+        path.append((start, end))
     return path[::-1]
+
+
+def consistency_proof(leaves: Sequence[bytes], old: int) -> list[bytes]:
+    """Hashes that show the head of the first ``old`` leaves to be a beginning of the whole."""
+    return [root_of(leaves, start, end) for start, end in consistency_path(old, len(leaves))]
 
 
 def verify_consistency(old: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> bool:

@@ -60,6 +60,7 @@ class Sequencer:
         self._seen = 0
         self._behind = False
         self._signed_at = float("-inf")
+        self._resumed = False
 
     def step(self, connection: Connection) -> Checkpoint | None:
         """A unit of work: number rows that have no leaf yet, and sign the head when one is due.
@@ -78,8 +79,11 @@ class Sequencer:
     def advance(self, write: Callable[[Callable[[Connection], Checkpoint | None]], Checkpoint | None]) -> None:
         """Step until every row has its leaf, each step in a unit of its own so that others get their turn between.
 
-        ``write`` runs a unit of work and returns after its commit was synced.
+        ``write`` runs a unit of work and returns after its commit was synced. The first time, what the witness has
+        seen is read before anything is numbered: no command may sign a head of a database that was rolled back.
         """
+        if not self._resumed:
+            write(self.resume)
         self._behind = True
         while self._behind:
             checkpoint = write(self.step)
@@ -103,13 +107,14 @@ class Sequencer:
         self._compare(0 if last is None else last.size)
         if last is not None and last.size > self._seen:
             self.publish(self._verifier.open(last.note))
+        self._resumed = True
 
     def _compare(self, size: int) -> None:
         if size < self._seen:
             raise IntegrityViolated(
                 f"The witness has seen {self._seen} audit entries and the database has {size}",
                 where=f"tenant {self.tenant}",
-                fix="Find out who restored or cut the database; keep both for the inquiry.",
+                fix="Find out who restored or cut the database, keep both; then `gateway audit acknowledge`.",
             )
 
     def _catch_up(self, connection: Connection) -> None:
@@ -128,6 +133,7 @@ class Sequencer:
                 raise IntegrityViolated("The stored edge of the audit tree does not match its signed head")
         for hashed in rows.leaf_hashes(connection, self.tenant, frontier.size):
             frontier.append(hashed)
+        frontier.grown.clear()  # they were kept with their leaves
         if frontier.size != size:
             raise IntegrityViolated("Leaves of the audit log are missing", where=f"tenant {self.tenant}")
         self._frontier = frontier
@@ -147,3 +153,6 @@ class Sequencer:
         self._behind = len(leaves) >= MOST
         if leaves:
             rows.add_leaves(connection, leaves)
+            grown, self._frontier.grown = self._frontier.grown, []
+            kept = [{"tenant": self.tenant, "level": lv, "node": at, "hash": node} for lv, at, node in grown]
+            rows.add_nodes(connection, kept)

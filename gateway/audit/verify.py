@@ -132,6 +132,7 @@ class _Recount:
         return sizes
 
     def _read_leaves(self, connection: Connection) -> None:
+        kept = rows.all_nodes(connection, self._tenant)
         for leaf, writer, seq, hashed, body in rows.leaves_with_rows(connection, self._tenant):
             where = f"leaf {leaf}, writer {writer}, row {seq}"
             if leaf != self._tree.size:
@@ -144,9 +145,17 @@ class _Recount:
             elif leaf_hash(leaf_data(self._tenant, writer, seq, bytes(body))) != bytes(hashed):
                 self._fault("row-changed", "A row is not what was numbered", where)
             self._tree.append(bytes(hashed))
+            self._compare_nodes(kept)
             for root, signed in self._heads.get(self._tree.size, ()):
                 if root != self._tree.root():
                     self._fault("head-differs", "The log does not lead to the head that was signed", signed)
+
+    def _compare_nodes(self, kept: dict[tuple[int, int], bytes]) -> None:
+        """Kept inner nodes are only there to be quick; a wrong one would spoil proofs."""
+        for level, at, node in self._tree.grown:
+            if kept.get((level, at), node) != node:
+                self._fault("node-changed", "A kept node of the tree is not the head of its leaves", f"{level}/{at}")
+        self._tree.grown.clear()
 
     def _read_pending(self, connection: Connection) -> int:
         known = rows.known_writers(connection)

@@ -9,7 +9,9 @@ import typer
 from typer.core import TyperGroup
 
 from gateway.cli import (
+    auditing,
     clients,
+    disclosing,
     importing,
     looking,
     mappings,
@@ -19,6 +21,21 @@ from gateway.cli import (
     routes,
     simulating,
     sources,
+    verifying,
+)
+    importing,
+    looking,
+    mappings,
+    operating,
+    quarantine,
+    remits,
+<<<<<<< HEAD
+    routes,
+    simulating,
+    sources,
+=======
+    simulating,
+>>>>>>> c38b89e (Audit: proofs from kept nodes, search, reports, export as AuditEvents, acknowledged rollbacks; accounting by period and breach packs)
     verifying,
 )
 from gateway.errors import GatewayError, PluginFailed
@@ -47,12 +64,14 @@ app = typer.Typer(
 operating.register(app)
 importing.register(app)
 looking.register(app)
+disclosing.register(app)
 simulating.register(app)
 sources.register(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(remits.app, name="remits")
 app.add_typer(routes.app, name="routes")
 app.add_typer(verifying.app, name="verify")
+app.add_typer(auditing.app, name="audit")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(clients.app, name="clients")
 

@@ -1,13 +1,11 @@
-"""messages, records, explain, disclosures: looking at what is there; every look at patient data is in the audit log."""
+"""messages, records, explain: looking at what is there; every look at patient data is in the audit log."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 import typer
-from sqlalchemy import Connection
 
 from gateway.bootstrap import Gateway
 from gateway.cli.printing import (
@@ -18,16 +16,15 @@ from gateway.cli.printing import (
     actor,
     as_json,
     opened,
+    record_bytes,
     table,
     tenant_of,
 )
-from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import iso
 from gateway.flow.explain import Explainer
-from gateway.flow.ledger import recount_deliveries
 from gateway.flow.merge import open_stored
 from gateway.flow.places import change_place, change_row
-from gateway.store import deliveries, journal, reading
+from gateway.store import journal
 from gateway.store import messages as stored_messages
 from gateway.vault import Sealed
 
@@ -36,7 +33,7 @@ LimitOption = Annotated[int, typer.Option(min=1, max=100_000, help="At most this
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (messages, records, explain, disclosures):
+    for command in (messages, records, explain):
         app.command()(command)
 
 
@@ -147,74 +144,3 @@ def explain(
         return
     steps = [[step.get(name, "") for name in ("field", "path", "raw", "rule", "result")] for step in found.steps]
     table("Steps", ("field", "path", "as sent", "rule", "result"), steps)
-
-
-def disclosures(
-    patient: Annotated[str, typer.Argument(help="Record id of the patient, or the source's own id with --source.")],
-    config: ConfigOption = DEFAULT_CONFIG,
-    tenant: TenantOption = "",
-    source: Annotated[str, typer.Option(help="The source whose own id was given.")] = "",
-    json_: JsonOption = False,
-) -> None:
-    """What was sent of one patient: when, to whom, which fields, why. The look is logged.
-
-    The list is only worth something if no delivery is missing, so deliveries are recounted; exit code 1 when one is.
-    """
-    with opened(config) as gateway:
-        name = tenant_of(gateway, tenant)
-        record_id = gateway.vault.record_id(name, source, "Patient", patient) if source else patient
-        owner = record_bytes(record_id)
-
-        def look(connection: Connection) -> None:
-            entry = gateway.audit.entry(
-                name, action="read", actor=actor(), purpose="disclosures", patients=[record_id], outcome="listed"
-            )
-            gateway.audit.append(connection, entry)
-
-        gateway.store.write_sync(look)
-        rows = gateway.store.read_sync(lambda connection: deliveries.of_patient(connection, name, owner))
-        pages = gateway.store.read_sync(lambda connection: reading.disclosed_of(connection, name, owner))
-        shown = [_shown(gateway, row) for row in pages]
-        missing = gateway.store.read_sync(lambda connection: recount_deliveries(connection, name))
-    found = [
-        {
-            "at": iso(row.at), "recipient": row.recipient, "purpose": row.purpose, "route": row.route,
-            "type": row.type, "record": str(UUID(bytes=row.record_id)), "fields": row.fields.split(","),
-            "receipt": row.receipt,
-        }
-        for row in rows
-    ]  # fmt: skip
-    found = sorted(found + shown, key=lambda one: one["at"])
-    if json_:
-        as_json({"patient": record_id, "disclosures": found, "problems": missing})
-    else:
-        columns = ("at", "recipient", "purpose", "type", "fields")
-        table(f"Disclosures of {record_id}", columns, [[_plain(row[column]) for column in columns] for row in found])
-        for problem in missing:
-            typer.echo(f"PROBLEM {problem.rule}: {problem.row}: {problem.found}")
-    if missing:
-        raise typer.Exit(1)
-
-
-def _shown(gateway: Gateway, row: Any) -> dict[str, Any]:
-    """One page's disclosure; its fields are those its view granted of the record types on it."""
-    text = gateway.store.read_sync(lambda connection: journal.text_of(connection, bytes(row.view)))
-    grants = {} if text is None else msgspec.json.decode(text)["grants"]
-    types = row.types.split(",")
-    return {
-        "at": iso(row.at), "recipient": row.recipient, "purpose": row.purpose, "route": row.client,
-        "type": row.types, "record": f"{row.records} of page {row.page}",
-        "fields": [f"{kind}.{field}" for kind in types for field in grants.get(kind, ())], "receipt": "",
-    }  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    return ", ".join(value) if isinstance(value, list) else value
-
-
-def record_bytes(record_id: str) -> bytes:
-    """The 16 bytes of a record id."""
-    try:
-        return UUID(record_id).bytes
-    except ValueError:
-        raise InvalidConfiguration("This is not a record id", fix="See `gateway records`.") from None

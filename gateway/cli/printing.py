@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import getpass
 import json
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
+from uuid import UUID
 
 import msgspec
 import typer
@@ -61,6 +64,27 @@ def actor() -> str:
 def as_json(value: Any) -> None:
     """One JSON document on standard output."""
     typer.echo(json.dumps(msgspec.to_builtins(value), sort_keys=True))
+
+
+def as_csv(columns: Sequence[Any], rows: Sequence[Sequence[Any]], out: TextIO | None = None) -> None:
+    """CSV on standard output or into ``out``; text that a spreadsheet would run gets an apostrophe before it."""
+    writer = csv.writer(out or sys.stdout)
+    writer.writerow([_inert(name) for name in columns])
+    writer.writerows([_inert(value) for value in row] for row in rows)
+
+
+def _inert(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
+
+
+def record_bytes(record_id: str) -> bytes:
+    """The 16 bytes of a record id."""
+    try:
+        return UUID(record_id).bytes
+    except ValueError:
+        raise InvalidConfiguration("This is not a record id", fix="See `gateway records`.") from None
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

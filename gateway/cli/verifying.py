@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.audit import AuditReport, export_bundle, verify_audit
+from gateway.audit import AuditReport, export_bundle, standalone, verify_audit
 from gateway.bootstrap import Gateway
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, opened, table
 from gateway.errors import IntegrityViolated
@@ -76,9 +77,14 @@ def _print(one: Ledger) -> None:
 def audit(
     config: ConfigOption = DEFAULT_CONFIG,
     export: Annotated[Path | None, typer.Option(help="Also write a bundle for the standalone verifier.")] = None,
+    offline: Annotated[Path | None, typer.Option(help="Check this bundle or proof instead; needs no gateway.")] = None,
+    key: Annotated[list[str] | None, typer.Option(help="With --offline: a verifier key to trust.")] = None,
+    witness: Annotated[list[Path] | None, typer.Option(help="With --offline: notes that a witness kept.")] = None,
     json_: JsonOption = False,
 ) -> None:
     """Nothing hidden: prove that no entry of the audit log was changed, removed, added or reordered."""
+    if offline is not None:
+        raise typer.Exit(standalone.main([str(offline), *_options("--key", key), *_options("--witness", witness)]))
     with opened(config) as gateway:
         with suppress(IntegrityViolated):  # the report says it better, and says everything
             gateway.sequence()
@@ -102,3 +108,7 @@ def audit(
         typer.echo("The audit log is whole." if valid else "The audit log was tampered with or is damaged.")
     if not valid:
         raise typer.Exit(1)
+
+
+def _options(name: str, values: Sequence[object] | None) -> list[str]:
+    return [word for value in values or () for word in (name, str(value))]

@@ -78,10 +78,13 @@ def recount_tenant(connection: Connection, tenant: str) -> Ledger:
     )
 
 
-def recount_deliveries(connection: Connection, tenant: str) -> list[Problem]:
-    """What does not add up of all that left: a missing or surplus delivery of a route, or disclosure of a page."""
+def recount_deliveries(connection: Connection, tenant: str, lane: int | None = None) -> list[Problem]:
+    """What does not add up of what left: a missing or surplus delivery of a route, or disclosure of a page.
+
+    With ``lane``, deliveries of that lane only: all that can be one patient's.
+    """
     problems: list[Problem] = []
-    _routes(connection, tenant, problems)
+    _routes(connection, tenant, problems, lane)
     _pages(connection, tenant, problems)
     return problems
 
@@ -90,9 +93,11 @@ def _pages(connection: Connection, tenant: str, problems: list[Problem]) -> int:
     return ledger_pages.count(connection, tenant, lambda *found: problems.append(Problem(*found)))
 
 
-def _routes(connection: Connection, tenant: str, problems: list[Problem]) -> list[ledger_routes.RouteCount]:
+def _routes(
+    connection: Connection, tenant: str, problems: list[Problem], lane: int | None = None
+) -> list[ledger_routes.RouteCount]:
     return [
-        ledger_routes.count(connection, tenant, route, lambda *found: problems.append(Problem(*found)))
+        ledger_routes.count(connection, tenant, route, lambda *found: problems.append(Problem(*found)), lane)
         for route in recount.route_names(connection, tenant)
     ]
 

@@ -70,26 +70,26 @@ class Merges:
         ]
 
 
-def count(connection: Connection, tenant: str, route: str, report: Report) -> RouteCount:
-    """Recount one route; what does not add up is reported as (rule, row, what was found)."""
+def count(connection: Connection, tenant: str, route: str, report: Report, lane: int | None = None) -> RouteCount:
+    """Recount one route, or one lane of it; what does not add up is reported as (rule, row, what was found)."""
     known = deliveries.editions(connection, tenant, route)
     if not known or [row.edition for row in known] != list(range(1, len(known) + 1)):
         report("route-has-editions", f"route {route}", "a row that keeps one of its filters is missing")
     editions = Editions([(row.filter, json.loads(row.start)) for row in known])
     cursors = deliveries.cursors(connection, tenant, route)
-    for lane in sorted(set(range(recount.LANES)) - set(cursors)):
-        report("route-has-cursor", f"route {route} lane {lane}", "its cursor row is missing")
+    for lost in sorted(set(range(recount.LANES)) - set(cursors)):
+        report("route-has-cursor", f"route {route} lane {lost}", "its cursor row is missing")
     claimed = {
         (lane, position)
         for claim in deliveries.open_claims(connection, tenant, route)
         for lane, position, _ in json.loads(claim.items)
     }
     waiting = {(row.lane, row.position) for row in deliveries.waiting_of(connection, tenant, route)}
-    ended = _ended(connection, tenant, route, report)
+    ended = _ended(connection, tenant, route, report, lane)
     tally: Counter[tuple[str, str]] = Counter()
     matching = 0
     merges = Merges()
-    for change in recount.changes_for_routes(connection, tenant):
+    for change in recount.changes_for_routes(connection, tenant, lane):
         place = (change.lane, change.position)
         last = ended.pop(place, None)
         merges.see(change, under_way=last is None and (place in claimed or place in waiting))
@@ -100,11 +100,11 @@ def count(connection: Connection, tenant: str, route: str, report: Report) -> Ro
         tally[state] += 1
         if state[0] == "lost":
             report("change-accounted", f"route {route} lane {place[0]} position {place[1]}", state[1])
-    for lane, position in merges.unheld(cursors, waiting):
-        report("merge-is-waited-for", f"route {route} lane {lane} position {position}", "the survivor does not wait")
-    for lane, position in sorted(ended):
+    for held, position in merges.unheld(cursors, waiting):
+        report("merge-is-waited-for", f"route {route} lane {held} position {position}", "the survivor does not wait")
+    for held, position in sorted(ended):
         report(
-            "delivery-has-change", f"route {route} lane {lane} position {position}", "delivered, but not wanted or gone"
+            "delivery-has-change", f"route {route} lane {held} position {position}", "delivered, but not wanted or gone"
         )
     return RouteCount(
         route=route,
@@ -129,11 +129,13 @@ def _state(place: tuple[int, int], last: tuple[str, str] | None, under_way: bool
     return ("lost", "it has no delivery row, no claim, and nothing waits for it")
 
 
-def _ended(connection: Connection, tenant: str, route: str, report: Report) -> dict[tuple[int, int], tuple[str, str]]:
+def _ended(
+    connection: Connection, tenant: str, route: str, report: Report, lane: int | None
+) -> dict[tuple[int, int], tuple[str, str]]:
     """The last delivery row of each change, after a look at the sequence of all of them."""
     ended: dict[tuple[int, int], tuple[str, str]] = {}
     attempts: dict[tuple[int, int], int] = {}
-    for row in deliveries.outcomes(connection, tenant, route):
+    for row in deliveries.outcomes(connection, tenant, route, lane):
         place = (row.lane, row.position)
         expected = attempts.get(place, -1) + 1
         if row.attempt != expected:

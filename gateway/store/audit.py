@@ -21,7 +21,8 @@ from sqlalchemy import (
     select,
 )
 
-from gateway.store.schema_audit import audit_leaves, audit_rows, audit_writers, checkpoints
+from gateway.store.bulk import Bulk
+from gateway.store.schema_audit import audit_leaves, audit_nodes, audit_rows, audit_writers, checkpoints
 
 Found = Row[*tuple[Any, ...]]
 """A row of any columns; each function says which."""
@@ -68,6 +69,7 @@ _rows_after = (
     .order_by(audit_rows.c.seq)
     .limit(bindparam("most", type_=BigInteger))
 )
+_add_leaves, _add_nodes = Bulk(audit_leaves.insert()), Bulk(audit_nodes.insert())
 _last_leaf = (
     select(audit_leaves.c.leaf, audit_leaves.c.hash)
     .where(audit_leaves.c.tenant == _tenant)
@@ -121,7 +123,57 @@ def leaf_hashes(connection: Connection, tenant: str, first: int) -> Iterator[byt
 
 def add_leaves(connection: Connection, leaves: Sequence[dict[str, Any]]) -> None:
     """Number rows into the tree."""
-    connection.execute(audit_leaves.insert(), leaves)
+    _add_leaves(connection, leaves)
+
+
+def add_nodes(connection: Connection, nodes: Sequence[dict[str, Any]]) -> None:
+    """Keep heads of full subtrees."""
+    _add_nodes(connection, nodes)
+
+
+def nodes(connection: Connection, tenant: str, level: int, first: int, end: int) -> dict[int, bytes]:
+    """Kept heads of full subtrees at one level by position; at level 0 the leaves."""
+    table, place = (audit_nodes, audit_nodes.c.node) if level else (audit_leaves, audit_leaves.c.leaf)
+    query = select(place, table.c.hash).where(table.c.tenant == tenant, place >= first, place < end)
+    if level:
+        query = query.where(audit_nodes.c.level == level)
+    return {at: bytes(hashed) for at, hashed in connection.execute(query)}
+
+
+def all_nodes(connection: Connection, tenant: str) -> dict[tuple[int, int], bytes]:
+    """Every kept head of a full subtree, by (level, position): one for 255 leaves."""
+    query = select(audit_nodes.c.level, audit_nodes.c.node, audit_nodes.c.hash).where(audit_nodes.c.tenant == tenant)
+    return {(row.level, row.node): bytes(row.hash) for row in connection.execute(query)}
+
+
+def leaf_at(connection: Connection, tenant: str, leaf: int) -> Found | None:
+    """One numbered row: (writer, seq, hash, body)."""
+    query = (
+        select(audit_leaves.c.writer, audit_leaves.c.seq, audit_leaves.c.hash, audit_rows.c.body)
+        .select_from(audit_leaves.join(audit_rows, _same_row()))
+        .where(audit_leaves.c.tenant == tenant, audit_leaves.c.leaf == leaf)
+    )
+    return connection.execute(query).one_or_none()
+
+
+def checkpoint_over(connection: Connection, tenant: str, leaf: int) -> Found | None:
+    """The newest signed head, if it covers a leaf: (size, note)."""
+    found = last_checkpoint(connection, tenant)
+    return None if found is None or found.size <= leaf else found
+
+
+def entries_before(connection: Connection, tenant: str, before: int | None, most: int) -> Sequence[Found]:
+    """Numbered rows from one position backwards, newest first: (leaf, writer, seq, body)."""
+    query = (
+        select(audit_leaves.c.leaf, audit_leaves.c.writer, audit_leaves.c.seq, audit_rows.c.body)
+        .select_from(audit_leaves.join(audit_rows, _same_row()))
+        .where(audit_leaves.c.tenant == tenant)
+        .order_by(audit_leaves.c.leaf.desc())
+        .limit(most)
+    )
+    if before is not None:
+        query = query.where(audit_leaves.c.leaf < before)
+    return connection.execute(query).fetchall()
 
 
 def add_checkpoint(connection: Connection, tenant: str, size: int, note: str, frontier: bytes) -> None:

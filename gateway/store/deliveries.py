@@ -199,24 +199,8 @@ def next_attempts(
     return {(row.lane, row.position): row.last + 1 for row in connection.execute(query)}
 
 
-def of_patient(connection: Connection, tenant: str, patient: bytes) -> Sequence[Found]:
-    """Everything that was disclosed of one patient, oldest first."""
-    query = (
-        select(deliveries, changes.c.type, changes.c.record_id)
-        .join(
-            changes,
-            (changes.c.tenant == deliveries.c.tenant)
-            & (changes.c.lane == deliveries.c.lane)
-            & (changes.c.position == deliveries.c.position),
-        )
-        .where(deliveries.c.tenant == tenant, deliveries.c.patient == patient, deliveries.c.outcome == "delivered")
-        .order_by(deliveries.c.at)
-    )
-    return connection.execute(query).fetchall()
-
-
-def outcomes(connection: Connection, tenant: str, route: str) -> Sequence[Found]:
-    """Every delivery row of a route as (lane, position, attempt, outcome, reason), in journal order."""
+def outcomes(connection: Connection, tenant: str, route: str, lane: int | None = None) -> Sequence[Found]:
+    """Every delivery row of a route, or of one lane, as (lane, position, attempt, outcome, reason) in journal order."""
     query = (
         select(
             deliveries.c.lane, deliveries.c.position, deliveries.c.attempt, deliveries.c.outcome, deliveries.c.reason
@@ -224,4 +208,6 @@ def outcomes(connection: Connection, tenant: str, route: str) -> Sequence[Found]
         .where(deliveries.c.tenant == tenant, deliveries.c.route == route)
         .order_by(deliveries.c.lane, deliveries.c.position, deliveries.c.attempt)
     )
+    if lane is not None:
+        query = query.where(deliveries.c.lane == lane)
     return connection.execute(query).fetchall()

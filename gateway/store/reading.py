@@ -133,16 +133,6 @@ def disclose(connection: Connection, rows: Sequence[Values]) -> None:
     _add_disclosures(connection, rows)
 
 
-def disclosed_of(connection: Connection, tenant: str, patient: bytes) -> Sequence[Found]:
-    """What pages told of one patient, oldest first."""
-    query = (
-        select(disclosures)
-        .where(disclosures.c.tenant == tenant, disclosures.c.patient == patient)
-        .order_by(disclosures.c.at, disclosures.c.page)
-    )
-    return connection.execute(query).fetchall()
-
-
 def disclosed(connection: Connection, tenant: str) -> Iterator[Found]:
     """(page, patient, view) of everything that pages told."""
     query = select(disclosures.c.page, disclosures.c.patient, disclosures.c.view).where(disclosures.c.tenant == tenant)

@@ -161,8 +161,8 @@ def record_changes(connection: Connection, tenant: str) -> Iterator[tuple[bytes,
         yield bytes(row.record_id), row.version, row.lane, row.position
 
 
-def changes_for_routes(connection: Connection, tenant: str) -> Iterator[Found]:
-    """What a route's filter looks at, of every journal row."""
+def changes_for_routes(connection: Connection, tenant: str, lane: int | None = None) -> Iterator[Found]:
+    """What a route's filter looks at, of every journal row, or of those of one lane."""
     query = (
         select(
             changes.c.lane, changes.c.position, changes.c.kind, changes.c.type, changes.c.source, changes.c.location,
@@ -171,4 +171,6 @@ def changes_for_routes(connection: Connection, tenant: str) -> Iterator[Found]:
         .where(changes.c.tenant == tenant)
         .order_by(changes.c.lane, changes.c.position)
     )  # fmt: skip
+    if lane is not None:
+        query = query.where(changes.c.lane == lane)
     yield from connection.execute(query)

@@ -38,6 +38,18 @@ audit_leaves = Table(
     sqlite_with_rowid=False,
 )
 
+audit_nodes = Table(
+    "audit_nodes",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("level", Integer, nullable=False, doc="8, 16, 24: how many levels above the leaves"),
+    Column("node", BigInteger, nullable=False, doc="position in its level, from 0"),
+    Column("hash", LargeBinary(32), nullable=False),
+    PrimaryKeyConstraint("tenant", "level", "node"),
+    sqlite_with_rowid=False,
+)
+"""Heads of full subtrees, so that a proof reads hundreds of hashes and not millions; made again from leaves if lost."""
+
 checkpoints = Table(
     "checkpoints",
     metadata,
@@ -47,3 +59,20 @@ checkpoints = Table(
     Column("frontier", LargeBinary, nullable=False, doc="roots of the full subtrees, to go on without reading the log"),
     PrimaryKeyConstraint("tenant", "size"),
 )
+
+agreements = Table(
+    "agreements",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("agreement", String(40), nullable=False),
+    Column("party", String(120), nullable=False, doc="the recipient, as routes and clients name it"),
+    Column("document", String(200), nullable=False, doc="where the signed paper is kept"),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, doc="the day on which it lapses; none when it has no end"),
+    Column("added_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, doc="when somebody ended it before its time"),
+    PrimaryKeyConstraint("tenant", "agreement"),
+)
+
+TABLES = (audit_nodes, agreements)
+"""Those that came after the first revision."""

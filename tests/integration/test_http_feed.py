@@ -15,7 +15,7 @@ from gateway.access import View, secrets
 from gateway.flow.clock import micros
 from gateway.flow.texts import keep_texts
 from gateway.http import directory
-from gateway.store import clients, journal, reading
+from gateway.store import clients, journal, reviewing
 from gateway.store.schema_http import disclosures
 from tests.integration.parts import TENANT, VIEW, Parts, appointment, merged, message, patient, removed
 from tests.integration.serving import Served, serving
@@ -163,7 +163,7 @@ def test_every_page_is_on_the_patients_lists(served: Served) -> None:
     served.ask("/v1/changes")
     assert served.parts.ledger().disclosed == before + 3
     (row, *_) = served.parts.store.read_sync(
-        lambda c: reading.disclosed_of(c, TENANT, served.parts.record("Patient", "p1"))
+        lambda c: list(reviewing.shown_to(c, TENANT, served.parts.record("Patient", "p1"), 0, 2**62))
     )
     assert (row.types, row.records, row.recipient) == ("Appointment,Patient", 4, "billing company")
     chosen = (disclosures.c.page == row.page) & (disclosures.c.patient == row.patient)

@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, RSAKey
 from gateway.access import View, assertion
 from gateway.flow.texts import keep_texts
 from gateway.http import directory
-from gateway.store import clients, reading
+from gateway.store import clients, reviewing
 from tests.integration.parts import TENANT, Parts, appointment, message, patient, removed
 from tests.integration.serving import Answer, Served, serving
 from tests.integration.test_http_feed import add_client
@@ -138,7 +138,7 @@ def test_only_what_matched_is_on_the_disclosure_lists(served: Served) -> None:
 
     def disclosed(native_id: str) -> int:
         owner = served.parts.record("Patient", native_id)
-        return len(served.parts.store.read_sync(lambda c: reading.disclosed_of(c, TENANT, owner)))
+        return len(served.parts.store.read_sync(lambda c: list(reviewing.shown_to(c, TENANT, owner, 0, 2**62))))
 
     before = {name: disclosed(name) for name in ("p1", "p2")}
     found(served, "Appointment?date=2026-04-01")

@@ -26,7 +26,7 @@ BUNDLE_ONLY = {test_verify.insert_foreign_writer}
 @pytest.fixture
 def script(repository: Path) -> Path:
     """The stand-alone verifier."""
-    return repository / "tools" / "verify_audit.py"
+    return repository / "gateway" / "audit" / "standalone.py"
 
 
 def judge(script: Path, folder: Path, bundle: str, *options: str) -> tuple[int, str]:
@@ -130,5 +130,5 @@ def test_the_key_decides(kept: Kept, script: Path, tmp_path: Path) -> None:
 )
 def test_what_is_no_export_is_unreadable(text: str, repository: Path, tmp_path: Path) -> None:
     """Other files end with code 2 and a word, not with a traceback."""
-    code, said = judge(repository / "tools" / "verify_audit.py", tmp_path, text)
+    code, said = judge(repository / "gateway" / "audit" / "standalone.py", tmp_path, text)
     assert (code, "unreadable" in said, "Traceback" in said) == (2, True, False)

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Verify an exported audit log without the gateway.
+"""Verify an exported audit log, or the proof of one entry, without the gateway: copy this file anywhere and run it.
 
-    python verify_audit.py BUNDLE [--key VKEY ...] [--witness FILE ...]
+    python standalone.py BUNDLE [--key VKEY ...] [--witness FILE ...]
 
-BUNDLE is what ``gateway verify audit --export BUNDLE`` wrote: JSON lines with the log's rows, leaves, signed heads and
-verifier keys. Give ``--key`` a verifier key that you noted when the gateway was set up, and ``--witness`` the notes
-that a witness kept: a bundle can only vouch for itself, so without them somebody who holds the signing key could have
-rewritten everything. Needs Python 3.11 and the ``cryptography`` package. Exit code: 0 valid, 1 faults, 2 unreadable.
+BUNDLE is what ``gateway verify audit --export BUNDLE`` or ``gateway audit prove ENTRY --out BUNDLE`` wrote. Give
+``--key`` a verifier key that you noted when the gateway was set up, and ``--witness`` the notes that a witness kept: a
+bundle can only vouch for itself, so without them somebody who holds the signing key could have rewritten everything.
+Needs Python 3.11 and the ``cryptography`` package. Exit code: 0 valid, 1 faults, 2 unreadable.
 
-What is checked: every leaf hashes to its row and place; each writer's rows are there from 1 on without a gap and in
-order; the tree of the leaves (RFC 6962) has the signed root at the size of every checkpoint and of every witness note;
-every checkpoint is signed by the key and names this log; every witness note has its checkpoint; the bundle is whole.
+Checked are: every leaf hashes to its row and place; each writer's rows are there from 1 on, without a gap, in order;
+the tree of the leaves (RFC 6962) has the signed root at the size of every checkpoint and witness note; a proof leads
+from its row to the signed root; every note is signed and names this log; the bundle is whole.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,18 +60,33 @@ def signed_by(note: re.Match[str], keys: list[tuple[str, bytes, Ed25519PublicKey
     text = f"{note['origin']}\n{note['size']}\n{note['root']}\n".encode()
     for line in note["signatures"].splitlines():
         name, _, data = line[2:].partition(" ")
-        try:
-            signature = base64.b64decode(data, validate=True)
-        except ValueError:
-            continue
         for key_name, key_hash, key in keys:
-            if key_name == name == note["origin"] and signature[:4] == key_hash:
-                try:
+            with suppress(ValueError, InvalidSignature):
+                signature = base64.b64decode(data, validate=True)
+                if key_name == name == note["origin"] and signature[:4] == key_hash:
                     key.verify(signature[4:], text)
-                except InvalidSignature:
-                    continue
-                return True
+                    return True
     return False
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def climb(leaf: int, size: int, hashed: bytes, proof: list[bytes]) -> bytes:
+    """The root that an inclusion proof leads to; nothing when it has too few or too many steps."""
+    last = size - 1
+    for sibling in proof:
+        if last == 0:
+            return b""
+        if leaf & 1 or leaf == last:
+            hashed = node(sibling, hashed)
+            while leaf and not leaf & 1:
+                leaf, last = leaf >> 1, last >> 1
+        else:
+            hashed = node(hashed, sibling)
+        leaf, last = leaf >> 1, last >> 1
+    return hashed if last == 0 else b""
 
 
 class Tree:
@@ -82,19 +97,17 @@ class Tree:
         self.roots: list[bytes] = []
 
     def append(self, leaf: bytes) -> None:
-        """Add a leaf hash."""
         size = self.size
         while size & 1:
-            leaf = hashlib.sha256(b"\x01" + self.roots.pop() + leaf).digest()
+            leaf = node(self.roots.pop(), leaf)
             size >>= 1
         self.roots.append(leaf)
         self.size += 1
 
     def root(self) -> bytes:
-        """The head as it stands."""
         root = self.roots[-1]
         for left in reversed(self.roots[:-1]):
-            root = hashlib.sha256(b"\x01" + left + root).digest()
+            root = node(left, root)
         return root
 
 
@@ -106,7 +119,6 @@ def leaf_hash(tenant: str, writer: int, seq: int, body: bytes) -> bytes:
 
 
 def body_of(line: dict[str, Any]) -> bytes | None:
-    """The text of a row, None when it is gone."""
     if "body64" in line:
         return base64.b64decode(line["body64"])
     return line["body"].encode() if "body" in line else None
@@ -126,7 +138,7 @@ class Recount:
         self.checkpoints: set[int] = set()
         self.tree = Tree()
         self.seqs: defaultdict[int, int] = defaultdict(int)
-        self.counts = {"checkpoint": 0, "leaf": 0, "row": 0}
+        self.counts = {"checkpoint": 0, "leaf": 0, "row": 0, "proof": 0}
         self.ended = False
 
     def take(self, line: dict[str, Any]) -> None:
@@ -134,15 +146,11 @@ class Recount:
         kind = line["kind"]
         if self.ended:
             self.faults.append("the bundle goes on after its end")
-        if kind == "log":
-            self.log(line)
-        elif kind in self.counts:
+        if kind in self.counts:
             self.counts[kind] += 1
-            getattr(self, kind)(line)
-        elif kind == "end":
-            self.end(line)
-        else:
+        elif kind not in {"log", "end"}:
             raise Unreadable("the bundle has a line of an unknown kind")
+        getattr(self, kind)(line)
 
     def log(self, line: dict[str, Any]) -> None:
         """Tenant and keys; then the witness notes can be read too."""
@@ -181,7 +189,6 @@ class Recount:
             self.heads[size].append((base64.b64decode(note["root"]), f"checkpoint {size}"))
 
     def leaf(self, line: dict[str, Any]) -> None:
-        """A numbered row."""
         leaf, writer, seq, body = line["leaf"], line["writer"], line["seq"], body_of(line)
         where = f"leaf {leaf} (writer {writer}, row {seq})"
         hashed = bytes.fromhex(line["hash"])
@@ -206,16 +213,31 @@ class Recount:
             self.faults.append(f"writer {writer}, row {seq}: a row before it is gone")
         self.seqs[writer] = seq
 
+    def proof(self, line: dict[str, Any]) -> None:
+        """One row, and the way from it to a signed root."""
+        size, note, where = line["size"], NOTE.fullmatch(line["note"]), f"entry {line['leaf']}"
+        hashed = leaf_hash(self.tenant, line["writer"], line["seq"], body_of(line) or b"")
+        if note is None or not signed_by(note, self.keys) or note["origin"] != self.origin or int(note["size"]) != size:
+            self.faults.append(f"{where}: its head is not one of this log that the key signed")
+            return
+        root = base64.b64decode(note["root"])
+        if climb(line["leaf"], size, hashed, [bytes.fromhex(one) for one in line["proof"]]) != root:
+            self.faults.append(f"{where}: the proof does not lead from the row to the signed root")
+        if any(root != other for other, _ in self.heads.get(size, ())):
+            self.faults.append(f"{where}: the witness has another root of {size} entries")
+
     def end(self, line: dict[str, Any]) -> None:
         """The counts with which the bundle closes."""
         self.ended = True
-        if any(line[kind] != count for kind, count in self.counts.items()):
+        if any(line.get(kind, 0) != count for kind, count in self.counts.items()):
             self.faults.append("the bundle has other counts than it says at its end")
 
     def finish(self) -> list[str]:
         """What can only be said when everything was read."""
         if not self.ended:
             self.faults.append("the bundle is cut: it has no end line")
+        if self.counts["proof"]:
+            return self.faults
         for size in sorted(size for size in self.heads if size > self.tree.size):
             for _, name in self.heads[size]:
                 self.faults.append(f"{name}: the log has only {self.tree.size} leaves")
@@ -226,28 +248,17 @@ class Recount:
         return self.faults
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Lines of the bundle as objects."""
-    with path.open("rb") as file:
-        for number, text in enumerate(file, 1):
-            try:
-                line = json.loads(text)
-            except ValueError:
-                raise Unreadable(f"line {number} is not JSON") from None
-            if not isinstance(line, dict):
-                raise Unreadable(f"line {number} is not an object")
-            yield line
-
-
 def recount(path: Path, pinned: list[str], witness_texts: list[str]) -> list[Recount]:
     """One recount for each log of the bundle."""
     found: list[Recount] = []
-    for line in read_lines(path):
-        if line["kind"] == "log":
-            found.append(Recount(pinned, witness_texts))
-        elif not found:
-            raise Unreadable("the bundle does not begin with a log line")
-        found[-1].take(line)
+    with path.open("rb") as file:
+        for text in file:
+            line = json.loads(text)
+            if line["kind"] == "log":
+                found.append(Recount(pinned, witness_texts))
+            elif not found:
+                raise Unreadable("the bundle does not begin with a log line")
+            found[-1].take(line)
     if not found:
         raise Unreadable("the bundle is empty")
     return found
@@ -275,9 +286,10 @@ def main(arguments: list[str] | None = None) -> int:
         faults = log.finish()
         faulty = faulty or bool(faults)
         print(*faults, sep="\n", end="\n" if faults else "")
+        proofs = f", {log.counts['proof']} proofs" if log.counts["proof"] else ""
         print(
             f"{log.origin}: {log.tree.size} leaves, {len(log.checkpoints)} checkpoints, {log.counts['row']} rows "
-            f"waiting, {len(log.witnessed)} witness notes: " + (f"{len(faults)} FAULTS" if faults else "valid")
+            f"waiting, {len(log.witnessed)} witness notes{proofs}: " + (f"{len(faults)} FAULTS" if faults else "valid")
         )
     return 1 if faulty else 0
 
