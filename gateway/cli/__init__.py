@@ -23,21 +23,6 @@ from gateway.cli import (
     sources,
     verifying,
 )
-    importing,
-    looking,
-    mappings,
-    operating,
-    quarantine,
-    remits,
-<<<<<<< HEAD
-    routes,
-    simulating,
-    sources,
-=======
-    simulating,
->>>>>>> c38b89e (Audit: proofs from kept nodes, search, reports, export as AuditEvents, acknowledged rollbacks; accounting by period and breach packs)
-    verifying,
-)
 from gateway.errors import GatewayError, PluginFailed
 from gateway.registry import Registry
 
