@@ -11,8 +11,7 @@ import typer
 from sqlalchemy import Connection
 
 from gateway.bootstrap import Gateway, bind_route, health_path
-from gateway.cli.looking import record_bytes
-from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, table
+from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, record_bytes, table
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import EPOCH, iso, micros, micros_of
 from gateway.flow.dispatch import Opener
