@@ -23,6 +23,10 @@ class Communication(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Who wrote or was written to, a Patient (Communication.subject)."""
     about: RecordId | None = None
     """The record it is about, such as an Appointment (Communication.about)."""
+    address: str | None = None
+    """The patient's number in E.164 or address (Communication.recipient, Communication.sender)."""
+    occasion: str | None = None
+    """The occasion of the Reminder that it carried (Communication.basedOn)."""
     template: str | None = None
     """Name of the text template used."""
     answer: Literal["confirm", "cancel", "reschedule", "stop", "start", "help", "other"] | None = None
@@ -34,4 +38,4 @@ class Communication(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     received_at: Instant | None = None
     """When it arrived (Communication.received)."""
     failure: str | None = None
-    """The carrier's reason code when it failed (Communication.statusReason)."""
+    """The carrier's reason code when it failed, ``opted-out`` after a STOP (Communication.statusReason)."""
