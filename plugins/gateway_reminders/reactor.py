@@ -14,8 +14,8 @@ from gateway.model.identity import RecordId
 from gateway.model.task import Task
 from gateway_reminders.config import RemindersConfig
 from gateway_reminders.translate_facts import REPLY, gather, subject
-from gateway_reminders.translate_plan import Planner
-from gateway_reminders.translate_wish import wishes
+from gateway_reminders.reactor_plan import Planner
+from gateway_reminders.reactor_wish import wishes
 
 _GROUP = "patient:"
 
