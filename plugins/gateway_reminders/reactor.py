@@ -13,9 +13,9 @@ from gateway.model.exchange import Derivation, ReactorInfo, Snapshot
 from gateway.model.identity import RecordId
 from gateway.model.task import Task
 from gateway_reminders.config import RemindersConfig
-from gateway_reminders.translate_facts import REPLY, gather, subject
 from gateway_reminders.reactor_plan import Planner
 from gateway_reminders.reactor_wish import wishes
+from gateway_reminders.translate_facts import REPLY, gather, subject
 
 _GROUP = "patient:"
 

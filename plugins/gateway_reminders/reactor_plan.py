@@ -16,10 +16,10 @@ from msgspec import Struct
 from gateway.model.exchange import Derived
 from gateway.model.identity import RecordId
 from gateway_reminders.config import RemindersConfig
+from gateway_reminders.reactor_wish import AHEAD, Wish
 from gateway_reminders.translate_consent import agreed, reach
 from gateway_reminders.translate_facts import Facts, Sent
 from gateway_reminders.translate_text import fields, language_of, render
-from gateway_reminders.reactor_wish import AHEAD, Wish
 
 _WEEK = timedelta(days=7)
 _LACKS = ("failed", "no-address", "no-consent")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.patient import Address, Patient
-from gateway_reminders.translate_hours import Hours, before, zones_of
 from gateway_reminders.reactor_wish import move
+from gateway_reminders.translate_hours import Hours, before, zones_of
 from tests.unit.plugins.reminders.told import consent, derived, patient, visit
 
 CHICAGO = ZoneInfo("America/Chicago")
