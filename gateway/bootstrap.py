@@ -44,7 +44,6 @@ from gateway.settings import Settings, resolve_secret
 from gateway.settings import Source as SourceSettings
 from gateway.store import journal, messages
 from gateway.store.opening import Store, open_store
-from gateway.transport.schedule import Scheduler, Seat
 from gateway.vault import Keystore, Vault
 
 HANDOFF_BYTES = 64 * 2**20
@@ -239,7 +238,9 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
             if "intake" in roles:
                 scheduler = polling.scheduler_of(gateway.settings.polling)
                 for source in gateway.sources.values():
-                    receiver, seat = gateway.receiver(source), _seat(gateway, scheduler, source)
+                    receiver = gateway.receiver(source)
+                    own = gateway.settings.source(source.name)
+                    seat = polling.seat_of(scheduler, source, own, gateway.store, gateway.vault, gateway.audit)
                     for transport in source.adapter.transports(source.name, source.config):
                         openings.append(asyncio.Event())
                         polling.start(group, seat, transport, receiver, openings[-1].set)
@@ -258,11 +259,6 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
             await asyncio.to_thread(reactors.stop)
             await asyncio.to_thread(normalizer.stop)
         lock.close()
-
-
-def _seat(gateway: Gateway, scheduler: Scheduler, source: Source) -> Seat:
-    settings = gateway.settings.source(source.name)
-    return scheduler.seat(source.tenant, source.name, source.adapter.info.name, settings.goals)
 
 
 async def _answer(gateway: Gateway, settings: HttpSettings, opened: Callable[[], None]) -> None:

@@ -132,6 +132,15 @@ class Source(Part):
         default_factory=dict,
         description="Seconds that what is known of a stream may be old, by stream; '*' stands for the others.",
     )
+    sweep_seconds: float = Field(
+        default=86_400,
+        ge=0,
+        le=31_536_000,
+        description="Seconds between two full readings of a list, which find deletions; 0 switches them off.",
+    )  # fmt: skip
+    most_absent: float = Field(
+        default=0.1, ge=0, le=1, description="The largest part of a list whose absence is believed without a person."
+    )
     config: dict[str, Any] = Field(default_factory=dict, description="The adapter's own settings.")
 
 

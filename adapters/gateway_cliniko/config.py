@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from yarl import URL
@@ -58,6 +58,12 @@ class ClinikoConfig(Part):
     )
     changed_since: datetime | None = Field(
         None, description="On the first look, only items changed since then (with time zone); everything when absent."
+    )
+
+    history: Literal["first", "behind"] = Field(
+        "first",
+        description="On the first look, read everything before what is new (first), or only the last day, while a sweep"
+        " brings what is older behind live traffic and goes on where it was (behind).",
     )
 
     @model_validator(mode="after")

@@ -101,6 +101,10 @@ class ClinikoSimulator(SimulatedApi):
         at = utc(self._now())
         self.touch("individual_appointments", id, cancelled_at=at, cancellation_note=note, **marks)
 
+    def forget(self, table: str, id: str) -> None:
+        """Delete a row without a trace, as a patient's: only a full list shows that it is gone."""
+        del self.tables[table][id]
+
     def arrive(self, attendee: str, arrived: bool | None) -> Row:
         """Mark on the attendee who came or not; the appointment shows it, while its own ``updated_at`` stays."""
         row = self.touch("attendees", attendee, arrived=arrived)

@@ -15,6 +15,7 @@ from gateway.transport.polling import Poller, Rhythm
 from gateway_cliniko.config import ClinikoConfig
 from gateway_cliniko.transport_changes import ChangedRows
 from gateway_cliniko.transport_lists import LISTS, Api
+from gateway_cliniko.transport_sweep import sweeps
 
 _SHARD = re.compile(r"[a-z]{2}\d{1,2}", re.ASCII | re.IGNORECASE)
 
@@ -40,9 +41,14 @@ class AccountTransport:
         limits = HttpLimits(attempts=config.retries + 1, total=config.timeout_seconds)
         async with HttpClient([base], budget=budget, headers=headers, limits=limits) as client:
             api = Api(client, base, config.per_page)
-            streams = [ChangedRows(source, api, config, lambda: datetime.now(UTC)) for source in LISTS]
+            streams = [ChangedRows(source, api, config, _now) for source in LISTS]
             opened()
-            await Poller(self._name, streams, Rhythm(interval=config.poll_seconds)).run(intake)
+            rhythm = Rhythm(interval=config.poll_seconds)
+            await Poller(self._name, streams, rhythm, sweeps=sweeps(api, config, _now)).run(intake)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def shard(key: str) -> str:

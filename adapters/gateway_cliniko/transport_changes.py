@@ -19,6 +19,7 @@ from gateway_cliniko.config import ClinikoConfig
 from gateway_cliniko.records_page import Page, Row, stamp
 from gateway_cliniko.transport_joined import Joiner
 from gateway_cliniko.transport_lists import COMPLETING, WRONG_COUNT, Api, ListOf
+from gateway_cliniko.transport_sweep import SWEPT
 
 
 class ChangedRows:
@@ -77,7 +78,8 @@ class ChangedRows:
         """Where the first question of a poll begins; None asks for everything."""
         if self._committed is not None:
             return self._committed - self._overlap
-        if self._list in COMPLETING:  # what they complete comes with them on the first look; they tell what is later
+        behind = self._config.history == "behind" and self.name in SWEPT
+        if behind or self._list in COMPLETING:  # the sweep, or what they complete, brings what is older
             return self._now().replace(microsecond=0) - timedelta(days=1)
         return self._config.changed_since.astimezone(UTC) if self._config.changed_since else None
 

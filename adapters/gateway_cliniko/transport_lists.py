@@ -67,10 +67,11 @@ class Api:
         self._base = base
         self._per_page = per_page
 
-    def url(self, source: ListOf, filters: Iterable[str]) -> URL:
-        """The first page of a question."""
+    def url(self, source: ListOf, filters: Iterable[str], sort: str = "updated_at", number: int = 1) -> URL:
+        """A page of a question, the first one by default."""
         query = [f"q%5B%5D={quote(text, safe='')}" for text in (*filters, *source.show)]
-        query += [f"per_page={self._per_page}", "sort=updated_at"]
+        query += [f"per_page={self._per_page}", f"sort={sort}"]
+        query += [f"page={number}"] if number > 1 else []
         return URL(f"{self._base}/v1/{source.path}?{'&'.join(query)}", encoded=True)
 
     async def page(self, source: ListOf, url: URL) -> Page:

@@ -109,9 +109,13 @@ class FhirSimulator(SimulatedApi):
         row["meta"] = {"versionId": str(int(row["meta"]["versionId"]) + 1), "lastUpdated": utc(self._now())}
         return row
 
+    def forget(self, type: str, id: str) -> None:
+        """Delete a resource without a trace: only a full list shows that it is gone."""
+        del self.tables[type][id]
+
     def remove(self, type: str, id: str) -> None:
         """Delete a resource; exports tell of it."""
-        del self.tables[type][id]
+        self.forget(type, id)
         self.exports.gone.append((type, id))
 
     async def _metadata(self, request: web.Request) -> web.Response:
@@ -173,7 +177,12 @@ class FhirSimulator(SimulatedApi):
         name = query.get("_page", "")
         if not name:
             since = query.get("_lastUpdated", "ge").removeprefix("ge")
-            rows = [row for row in self.tables[type].values() if row["meta"]["lastUpdated"] >= since]
+            wanted = set(query["_id"].split(",")) if "_id" in query else None
+            rows = [
+                row
+                for row in self.tables[type].values()
+                if row["meta"]["lastUpdated"] >= since and (wanted is None or row["id"] in wanted)
+            ]
             name = str(next(self._numbers))
             self._pages[name] = sorted(rows, key=lambda row: str(row["meta"]["lastUpdated"]))
         rows = self._pages[name]

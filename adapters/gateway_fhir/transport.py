@@ -27,6 +27,7 @@ from gateway_fhir.transport_auth import Token, tls
 from gateway_fhir.transport_bulk import Exports
 from gateway_fhir.transport_discovery import Plan, discover, scopes, token_endpoint
 from gateway_fhir.transport_search import ChangedResources
+from gateway_fhir.transport_sweep import sweeps
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -64,7 +65,8 @@ class ServerTransport:
         ]
         if plan.export:
             streams.append(Exports(plan.export, granted, self._config))
-        await Poller(self._name, streams, Rhythm(interval=self._config.poll_seconds)).run(intake)
+        rhythm = Rhythm(interval=self._config.poll_seconds)
+        await Poller(self._name, streams, rhythm, sweeps=sweeps(plan, granted, self._config)).run(intake)
 
     async def _until_found(self, open_client: HttpClient) -> Plan:
         plan = await self._patiently(lambda: discover(open_client, self._config))

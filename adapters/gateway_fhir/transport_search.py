@@ -67,7 +67,7 @@ class ChangedResources:
         cursor = await intake.cursor(self.name)
         place = _place(cursor) if cursor else Place()
         self._visited.clear()
-        url: URL | None = self._url(place.next) if place.next else self._first(place)
+        url: URL | None = same_server(place.next, self._base, self._type) if place.next else self._first(place)
         if not place.next:
             place = Place(since=place.since)
         try:
@@ -83,17 +83,17 @@ class ChangedResources:
         if str(url) in self._visited or place.pages >= self._config.most_pages:
             raise SourceUnavailable("The server's next links loop or do not end", where=self._type)
         self._visited.add(str(url))
-        page = await self._client.get(url, _answer)
+        page = await self._client.get(url, answer)
         own = [one for one in page.items if one.kind == self._type]
         following = Place(
             since=place.since,
             next=page.bundle.next,
-            high=max(filter(None, (place.high, *map(_changed, own))), default=None),
+            high=max(filter(None, (place.high, *map(changed, own))), default=None),
             pages=place.pages + 1,
             seen=place.seen + len(own),
             total=place.total if page.bundle.total is None else page.bundle.total,
         )
-        following_url = self._url(page.bundle.next) if page.bundle.next else None
+        following_url = same_server(page.bundle.next, self._base, self._type) if page.bundle.next else None
         if following_url is not None:
             await intake.accept(page.items, stream=self.name, cursor=_text(following), findings=page.findings)
             return following_url, following
@@ -123,19 +123,20 @@ class ChangedResources:
         reached = min(datetime.fromisoformat(high), self._now())
         return _stamp(reached) if since is None else max(since, _stamp(reached))
 
-    def _url(self, link: str) -> URL:
-        """A next link, which must stay on the server."""
-        try:
-            url = URL(link, encoded=True)
-            url = url if url.is_absolute() else self._base.join(url)
-        except ValueError:
-            raise SourceUnavailable("The server's next link is no address", where=self._type) from None
-        if url.origin() != self._base.origin() or url.user is not None:
-            raise SourceUnavailable("The server's next link leads to another place", where=self._type)
-        return url
+
+def same_server(link: str, base: URL, where: str) -> URL:
+    """A next link, which must stay on the server."""
+    try:
+        url = URL(link, encoded=True)
+        url = url if url.is_absolute() else base.join(url)
+    except ValueError:
+        raise SourceUnavailable("The server's next link is no address", where=where) from None
+    if url.origin() != base.origin() or url.user is not None:
+        raise SourceUnavailable("The server's next link leads to another place", where=where)
+    return url
 
 
-def _answer(body: bytes) -> Cut:
+def answer(body: bytes) -> Cut:
     """A page; anything that is no searchset is no answer."""
     found = cut_bundle(body)
     if found.bundle.type != "searchset":
@@ -143,7 +144,7 @@ def _answer(body: bytes) -> Cut:
     return found
 
 
-def _changed(item: Item) -> str | None:
+def changed(item: Item) -> str | None:
     """When a resource changed last, in UTC; None when it does not say so in a way that can be read."""
     meta = _updated(item.body).meta
     try:

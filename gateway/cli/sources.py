@@ -1,4 +1,4 @@
-"""sources: how fresh everything is that is asked for, and how much of the budgets is used."""
+"""sources, sweeps: how fresh and how complete everything is that is asked for, and how much of the budgets is used."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ from typing import Any
 
 import typer
 
-from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, read, table
+from gateway.cli.printing import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    TenantOption,
+    as_json,
+    opened,
+    read,
+    table,
+    tenant_of,
+)
 from gateway.flow.polling import sources_path
+from gateway.flow.sweep import STREAM, read_progress
+from gateway.store import messages
 
 STATUS_AGE = 15.0
 """Seconds after which a status that was not renewed tells nothing any more."""
@@ -19,6 +31,25 @@ STATUS_AGE = 15.0
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(sources)
+    app.command()(sweeps)
+
+
+def sweeps(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False) -> None:
+    """What the last full reading of every list found: rows that polling had missed, and deletions.
+
+    Exit code 1 when a sweep holds back deletions because they are too many to be believed.
+    """
+    with opened(config) as gateway:
+        name = tenant_of(gateway, tenant)
+        rows = gateway.store.read_sync(lambda connection: messages.cursors(connection, name, STREAM))
+    found = [(row.source, row.stream.removeprefix(STREAM), read_progress(row.cursor)) for row in rows]
+    if json_:
+        as_json([{"source": of, "list": stream} | told.describe() for of, stream, told in found])
+    else:
+        titles = ("source", "list", "begun", "ended", "whole", "listed", "missed", "removed", "held back")
+        table("Sweeps", titles, [(of, stream, *told.describe().values()) for of, stream, told in found])
+    if any(told.held for _, _, told in found):
+        raise typer.Exit(1)
 
 
 def sources(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:

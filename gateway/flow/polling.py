@@ -9,10 +9,16 @@ from pathlib import Path
 
 import structlog
 
+from gateway.audit import AuditLog
+from gateway.flow.source import Source
+from gateway.flow.sweep import Sweeper
 from gateway.model.exchange import Intake, RateBudget, Transport
 from gateway.settings import Budget, Polling, Settings
+from gateway.settings import Source as SourceSettings
 from gateway.store.leading import Leadership
+from gateway.store.opening import Store
 from gateway.transport.schedule import Budgets, Scheduler, Seat, seated
+from gateway.vault import Vault
 
 STATUS_SECONDS = 2.0
 LEAD_SECONDS = 2.0
@@ -32,6 +38,18 @@ def scheduler_of(settings: Polling) -> Scheduler:
         for name, one in settings.vendors.items()
     }
     return Scheduler(at_once=settings.at_once, budgets=budgets)
+
+
+def seat_of(
+    scheduler: Scheduler, source: Source, settings: SourceSettings, store: Store, vault: Vault, audit: AuditLog
+) -> Seat:
+    """The place of one source at the scheduler, with what sweeps it."""
+    sweeper = Sweeper(
+        source.tenant, source.name, store, vault, audit,
+        interval=settings.sweep_seconds, most_absent=settings.most_absent,
+    )  # fmt: skip
+    sweeping = sweeper if settings.sweep_seconds else None
+    return scheduler.seat(source.tenant, source.name, source.adapter.info.name, settings.goals, sweeping)
 
 
 def start(

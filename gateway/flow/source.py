@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from gateway.flow.absence import reading_absences
 from gateway.hookspecs import Adapter
 from gateway.mapping import Mapping
 from gateway.model.patch import Normalized
@@ -68,7 +69,7 @@ class Source:
             adapter=adapter,
             config=config,
             mapping=mapping,
-            normalize=adapter.normalizer(config, mapping),
+            normalize=reading_absences(adapter.normalizer(config, mapping)),
             label=f"{adapter.info.name}/{adapter.info.version}",
             mapping_hash=bytes.fromhex(mapping.version),
         )

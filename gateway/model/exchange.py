@@ -125,6 +125,8 @@ class SweepPage(msgspec.Struct, frozen=True, kw_only=True):
     seen: tuple[Seen, ...]
     cursor: str | None
     """Where the next page begins; None at the end of a list that was complete by its own count."""
+    unreadable: int = 0
+    """Rows of the page whose id cannot be told: then nothing is judged absent."""
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +145,8 @@ class Sweep(Protocol):
     """Canonical type of the records that bear the rows' native ids."""
     also: Sequence[tuple[str, str]]
     """Type and ending of the native id of further records made of a row alone, which end with it."""
+    history: bool
+    """Whether polling leaves what is old to the sweep: then the first one begins at once."""
 
     async def page(self, cursor: str | None) -> SweepPage:
         """The page at ``cursor``, or the first; every row that makes a record is on one, hidden rows are not."""

@@ -105,6 +105,14 @@ def record_heads(connection: Connection, tenant: str, ids: Iterable[bytes]) -> d
     return {row.record_id: row for row in rows}
 
 
+def alive(connection: Connection, tenant: str, source: str, type: str) -> dict[bytes, str]:
+    """Source version of every record of one type of one source that is not removed."""
+    query = select(records.c.record_id, records.c.source_version).where(
+        records.c.tenant == tenant, records.c.type == type, records.c.source == source, records.c.removed.is_(False)
+    )
+    return {row.record_id: row.source_version for row in connection.execute(query)}
+
+
 def record_versions(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[bytes, int]:
     """Only the version numbers, locked, to see whether another writer was faster."""
     rows = connection.execute(_versions, {"tenant": tenant, "ids": list(ids)})

@@ -206,6 +206,14 @@ def cursor(connection: Connection, tenant: str, source: str, stream: str) -> str
     return connection.execute(query).scalar_one_or_none()
 
 
+def cursors(connection: Connection, tenant: str, prefix: str) -> Sequence[Found]:
+    """Source, stream and cursor of all streams whose name begins so."""
+    query = select(source_cursors.c.source, source_cursors.c.stream, source_cursors.c.cursor).where(
+        source_cursors.c.tenant == tenant, source_cursors.c.stream.startswith(prefix, autoescape=True)
+    )
+    return connection.execute(query.order_by(source_cursors.c.source, source_cursors.c.stream)).fetchall()
+
+
 def attempts_of(connection: Connection, tenant: str, ids: Iterable[int]) -> dict[int, int]:
     """How many outcome rows each of these messages has: the number of its next one."""
     query = (
