@@ -36,6 +36,7 @@ adapter = "hl7"
 zone = "America/Chicago"
 [sources.config]
 port = {port}
+{more}
 [[sources]]
 name = "payer"
 tenant = "clinic"
@@ -82,9 +83,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[bootstrap.Gateway]:
-    """A fresh gateway in this process."""
-    config = _write(folder, 0)
+def opened(folder: Path, port: int = 0, more: str = "") -> Iterator[bootstrap.Gateway]:
+    """A fresh gateway in this process; ``more`` are further lines of its HL7 source's settings."""
+    config = _write(folder, port, more)
     settings = load(config)
     logs.configure(settings.log.level)
     gateway = bootstrap.open_gateway(settings, folder, config.read_text("utf-8"), create=True)
@@ -160,8 +161,8 @@ def _gateway(*words: str) -> list[str]:
     return [sys.executable, "-m", "gateway", *words]
 
 
-def _write(folder: Path, port: int) -> Path:
+def _write(folder: Path, port: int, more: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "gateway.toml"
-    config.write_text(_SETTINGS.format(port=port), encoding="utf-8")
+    config.write_text(_SETTINGS.format(port=port, more=more), encoding="utf-8")
     return config

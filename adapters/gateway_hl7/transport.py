@@ -8,12 +8,14 @@ import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
 from gateway.errors import (
     GatewayError,
     InvalidConfiguration,
+    InvalidContent,
     LimitExceeded,
     MalformedEnvelope,
     RejectMessage,
@@ -21,12 +23,16 @@ from gateway.errors import (
 )
 from gateway.model.exchange import Intake, Item, Receipt, Transport
 from gateway.transport.file_drop import FileDrop, chunks, hand_in
-from gateway.transport.mllp import Limits, MllpServer, Reply
+from gateway.transport.mllp import Answer, MllpServer, Reply
+from gateway.transport.mllp_limits import Limits
 from gateway.wire.hl7_header import AckCode, Header, acknowledge, glance, peek
 from gateway_hl7.config import Hl7Config, Tls
 from gateway_hl7.records import item, items
 
 _PAUSE = 0.1
+_APPLICATION = frozenset({b"AL", b"ER", b"SU"})
+"""MSH-16: when an application acknowledgement is wanted (HL7 table 0155)."""
+Later = Callable[[bytes], None]
 _ENHANCED: dict[str, AckCode] = {"AA": "CA", "AE": "CE", "AR": "CR"}
 
 _log = structlog.get_logger(__name__)
@@ -63,7 +69,7 @@ class Listener:
         self.server = MllpServer(
             config.host,
             config.port,
-            exchange.receive,
+            exchange.receive_enhanced if config.acknowledgement == "enhanced" else exchange.receive,
             oversized=exchange.oversized,
             ssl=_context(config.tls),
             plaintext_networks=config.plaintext_networks,
@@ -84,6 +90,15 @@ class Listener:
             await self.server.close()
 
 
+class _Asked(NamedTuple):
+    """One message, and how its sender hears of it."""
+
+    message: Item
+    header: Header
+    reply: Reply
+    later: Later | None
+
+
 class Exchange:
     """From a frame to its answer."""
 
@@ -96,9 +111,13 @@ class Exchange:
         self._facilities = facilities
         self._intake = intake
         self._loop = loop
+        self._telling: set[asyncio.Task[None]] = set()
 
-    def receive(self, frame: bytes, reply: Reply) -> None:
-        """Store one frame, or refuse it by its header; ``reply`` follows the commit."""
+    def receive(self, frame: bytes, reply: Reply, later: Later | None = None) -> None:
+        """Store one frame, or refuse it by its header; ``reply`` follows the commit.
+
+        Where MSH-16 asks for it, ``later`` gets the application acknowledgement once the content was read.
+        """
         try:
             header = peek(frame)
             if self._facilities:
@@ -106,7 +125,11 @@ class Exchange:
         except MalformedEnvelope as error:
             self._refuse(frame, error, reply)
         else:
-            self._submit(item(header, frame), header, reply, None)
+            self._submit(_Asked(item(header, frame), header, reply, later), None)
+
+    def receive_enhanced(self, frame: bytes, reply: Answer) -> None:
+        """As :meth:`receive`; what becomes of the content is told later, where MSH-16 asks for it."""
+        self.receive(frame, reply, reply.later)
 
     def oversized(self, head: bytes, reply: Reply) -> None:
         """Refuse a frame that is too long."""
@@ -128,28 +151,43 @@ class Exchange:
                 fix="Add it to facilities if it may send here.",
             )
 
-    def _submit(self, message: Item, header: Header, reply: Reply, until: float | None) -> None:
-        self._intake.submit(message, partial(self._settled, message, header, reply, until))
+    def _submit(self, asked: _Asked, until: float | None) -> None:
+        self._intake.submit(asked.message, partial(self._settled, asked, until))
 
-    def _settled(
-        self, message: Item, header: Header, reply: Reply, until: float | None, result: Receipt | Exception
-    ) -> None:
+    def _settled(self, asked: _Asked, until: float | None, result: Receipt | Exception) -> None:
         if isinstance(result, Receipt):
-            reply(self._answer(header, "AA", f"A{result.message_id}"))
+            asked.reply(self._answer(asked.header, "AA", f"A{result.message_id}"))
+            if asked.later is not None and asked.header.field(16) in _APPLICATION:
+                telling = self._loop.create_task(self._tell(asked.header, asked.later, result))
+                self._telling.add(telling)
+                telling.add_done_callback(self._telling.discard)
         elif isinstance(result, RetryLater):
             now = self._loop.time()
             until = now + self._hold if until is None else until
             if now >= until:
                 _log.warning("mllp-hung-up", error=result.code)
-                reply(None)
+                asked.reply(None)
                 return
-            self._loop.call_later(result.after or _PAUSE, self._submit, message, header, reply, until)
+            self._loop.call_later(result.after or _PAUSE, self._submit, asked, until)
         elif isinstance(result, RejectMessage):
-            self._refuse(message.body, result, reply)
+            self._refuse(asked.message.body, result, asked.reply)
         else:
             # A fault of ours: no answer, so that the sender keeps the message.
             _log.error("mllp-hung-up", error=type(result).__name__)
-            reply(None)
+            asked.reply(None)
+
+    async def _tell(self, header: Header, later: Later, receipt: Receipt) -> None:
+        """The application acknowledgement: AA for what was read, AE with its place for what waits in quarantine."""
+        try:
+            fate = await self._intake.fate(receipt)
+        except RetryLater:  # the sender asks again, and a repeat is told the same
+            return
+        wanted = header.field(16)
+        error = None
+        if fate.outcome == "quarantined":
+            error = InvalidContent(fate.reason, "The message waits in quarantine", where=fate.place, fix=fate.fix)
+        if wanted in (b"AL", b"SU" if error is None else b"ER"):
+            later(acknowledge(header, "AA" if error is None else "AE", f"P{receipt.message_id}", error))
 
     def _refuse(self, frame: bytes, error: RejectMessage, reply: Reply) -> None:
         header = glance(frame)

@@ -8,9 +8,11 @@ everything; order is kept because it does not take from memory again before it h
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
+
+from gateway.model.exchange import Fate
 
 
 class Arrived(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +43,22 @@ class Handoff:
         self._live: set[str] = set()
         self._unsettled: dict[str, int] = {}
         self.arrived = threading.Event()
+        self._watched: dict[int, Callable[[Fate], None]] = {}
+
+    def watch(self, message_id: int, told: Callable[[Fate], None]) -> None:
+        """Have ``told`` called, on the normalizer's thread, once this process has settled the message."""
+        self._watched[message_id] = told
+
+    def unwatch(self, message_id: int) -> None:
+        """Ask no more."""
+        self._watched.pop(message_id, None)
+
+    def tell(self, fates: Iterable[tuple[int, Fate]]) -> None:
+        """Messages whose outcome was just committed."""
+        if self._watched:
+            for message_id, fate in fates:
+                if (told := self._watched.pop(message_id, None)) is not None:
+                    told(fate)
 
     @property
     def unsettled(self) -> int:

@@ -160,6 +160,7 @@ class Normalizer:
         keys = self._vault.keystore.ensure_patients(tenant, patients) if patients else {}
         writer = BatchWriter(tenant, self._vault, self._audit, self._sources, keys)
         self._store.write_sync(writer.unit(settled, expected, touched, residue))
+        self._handoff.tell((one.message.message_id, one.fate) for one in settled)
 
     def _normalize(self, tenant: str, message: Arrived) -> Normalized | Rejection:
         if message.damaged:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection
@@ -16,9 +16,12 @@ from gateway.flow.merge import NewVersion
 from gateway.flow.places import change_place, message_place
 from gateway.flow.source import Origin
 from gateway.flow.words import stored_word
+from gateway.model.exchange import Fate
 from gateway.store import journal, messages
 from gateway.store.rows import RowExists
 from gateway.vault import Sealed, Vault
+
+Outcome = Literal["normalized", "suppressed", "quarantined"]
 
 
 class Conflict(Exception):
@@ -33,12 +36,17 @@ class Settled(msgspec.Struct, frozen=True):
     """What became of one message."""
 
     message: Arrived
-    outcome: str
+    outcome: Outcome
     reason: str
     place: str = ""
     fix: str = ""
     changes: tuple[NewVersion, ...] = ()
     patient: bytes | None = None
+
+    @property
+    def fate(self) -> Fate:
+        """What a transport may be told of it."""
+        return Fate(outcome=self.outcome, reason=self.reason, place=self.place, fix=self.fix)
 
 
 class BatchWriter:

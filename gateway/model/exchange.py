@@ -80,6 +80,15 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     """True when the same control id came before with other bytes: both are kept."""
 
 
+class Fate(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a stored message."""
+
+    outcome: Literal["normalized", "suppressed", "quarantined"]
+    reason: str = ""
+    place: str = ""
+    fix: str = ""
+
+
 class Intake(Protocol):
     """What a transport may ask of the core. Nothing is acknowledged to a peer before a receipt is there."""
 
@@ -90,6 +99,9 @@ class Intake(Protocol):
         self, items: Sequence[Item], *, stream: str = "", cursor: str | None = None, findings: Sequence[Finding] = ()
     ) -> Sequence[Receipt]:
         """Store the messages of one page or file step, its findings, and the stream's new cursor in one commit."""
+
+    async def fate(self, receipt: Receipt) -> Fate:
+        """What became of a message at its first normalization, once that is committed; of a repeat, the first's."""
 
     async def cursor(self, stream: str) -> str | None:
         """The cursor that was committed last for this stream of this source."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gateway.errors import StoreUnavailable
-from gateway.model.exchange import Finding, Item, Receipt
+from gateway.model.exchange import Fate, Finding, Item, Receipt
 
 
 class RecordingIntake:
@@ -16,6 +16,7 @@ class RecordingIntake:
         self.findings: list[Finding] = []
         self.cursors: dict[str, str] = {}
         self.refused: list[tuple[bytes, str, str]] = []
+        self.fates: dict[int, Fate] = {}
         self.fail_next = 0
         """So many of the next commits fail as a full disk would, and leave nothing."""
 
@@ -39,6 +40,10 @@ class RecordingIntake:
         if cursor is not None:
             self.cursors[stream] = cursor
         return [self._store(item) for item in items]
+
+    async def fate(self, receipt: Receipt) -> Fate:
+        """What the test planned for it; read without fault by default."""
+        return self.fates.get(receipt.message_id, Fate(outcome="normalized"))
 
     async def cursor(self, stream: str) -> str | None:
         """The cursor committed last."""

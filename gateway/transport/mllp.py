@@ -13,19 +13,17 @@ import ipaddress
 import ssl as tls
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import cast
 
-import msgspec
 import structlog
 
 from gateway.errors import InvalidConfiguration
+from gateway.transport.mllp_limits import Counts, Limits
 from gateway.wire import mllp
 
 Reply = Callable[[bytes | None], None]
 """Answers one frame with a message's bytes, unframed. Call it once, at any time. ``b""`` settles the frame without an
 answer; None hangs up, so that the peer sends again what it got no answer for."""
-Handler = Callable[[bytes, Reply], None]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _log = structlog.get_logger(__name__)
@@ -34,35 +32,25 @@ _LINGER = 0.5
 _MOST_UNSENT = 64 * 1024
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one listener and one peer may use."""
+class Answer:
+    """The :data:`Reply` to one frame, and a way to say more when that is known."""
 
-    frame: int = 4 * 1024 * 1024
-    """Greatest length of one message in bytes."""
-    in_flight: int = 256
-    """Frames of one connection that may wait for their answer; then its socket is not read."""
-    connections: int = 1000
-    """Connections at once; the next is closed at once."""
-    idle: float = 600.0
-    """Seconds a connection may be silent with nothing in flight."""
-    slow: float = 60.0
-    """Seconds a frame may take from its first byte to its last."""
-    junk: int = 64 * 1024
-    """Bytes outside of frames after which the peer is taken for something else than MLLP."""
+    __slots__ = ("_cell", "_connection")
+
+    def __init__(self, connection: Connection, cell: list[bytes | None]) -> None:
+        self._connection = connection
+        self._cell = cell
+
+    def __call__(self, answer: bytes | None) -> None:
+        """Answer the frame."""
+        self._connection.reply(self._cell, answer)
+
+    def later(self, message: bytes) -> None:
+        """Send a message of our own on the same connection; nothing happens when it is closed by then."""
+        self._connection.send(message)
 
 
-class Counts(msgspec.Struct):
-    """What the server has seen since its start."""
-
-    accepted: int = 0
-    refused: int = 0
-    """Connections closed at once: too many, or from a network that may not speak without TLS."""
-    frames: int = 0
-    oversized: int = 0
-    unfinished: int = 0
-    """Frames that never ended: the connection broke, or a new message began inside."""
-    junk_bytes: int = 0
-    timed_out: int = 0
+Handler = Callable[[bytes, Answer], None]
 
 
 class MllpServer:
@@ -292,9 +280,9 @@ class Connection(asyncio.Protocol):
                 cell: list[bytes | None] = [None]
                 self._slots.append(cell)
                 if isinstance(event, bytes):
-                    self._server.handler(event, partial(self._reply, cell))
+                    self._server.handler(event, Answer(self, cell))
                 else:
-                    self._server.oversized(event.head, partial(self._reply, cell))
+                    self._server.oversized(event.head, Answer(self, cell))
                 if self._unsent > _MOST_UNSENT:
                     self._flush()  # which learns whether the peer reads its answers
         finally:
@@ -312,7 +300,14 @@ class Connection(asyncio.Protocol):
         else:
             counts.unfinished += 1
 
-    def _reply(self, cell: list[bytes | None], answer: bytes | None) -> None:
+    def send(self, message: bytes) -> None:
+        """Send a message between the answers, unless the peer has gone or is being sent away."""
+        if self._drained is None and not self._transport.is_closing():
+            self._out.append(mllp.encode(message))
+            self._flush()
+
+    def reply(self, cell: list[bytes | None], answer: bytes | None) -> None:
+        """Take the answer to one frame; it is sent when those of the frames before it are there."""
         if answer is None:
             self._transport.abort()
             return

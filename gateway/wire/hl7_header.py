@@ -6,6 +6,7 @@ acknowledgement and compared, not shown.
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
 from gateway.errors import GatewayError, MalformedEnvelope
@@ -19,6 +20,8 @@ _LEADING = b" \t\r\n\x0b"
 _USUAL = rb"MSH|^~\&|"
 _MOST_IDENTIFIERS = 100
 """Repetitions of PID-3 that are looked at before a message is stored: nobody has so many numbers."""
+_PLACE = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[[^\]]*\])?(?:\.(\d+)(?:\.(\d+))?)?")
+"""A path as errors name it, as far as ERR-2 can say the same."""
 # HL7 table 0357, by the reason of the error; 207 (application internal error) for every other.
 _CONDITIONS = {
     "no-header": "100",
@@ -142,9 +145,11 @@ def acknowledge(header: Header, code: AckCode, own_id: str, error: GatewayError 
 
 def _err(separator: bytes, encoding: bytes, error: GatewayError) -> bytes:
     component = encoding[:1]
-    segment, _, field = error.where.partition("-")
-    place = (segment.encode("ascii", "replace"), b"1", field.encode("ascii", "replace"))
-    location = component.join(place) if field.isdigit() else b""
+    found = _PLACE.match(error.where)
+    # Segment, its occurrence, field, repetition, component and subcomponent (data type ERL).
+    parts = (found[1], found[2] or "1", found[3], "1", found[4], found[5]) if found else ()
+    filled = parts if found and found[4] else parts[:3]
+    location = component.join((part or "").encode("ascii") for part in filled).rstrip(component)
     code = _CONDITIONS.get(getattr(error, "reason", ""), "207").encode("ascii")
     unsafe = set(separator + encoding)
     words = bytes(32 if byte in unsafe else byte for byte in error.what.encode("ascii", "replace"))

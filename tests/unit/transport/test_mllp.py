@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.errors import InvalidConfiguration
-from gateway.transport.mllp import Limits, MllpServer
+from gateway.transport.mllp import MllpServer
+from gateway.transport.mllp_limits import Limits
 from gateway.wire.mllp import encode
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.errors import Backpressure, InvalidConfiguration, LimitExceeded, SourceUnavailable
-from gateway.model.exchange import Receipt
+from gateway.model.exchange import Fate, Receipt
 from gateway.testing.recording_intake import RecordingIntake
 from gateway.wire.hl7 import Message
 from gateway.wire.hl7_path import compile_path
@@ -283,3 +283,56 @@ def test_a_sender_gives_up_in_words():
 
     with pytest.raises(SourceUnavailable):
         asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fate", "code"),
+    [
+        (b"AL", "normalized", "AA"), (b"AL", "suppressed", "AA"), (b"AL", "quarantined", "AE"),
+        (b"ER", "quarantined", "AE"), (b"ER", "normalized", None), (b"SU", "normalized", "AA"),
+        (b"SU", "quarantined", None), (b"NE", "quarantined", None), (b"", "quarantined", None),
+    ],
+)  # fmt: skip
+def test_the_application_acknowledgement_follows_where_it_is_wanted(wanted, fate, code):
+    """MSH-16 decides whether the sender hears, after CA, what became of the content; AE names its place."""
+    intake = RecordingIntake()
+    intake.fates[0] = Fate(outcome=fate, reason="not-a-time", place="SCH-11.4", fix="Correct it.")
+
+    async def run():
+        async with listening(intake, acknowledgement="enhanced") as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(encode(SIU % (b"AL|" + wanted)))
+            first = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 2)
+            assert b"MSA|CA|42" in first
+            try:
+                second = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 2 if code else 0.1)
+            except TimeoutError:
+                second = b""
+            writer.close()
+            return second
+
+    second = asyncio.run(run())
+    assert bool(second) == bool(code)
+    assert not code or f"MSA|{code}|42".encode() in second
+    assert (b"ERR|" in second) == (code == "AE")
+    assert (b"ERR||SCH^1^11^1^4|" in second) == (code == "AE")
+
+
+def test_a_peer_that_left_is_told_nothing_more():
+    """An application acknowledgement that comes after its connection has ended harms nobody."""
+
+    class Late(RecordingIntake):
+        async def fate(self, receipt):
+            await asyncio.sleep(0.1)
+            return Fate(outcome="normalized")
+
+    async def run():
+        async with listening(Late(), acknowledgement="enhanced") as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(encode(SIU % b"AL|AL"))
+            await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 2)
+            writer.close()
+            await asyncio.sleep(0.2)
+            assert await exchange(port, SIU % b"AL|NE")
+
+    asyncio.run(run())
