@@ -19,6 +19,7 @@ from gateway.audit import AuditLog
 from gateway.errors import Backpressure, GatewayError, LimitExceeded, StoreUnavailable
 from gateway.flow.clock import micros
 from gateway.flow.evidence import EvidenceRoom, outcome_row
+from gateway.flow.fate import awaited
 from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.lanes import intake_lane
 from gateway.flow.places import context_place, message_place
@@ -33,17 +34,10 @@ Done = Callable[[Receipt | Exception], None]
 IN_FLIGHT = 2
 """Units of one source on their way to the writer at a time: one being committed, one being gathered behind it."""
 MOST_PER_UNIT = 512
-LOOK_SECONDS = 1.0
-"""Between two looks whether another process has settled a message whose fate is waited for."""
 
 
 def _at_once(function: Callable[..., object], *arguments: object) -> None:
     function(*arguments)
-
-
-def _resolve(waiting: asyncio.Future[Fate], fate: Fate) -> None:
-    if not waiting.done():
-        waiting.set_result(fate)
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):
@@ -137,24 +131,7 @@ class Receiver:
 
     async def fate(self, receipt: Receipt) -> Fate:
         """What became of a stored message; told by this process's normalizer, or read where another one settles it."""
-        loop, message_id = asyncio.get_running_loop(), receipt.message_id
-        told: asyncio.Future[Fate] = loop.create_future()
-
-        def tell(fate: Fate) -> None:
-            loop.call_soon_threadsafe(_resolve, told, fate)
-
-        self._handoff.watch(message_id, tell)
-        try:
-            wait = 0.0 if receipt.repeat else LOOK_SECONDS
-            while not (await asyncio.wait({told}, timeout=wait))[0]:
-                rows = await self._store.read(lambda c: messages.outcomes_of(c, self._source.tenant, message_id))
-                if rows:
-                    first = rows[0]
-                    return Fate(outcome=first.outcome, reason=first.reason, place=first.place, fix=first.fix)
-                wait = LOOK_SECONDS
-            return told.result()
-        finally:
-            self._handoff.unwatch(message_id)
+        return await awaited(self._store, self._handoff, self._source.tenant, receipt)
 
     async def cursor(self, stream: str) -> str | None:
         """The cursor that was committed last for this stream."""
