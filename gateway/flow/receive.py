@@ -234,16 +234,11 @@ class Receiver:
             box = self._vault.seal(
                 self._vault.keystore.key(tenant, "tenant"), context_place(tenant, context_id), context
             )
-            sealed[context] = (
-                context_id,
-                {
-                    "tenant": tenant,
-                    "context_id": context_id,
-                    "key_id": box.key_id,
-                    "wrapped": box.wrapped,
-                    "box": box.box,
-                },
-            )
+            row = {
+                "tenant": tenant, "context_id": context_id,
+                "key_id": box.key_id, "wrapped": box.wrapped, "box": box.box,
+            }  # fmt: skip
+            sealed[context] = (context_id, row)
         return sealed
 
     def _prepare(self, item: Item, contexts: dict[bytes, tuple[int, dict[str, Any]]]) -> Prepared:
