@@ -33,9 +33,11 @@ from gateway.flow.policy import bound_policy
 from gateway.flow.react import Deriver, Reactors
 from gateway.flow.receive import Receiver
 from gateway.flow.route import Filter
+from gateway.flow.shred import Shredder
 from gateway.flow.source import Origin, Source
 from gateway.flow.texts import keep_texts
 from gateway.hookspecs import Adapter, Hooked, OpenSink
+from gateway.keyring import open_keystore, tend_keys
 from gateway.mapping import Mapping
 from gateway.registry import Registry
 from gateway.settings import Http as HttpSettings
@@ -44,7 +46,8 @@ from gateway.settings import Settings, resolve_secret
 from gateway.settings import Source as SourceSettings
 from gateway.store import journal, messages
 from gateway.store.opening import Store, open_store
-from gateway.vault import Keystore, Vault
+from gateway.vault import Vault
+from gateway.vault.shred_list import ShredList
 
 HANDOFF_BYTES = 64 * 2**20
 SEQUENCE_SECONDS = 1.0
@@ -110,6 +113,10 @@ class Gateway:
             for one in self.reactions.values()
         ]
 
+    def shredder(self) -> Shredder:
+        """Who shreds patients, and sees that they stay shredded."""
+        return Shredder(self.store, self.vault, self.audit, ShredList(self.settings.keys.shred_list))
+
     def check_witness(self) -> None:
         """Refuse to go on with a database that is older than what its witness has seen.
 
@@ -148,15 +155,7 @@ def open_gateway(settings: Settings, folder: Path, text: str = "", *, create: bo
     """
     registry = Registry.load(settings.plugin_names())
     configured = check_plugins(settings, registry, folder, text)
-    provider = registry.key_providers[settings.keys.provider]
-    for reason in provider.weaknesses(configured.keys, settings.data_folders()):
-        log.warning("weak-setting", reason=reason)
-    if create:
-        settings.keys.keystore.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        provider.create(configured.keys)
-        keystore = Keystore.create(settings.keys.keystore, provider, configured.keys)
-    else:
-        keystore = Keystore(settings.keys.keystore, provider, configured.keys)
+    keystore = open_keystore(settings, registry, configured, create=create)
     password = None if settings.store.password is None else resolve_secret(settings.store.password)
     store = open_store(settings.store.url, password, settings.data.directory, keystore.database_key)
     store.start()
@@ -164,6 +163,8 @@ def open_gateway(settings: Settings, folder: Path, text: str = "", *, create: bo
     vault = Vault(keystore, audit.is_committed)
     opened = Gateway(settings, configured, registry, store, vault, audit, {}, {}, compile_views(settings.views))
     _prepare(opened)
+    for tenant in opened.tenants:
+        opened.shredder().reconcile(tenant)
     return opened
 
 
@@ -225,6 +226,7 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_sequence(gateway))
+            group.create_task(tend_keys(gateway.vault.keystore, gateway.shredder(), gateway.tenants))
             if "deliver" in roles:
                 for route in gateway.settings.routes:
                     bound = bind_route(gateway, route)

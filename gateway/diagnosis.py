@@ -72,6 +72,7 @@ class Configured(NamedTuple):
     routes: dict[str, BaseModel]
     keys: BaseModel
     reactors: Mapping[str, BaseModel] = MappingProxyType({})
+    previous_keys: BaseModel | None = None
 
 
 def check_plugins(settings: Settings, registry: Registry, folder: Path, text: str = "") -> Configured:
@@ -92,6 +93,9 @@ def check_plugins(settings: Settings, registry: Registry, folder: Path, text: st
     tables: list[tuple[Location, str, str, Mapping[str, Any], dict[str, Any]]] = [
         (("keys",), "provider", provider, registry.key_providers, settings.keys.config)
     ]
+    previous = settings.keys.previous
+    if previous is not None:
+        tables.append((("keys", "previous"), "provider", previous.provider, registry.key_providers, previous.config))
     for number, source in enumerate(settings.sources):
         tables.append((("sources", number), "adapter", source.adapter, registry.adapters, source.config))
     for number, reactor in enumerate(settings.reactors):
@@ -118,6 +122,7 @@ def check_plugins(settings: Settings, registry: Registry, folder: Path, text: st
         {route.name: found["routes", number] for number, route in enumerate(settings.routes)},
         found["keys",],
         {reactor.name: found["reactors", number] for number, reactor in enumerate(settings.reactors)},
+        found.get(("keys", "previous")),
     )
 
 

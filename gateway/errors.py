@@ -168,3 +168,10 @@ class AccessRefused(Stop):
 
     code = "access-refused"
     http_status = 403
+
+
+class Shredded(AccessRefused):
+    """What opens a sealed value was destroyed on purpose: the patient was shredded, or its time to be kept is over."""
+
+    code = "shredded"
+    http_status = 410

@@ -15,16 +15,34 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from gateway.diagnosis import NAME, REACTOR_NAME, SOURCE_NAME, InvalidSettings, Problem, diagnose
+from gateway.diagnosis import REACTOR_NAME, SOURCE_NAME, InvalidSettings, Problem, diagnose
 from gateway.model import TYPES
 from gateway.model.opening_hours import parse_hours
 from gateway.secret import Secret, located, resolve_secret
+from gateway.settings_keys import Keys, Name, Part, PreviousKeys, Retention
 
 __all__ = [
-    "Data", "Http", "Keys", "Limits", "Log", "Part", "Reactor", "Route", "Secret", "Settings", "Source", "StorePart",
-    "Tenant", "Zone", "load", "parse", "resolve_secret", "starter_toml",
+    "Data",
+    "Http",
+    "Keys",
+    "Limits",
+    "Log",
+    "Part",
+    "PreviousKeys",
+    "Reactor",
+    "Route",
+    "Secret",
+    "Settings",
+    "Source",
+    "StorePart",
+    "Tenant",
+    "Zone",
+    "load",
+    "parse",
+    "resolve_secret",
+    "starter_toml",
 ]  # fmt: skip
 
 EMBEDDED = "embedded"
@@ -65,18 +83,11 @@ def _store_url(url: str) -> str:
     return url
 
 
-Name = Annotated[str, Field(pattern=NAME)]
 FieldPath = Annotated[str, AfterValidator(_field_path)]
 HoursText = Annotated[str, AfterValidator(_hours)]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]
 Zone = Annotated[str, AfterValidator(_zone)]
-
-
-class Part(BaseModel):
-    """One table of ``gateway.toml``: frozen, and a key that is not a setting is a mistake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Data(Part):
@@ -96,17 +107,6 @@ class StorePart(Part):
     password: Secret | None = Field(
         default=None, description="Reference to the database password, when the server asks for one."
     )
-
-
-class Keys(Part):
-    """``[keys]``."""
-
-    provider: Name = Field(default="file", description="The key provider that wraps the keystore's keys.")
-    keystore: Path = Field(
-        default=Path("keys/keystore.db"),
-        description="The keystore's file: apart from the data, with a backup of its own.",
-    )
-    config: dict[str, Any] = Field(default_factory=dict, description="The key provider's own settings.")
 
 
 class Tenant(Part):
@@ -324,6 +324,7 @@ class Settings(Part):
     views: dict[Name, dict[str, tuple[str, ...]]] = Field(
         default_factory=dict, description="Named field lists: per record type the paths a route may see."
     )
+    retention: tuple[Retention, ...] = Field(default=(), description="How long things are kept; for ever without it.")
     limits: Limits = Field(default=Limits(), description="How much is too much.")
     polling: Polling = Field(default=Polling(), description="How systems outside are asked.")
     http: Http | None = Field(default=None, description="The public HTTP port.")
@@ -338,6 +339,8 @@ class Settings(Part):
         used = [source.adapter for source in self.sources] + [route.sink for route in self.routes]
         used += [reactor.reactor for reactor in self.reactors]
         used.append(f"keys-{self.keys.provider}")
+        if self.keys.previous is not None:
+            used.append(f"keys-{self.keys.previous.provider}")
         return (*self.plugins, *(name for name in dict.fromkeys(used) if name not in pinned))
 
     def data_folders(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from gateway.cli import (
     clients,
     disclosing,
     importing,
+    keys,
     looking,
     mappings,
     operating,
@@ -59,6 +60,8 @@ app.add_typer(verifying.app, name="verify")
 app.add_typer(auditing.app, name="audit")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(clients.app, name="clients")
+app.add_typer(keys.app, name="keys")
+app.command()(keys.shred)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from gateway.cli.printing import (
     table,
     tenant_of,
 )
+from gateway.errors import Shredded
 from gateway.flow.clock import iso
 from gateway.flow.explain import Explainer
 from gateway.flow.merge import open_stored
@@ -93,7 +94,9 @@ def records(
     if json_:
         as_json(found)
         return
-    columns = ["id", "type", "source", "version", "patient", "removed"] + (["native_id", "fields"] if show else [])
+    columns = ["id", "type", "source", "version", "patient", "removed"]
+    if show:
+        columns += ["native_id", "fields"] + (["shredded"] if any("shredded" in row for row in found) else [])
     table("Records", columns, [[row.get(column) for column in columns] for row in found])
 
 
@@ -106,14 +109,17 @@ def contents_of(gateway: Gateway, tenant: str, rows: Any) -> dict[bytes, dict[st
     gateway.store.write_sync(lambda connection: gateway.audit.append(connection, entry))
     places = [(row.lane, row.position) for row in rows]
     changes = gateway.store.read_sync(lambda connection: journal.at_places(connection, tenant, places))
-    contents = {}
+    contents: dict[bytes, dict[str, Any]] = {}
     with gateway.audit.grant(entry) as grant:
         for row in rows:
             change = changes[row.lane, row.position]
             place = change_place(tenant, change.record_id, change.version)
-            native_id, fields = open_stored(
-                gateway.vault.open(grant, place, Sealed(change.key_id, change.wrapped, change.box))
-            )
+            try:
+                body = gateway.vault.open(grant, place, Sealed(change.key_id, change.wrapped, change.box))
+            except Shredded:
+                contents[bytes(row.record_id)] = {"native_id": None, "fields": {}, "shredded": True}
+                continue
+            native_id, fields = open_stored(body)
             contents[bytes(row.record_id)] = {"native_id": native_id, "fields": fields}
     return contents
 

@@ -97,4 +97,8 @@ def _opened(gateway: Gateway, tenant: str, type_: str, only: Iterable[str] | Non
     if not kept:
         return []
     contents = contents_of(gateway, tenant, kept)
-    return [{"id": str(UUID(bytes=bytes(row.record_id)))} | contents[bytes(row.record_id)]["fields"] for row in kept]
+    return [
+        {"id": str(UUID(bytes=bytes(row.record_id)))} | contents[bytes(row.record_id)]["fields"]
+        for row in kept
+        if not contents[bytes(row.record_id)].get("shredded")
+    ]

@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.access import View
 from gateway.audit import AuditLog
+from gateway.errors import Shredded
 from gateway.flow.clock import iso, micros
 from gateway.flow.merge import open_body
 from gateway.flow.places import change_place, change_row
@@ -20,6 +21,7 @@ from gateway.flow.policy import Policy, Stop, judge
 from gateway.flow.retry import SCHEDULE
 from gateway.flow.route import Filter, order_key
 from gateway.flow.taking import opened
+from gateway.flow.words import SHREDDED
 from gateway.model.exchange import Delivery, SinkInfo
 from gateway.store import journal
 from gateway.store.opening import Store
@@ -46,6 +48,10 @@ class Route:
     """Whether a new route begins at the journal's end instead of its beginning."""
     schedule: tuple[float, ...] = SCHEDULE
     policy: Policy = field(default_factory=Policy)
+
+
+GONE = Stop("suppressed", SHREDDED)
+"""What was claimed opens no more, on purpose: it is not sent, and nobody waits for it."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +109,12 @@ class Opener:
             for lane, position, attempts in items:
                 change = changes[lane, position]
                 place = change_place(tenant, change.record_id, change.version)
-                body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
                 replay = replays.get((lane, position), "")
+                try:
+                    body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
+                except Shredded:
+                    sendings.append(Sending(change, attempts, None, stop=GONE, replay=replay))
+                    continue
                 if body is None:
                     sendings.append(Sending(change, attempts, None, damaged=True, replay=replay))
                     continue

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.audit import AuditLog
-from gateway.errors import InvalidConfiguration
+from gateway.errors import InvalidConfiguration, Shredded
 from gateway.flow.clock import iso
 from gateway.flow.derived import Member, Reaction, members_named
 from gateway.flow.merge import open_stored
@@ -169,7 +169,9 @@ class Explainer:
             lambda connection: messages.outcomes_of(connection, tenant, message.message_id)
         )
         envelopes = self._store.read_sync(lambda connection: messages.contexts_of(connection, tenant, contexts))
-        key = next(row for row in reversed(outcomes) if row.wrapped is not None)
+        key = next((row for row in reversed(outcomes) if row.wrapped is not None), None)
+        if key is None:
+            raise Shredded("The message was dropped: what opened it is gone", where=f"message {message.message_id}")
         with self._audit.grant(entry) as grant:
             place = message_place(tenant, message.message_id)
             body = self._vault.open(grant, place, Sealed(key.key_id, key.wrapped, message.box))

@@ -30,6 +30,8 @@ class Arrived(msgspec.Struct, frozen=True, gc=False):
     attempt: int = 0
     damaged: bool = False
     """True when its stored bytes could not be opened; then there is no body."""
+    gone: bool = False
+    """True when that is so because the key was destroyed on purpose."""
 
 
 class Handoff:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 import msgspec
 import structlog
 
 from gateway.audit import AuditLog
-from gateway.errors import GatewayError, KeysUnavailable, RejectMessage, StoreUnavailable
+from gateway.errors import GatewayError, KeysUnavailable, RejectMessage, Shredded, StoreUnavailable
 from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.link import LinkedPatch, link
 from gateway.flow.merge import Current, Folded, fold_message, open_parts
@@ -25,7 +26,7 @@ from gateway.flow.normalize_write import BatchWriter, Conflict, Settled
 from gateway.flow.places import change_place, change_row
 from gateway.flow.source import Origin
 from gateway.flow.taking import BATCH, Taker, opened
-from gateway.flow.words import stored_word
+from gateway.flow.words import SHREDDED, stored_word
 from gateway.model.patch import Normalized
 from gateway.store import journal, messages
 from gateway.store.opening import Store
@@ -50,6 +51,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 DAMAGED = Rejection("damaged", "store", "Restore the damaged rows from a verified backup, then release.")
+GONE = Rejection("key-destroyed", "store", "A backup older than the message's key was restored: have it sent again.")
 
 
 class Normalizer:
@@ -163,6 +165,8 @@ class Normalizer:
         self._handoff.tell((one.message.message_id, one.fate) for one in settled)
 
     def _normalize(self, tenant: str, message: Arrived) -> Normalized | Rejection:
+        if message.gone:
+            return GONE
         if message.damaged:
             return DAMAGED
         source = self._sources.get((tenant, message.source))
@@ -215,7 +219,8 @@ class Normalizer:
                 body = None
                 if change is not None:
                     place = change_place(tenant, record_id, change.version)
-                    body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
+                    with suppress(Shredded):  # whose it was is on the shred list, and nothing is folded onto it
+                        body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
                 native_id, encoded = ("", None) if body is None else open_parts(body)
                 currents[record_id] = Current(
                     type=head.type,
@@ -241,6 +246,8 @@ class Normalizer:
             return Settled(message, "quarantined", result.reason, result.place, result.fix)
         if result.suppressed is not None:
             return Settled(message, "suppressed", result.suppressed)
+        if self._is_shredded(tenant, patches, currents):
+            return Settled(message, "suppressed", SHREDDED)
         try:
             folded, moved = fold_message(patches, currents, lambda data: self._vault.digest(tenant, data))
         except RejectMessage as error:
@@ -253,6 +260,16 @@ class Normalizer:
         currents.update(moved)
         patient = next((patch.patient for patch in patches if patch.patient is not None), None)
         return Settled(message, "normalized", _remark(folded), changes=folded.changes, patient=patient)
+
+    def _is_shredded(self, tenant: str, patches: Sequence[LinkedPatch], currents: Mapping[bytes, Current]) -> bool:
+        """Whether a message tells of a patient who was shredded: nothing of it may be kept."""
+        is_shredded = self._vault.keystore.is_shredded
+        for patch in patches:
+            current = currents.get(patch.record_id)
+            patients = (patch.patient, None if current is None else current.patient)
+            if any(patient is not None and is_shredded(tenant, patient) for patient in patients):
+                return True
+        return False
 
 
 def _defect(adapter: str, error: Exception) -> Rejection:

@@ -15,7 +15,7 @@ from gateway.flow.lanes import journal_lane
 from gateway.flow.merge import NewVersion
 from gateway.flow.places import change_place, message_place
 from gateway.flow.source import Origin
-from gateway.flow.words import stored_word
+from gateway.flow.words import SHREDDED, stored_word
 from gateway.model.exchange import Fate
 from gateway.store import journal, messages
 from gateway.store.rows import RowExists
@@ -185,11 +185,14 @@ class BatchWriter:
         """The outcome row takes over the message's data key, under the patient's key when there is one."""
         message = one.message
         source = self._sources.get((self._tenant, message.source))
-        key_id, wrapped = message.key_id, message.wrapped
-        if one.outcome != "quarantined":
+        key_id: int | None = message.key_id
+        wrapped: bytes | None = message.wrapped
+        if one.reason == SHREDDED:
+            key_id = wrapped = None  # what opened it stood in the inbox alone, and leaves with it
+        elif one.outcome != "quarantined":
             target = self._keys.get(one.patient, self._tenant_key) if one.patient is not None else self._tenant_key
             place = message_place(self._tenant, message.message_id)
-            key_id, wrapped = self._vault.rewrap((key_id, wrapped), place, target)
+            key_id, wrapped = self._vault.rewrap((message.key_id, message.wrapped), place, target)
         return {
             "tenant": self._tenant, "message_id": message.message_id, "attempt": message.attempt,
             "outcome": one.outcome, "reason": stored_word(one.reason, 80), "place": stored_word(one.place, 120),

@@ -55,7 +55,7 @@ def release(store: Store, audit: AuditLog, tenant: str, held_id: str, actor: str
 
     Raises ``InvalidConfiguration`` when nothing of that id is in quarantine.
     """
-    unit = _release_delivery(tenant, held_id) if held_id.startswith("d") else _release_message(tenant, held_id)
+    unit = release_delivery(tenant, held_id) if held_id.startswith("d") else _release_message(tenant, held_id)
 
     def both(connection: Connection) -> None:
         unit(connection)
@@ -98,7 +98,9 @@ def _release_message(tenant: str, held_id: str) -> Any:  # a unit of work
     return unit
 
 
-def _release_delivery(tenant: str, held_id: str) -> Any:  # a unit of work
+def release_delivery(tenant: str, held_id: str) -> Any:  # a unit of work
+    """The unit of work that lets one delivery wait again; it raises ``InvalidConfiguration`` when none is held."""
+
     def unit(connection: Connection) -> None:
         parts = held_id[1:].rsplit("/", 2)
         found = None

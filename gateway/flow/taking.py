@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from gateway.audit import AuditLog
-from gateway.errors import IntegrityViolated
+from gateway.errors import IntegrityViolated, Shredded
 from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.places import context_place, message_place
 from gateway.store import messages
@@ -24,7 +24,10 @@ log = structlog.get_logger(__name__)
 
 
 def opened(vault: Vault, grant: Grant, place: Place, sealed: Sealed) -> bytes | None:
-    """A sealed value, or None when it is not what was sealed: whoever needs it is quarantined alone."""
+    """A sealed value, or None when it is not what was sealed: whoever needs it is quarantined alone.
+
+    Raises ``Shredded`` when what opens it was destroyed on purpose.
+    """
     try:
         return vault.open(grant, place, sealed)
     except IntegrityViolated:
@@ -88,7 +91,11 @@ class Taker:
             arrived = []
             for row in stored:
                 place = message_place(tenant, row.message_id)
-                body = opened(self._vault, grant, place, Sealed(row.key_id, row.wrapped, row.box))
+                sealed, gone = Sealed(row.key_id, row.wrapped, row.box), False
+                try:
+                    body = opened(self._vault, grant, place, sealed)
+                except Shredded:
+                    body, gone = None, True
                 context = envelopes.get(row.context_id)
                 arrived.append(
                     Arrived(
@@ -103,6 +110,7 @@ class Taker:
                         row.received_at,
                         attempts.get(row.message_id, 0),
                         damaged=body is None or context is None,
+                        gone=gone,
                     )
                 )
         return arrived

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+SHREDDED = "shredded"
+"""The reason of everything that goes no further because the patient was shredded, or its value was dropped in time."""
 DIGITS = 32
 """Of a hash that stands for the end of a word too long for its column."""
 

@@ -28,6 +28,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     record: msgspec.Raw | None = None
     """The granted fields that the record holds; absent when what is stored is damaged."""
     damaged: bool = False
+    shredded: bool = False
+    """Whether what opens it was destroyed on purpose."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -41,6 +43,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     observed_at: str
     record: msgspec.Raw | None = None
     damaged: bool = False
+    shredded: bool = False
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,24 +62,26 @@ encode = msgspec.json.Encoder().encode
 
 def change_line(shown: Shown) -> bytes:
     """A change as JSON."""
-    row, projection = shown
+    row, projection, shredded = shown
     body = None if projection is None else msgspec.Raw(projection.body)
     return encode(
         Change(
             change=row.kind, type=row.type, id=shown.id, version=row.version, at=iso(row.at), source=row.source,
-            observed_at=iso(row.observed_at), record=body, damaged=projection is None,
+            observed_at=iso(row.observed_at), record=body, damaged=projection is None and not shredded,
+            shredded=shredded,
         )
     )  # fmt: skip
 
 
 def record_line(shown: Shown) -> bytes:
     """A record as JSON."""
-    row, projection = shown
+    row, projection, shredded = shown
     body = None if projection is None else msgspec.Raw(projection.body)
     return encode(
         Record(
             type=row.type, id=shown.id, version=row.version, at=iso(row.at), source=row.source,
-            observed_at=iso(row.observed_at), record=body, damaged=projection is None,
+            observed_at=iso(row.observed_at), record=body, damaged=projection is None and not shredded,
+            shredded=shredded,
         )
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from gateway.access import Projection
-from gateway.errors import IntegrityViolated
+from gateway.errors import IntegrityViolated, Shredded
 from gateway.flow.clock import micros
 from gateway.flow.merge import open_body
 from gateway.flow.places import change_place, change_row
@@ -36,7 +36,9 @@ class Shown(NamedTuple):
 
     change: Found
     projection: Projection | None
-    """None when what is stored is not what was sealed."""
+    """None when what is stored is not what was sealed, or what opened it was destroyed on purpose."""
+    shredded: bool = False
+    """Whether it was on purpose."""
 
     @property
     def id(self) -> str:
@@ -112,7 +114,11 @@ class Reader:
         with self._house.audit.grant(entry) as grant:
             for row in rows:
                 place = change_place(tenant, row.record_id, row.version)
-                body = opened(vault, grant, place, Sealed(row.key_id, row.wrapped, row.box))
+                try:
+                    body = opened(vault, grant, place, Sealed(row.key_id, row.wrapped, row.box))
+                except Shredded:
+                    shown.append(Shown(row, None, shredded=True))
+                    continue
                 projection = None
                 if body is not None:
                     try:

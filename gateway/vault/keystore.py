@@ -11,15 +11,17 @@ counts as used. The count is an upper bound, never too small.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.errors import AccessRefused, IntegrityViolated
+from gateway.errors import IntegrityViolated, KeysUnavailable, Shredded, Stop
 from gateway.vault.cipher import Wrapper, new_key
 from gateway.vault.key import Key, Recent
 from gateway.vault.keyfile import KeyFile, KeyRow
 from gateway.vault.place import FORMAT, prefixed
+from gateway.vault.root import CACHE_SECONDS, Provided, Root
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -44,15 +46,19 @@ class Keystore:
     cannot be used, ``IntegrityViolated`` when a key is not what it was.
     """
 
-    def __init__(self, path: Path, provider: KeyProvider, provider_config: BaseModel) -> None:
-        self._file = KeyFile(path)
-        self._provider = provider
-        self._config = provider_config
+    def __init__(
+        self, path: Path, provider: KeyProvider, provider_config: BaseModel, *, previous: Provided | None = None,
+        cache_seconds: float = CACHE_SECONDS, clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self.file = KeyFile(path)
+        self._root = Root((provider, provider_config), previous, cache_seconds, clock)
         self._keys: dict[int, Key] = {}
         self._patients: Recent[int, Key] = Recent(REMEMBERED)
         self._owners: dict[tuple[str, str, bytes], Key] = {}
         self._patient_owners: Recent[tuple[str, bytes], Key] = Recent(REMEMBERED)
-        self._parents: dict[str, Wrapper] = {}
+        self._parents: dict[int, Wrapper] = {}
+        self._epoch = self.file.epoch()
+        self._shreds = self.file.shreds()
 
     @classmethod
     def create(cls, path: Path, provider: KeyProvider, provider_config: BaseModel) -> Keystore:
@@ -62,7 +68,7 @@ class Keystore:
 
     def close(self) -> None:
         """Close the file; keys in memory are let go with the object."""
-        self._file.close()
+        self.file.close()
 
     def key(self, tenant: str, kind: str, owner: bytes = b"") -> int:
         """Id of a key, made when missing. ``owner`` tells keys of one kind apart: a day, a record id."""
@@ -84,17 +90,60 @@ class Keystore:
         return {owner: key.id for owner, key in self._patients_of(tenant, owners).items()}
 
     def get(self, key_id: int) -> Key:
-        """A key by id; ``AccessRefused`` when it was destroyed, ``IntegrityViolated`` when there never was one."""
+        """A key by id; ``Shredded`` when it was destroyed, ``IntegrityViolated`` when there never was one."""
         found = self._keys.get(key_id) or self._patients.get(key_id)
         if found is not None and found.alive:
             return found
-        with self._file.lock:
-            row = self._file.row(key_id)
+        with self.file.lock:
+            row = self.file.row(key_id)
             if row is None:
                 raise IntegrityViolated("A sealed value names a key that the keystore lacks", where=f"key {key_id}")
             if not row.wrapped:
-                raise AccessRefused("The key of this value was destroyed", where=f"key {key_id}")
-            return self._remember(self._unwrap(row, allowed=0), row.owner)
+                raise Shredded("The key of this value was destroyed", where=f"key {key_id}")
+            return self._remember(Key(row.key_id, row.tenant, row.kind, self.secret(row), 0), row)
+
+    def check_heard(self, tenant: str) -> None:
+        """Refuse to read on when the key provider was not heard for longer than its keys may be cached.
+
+        Raises:
+            KeysUnavailable: it does not answer, or no longer gives out the tenant's key.
+        """
+        self._root.check_heard(tenant, self._ask)
+
+    def refresh(self) -> None:
+        """Take note of what other processes did to keys, and hear the provider before its keys are too old to use."""
+        epoch = self.file.epoch()
+        if epoch != self._epoch:
+            self._forget()
+            self._epoch = epoch
+        self._root.renew(self._ask)
+
+    def is_shredded(self, tenant: str, owner: bytes) -> bool:
+        """Whether this owner is on the shred list, as far as this process has heard."""
+        return (tenant, owner) in self._shreds
+
+    def shreds(self) -> frozenset[tuple[str, bytes]]:
+        """The shred list: (tenant, owner)."""
+        return frozenset(self.file.shreds())
+
+    def keys_of(self, tenant: str, patient: bytes) -> list[KeyRow]:
+        """Rows of all of a patient's keys that are not destroyed, retired ones too."""
+        return self.file.living(tenant, PATIENT, patient)
+
+    def retired_intake(self, tenant: str, before: bytes) -> list[KeyRow]:
+        """Intake keys of days before ``before`` (ISO date), with which nothing is sealed any more."""
+        return [row for row in self.file.living(tenant, "intake") if row.owner < before]
+
+    def shred(self, tenant: str, owner: bytes) -> list[KeyRow]:
+        """Destroy every key of an owner for good and give it none again; the rows as they were."""
+        with self.file.lock:
+            rows = self.file.living(tenant, PATIENT, owner)
+            with self.file.transaction():
+                for row in rows:
+                    self.file.destroy(row.key_id)
+                self.file.add_shred(tenant, owner)
+            self.refresh()
+        return rows
 
     def spend(self, key: Key, count: int = 1) -> None:
         """Count encryptions about to be made; ``IntegrityViolated`` when a key has had all it may have."""
@@ -103,7 +152,7 @@ class Keystore:
             used = next(key.uses)
         if used < key.allowed:
             return
-        with self._file.lock:
+        with self.file.lock:
             while used >= key.allowed:
                 key.allowed += self._set_aside(key)
 
@@ -112,19 +161,13 @@ class Keystore:
 
         Other processes on the same keystore hold keys in memory until they end.
         """
-        with self._file.lock:
-            row = self._file.row(key_id)
+        with self.file.lock:
+            row = self.file.row(key_id)
             if row is None:
                 raise IntegrityViolated("The keystore has no such key", where=f"key {key_id}")
-            with self._file.transaction():
-                self._file.destroy(key_id)
-            held = (
-                self._keys.get(key_id), self._patients.get(key_id),
-                self._owners.get((row.tenant, row.kind, row.owner)), self._patient_owners.get((row.tenant, row.owner)),
-            )  # fmt: skip
-            for key in held:
-                if key is not None and key.id == key_id:
-                    key.alive = False
+            with self.file.transaction():
+                self.file.destroy(key_id)
+            self.refresh()
 
     def database_key(self) -> bytes:
         """The 32-byte key of the embedded store's file; it belongs to the gateway, not to a tenant."""
@@ -132,7 +175,7 @@ class Keystore:
 
     def shredded(self) -> list[int]:
         """Ids of all keys destroyed so far."""
-        return self._file.shredded()
+        return self.file.shredded()
 
     def _patients_of(self, tenant: str, owners: Iterable[bytes]) -> dict[bytes, Key]:
         found: dict[bytes, Key] = {}
@@ -148,71 +191,107 @@ class Keystore:
     def _ensure(self, tenant: str, kind: str, owners: Sequence[bytes]) -> dict[bytes, Key]:
         """Load keys and make the missing ones, with a block of encryptions set aside for each, in one commit."""
         block = BLOCK.get(kind, BLOCK_OTHERWISE)
-        with self._file.lock:
+        with self.file.lock:
             if kind != TENANT:
                 self.spend(self.loaded(tenant, TENANT), len(owners))
-            with self._file.transaction():
-                rows = {row.owner: row for row in self._file.rows_of(tenant, kind, owners)}
+            parent = 0 if kind == TENANT else self.loaded(tenant, TENANT).id
+            with self.file.transaction():
+                rows = {row.owner: row for row in self.file.rows_of(tenant, kind, owners)}
                 fresh = {owner for owner, row in rows.items() if row.uses + block <= LIMIT}
-                self._file.set_uses([(rows[owner].key_id, rows[owner].uses + block) for owner in fresh])
-                new_ids = itertools.count(self._file.next_id())
-                made = [self._new(next(new_ids), tenant, kind, owner, block) for owner in owners if owner not in rows]
-                self._file.insert(made)
+                self.file.set_uses([(rows[owner].key_id, rows[owner].uses + block) for owner in fresh])
+                lacking = [owner for owner in owners if owner not in rows]
+                if lacking and kind == PATIENT and any((tenant, owner) in self.file.shreds() for owner in lacking):
+                    raise Shredded("This patient was shredded and gets no key again", where=f"tenant {tenant}")
+                new_ids = itertools.count(self.file.next_id())
+                made = [self.new_row(next(new_ids), tenant, kind, owner, block, parent) for owner in lacking]
+                self.file.insert(made)
             rows |= {row.owner: row for row in made}
             fresh |= {row.owner for row in made}
-            return {
-                owner: self._remember(self._unwrap(row, block if owner in fresh else 0), owner)
-                for owner, row in rows.items()
-            }
+            return {owner: self._loaded(row, block if owner in fresh else 0) for owner, row in rows.items()}
 
     def _set_aside(self, key: Key) -> int:
         """Put one more block of encryptions on record."""
         block = BLOCK.get(key.kind, BLOCK_OTHERWISE)
-        with self._file.transaction():
-            row = self._file.row(key.id)
+        with self.file.transaction():
+            row = self.file.row(key.id)
             if row is None or not row.wrapped:
-                raise AccessRefused("The key was destroyed", where=f"key {key.id}")
+                raise Shredded("The key was destroyed", where=f"key {key.id}")
             if row.uses + block > LIMIT:
                 raise IntegrityViolated(
                     "A key has made all the encryptions it may make", where=f"key {key.id}",
                     fix="Rotate the key: a new one for what is sealed from now on.",
                 )  # fmt: skip
-            self._file.set_uses([(key.id, row.uses + block)])
+            self.file.set_uses([(key.id, row.uses + block)])
         return block
 
-    def _remember(self, key: Key, owner: bytes) -> Key:
+    def _loaded(self, row: KeyRow, allowed: int) -> Key:
+        return self._remember(Key(row.key_id, row.tenant, row.kind, self.secret(row), allowed), row)
+
+    def _remember(self, key: Key, row: KeyRow) -> Key:
         if key.kind == PATIENT:
             self._patients.put(key.id, key)
-            self._patient_owners.put((key.tenant, owner), key)
+            if row.retired is None:
+                self._patient_owners.put((key.tenant, row.owner), key)
         else:
             self._keys[key.id] = key
-            self._owners[key.tenant, key.kind, owner] = key
+            if row.retired is None and key.allowed:  # none allowed: it was loaded to open, not to seal
+                self._owners[key.tenant, key.kind, row.owner] = key
         return key
 
-    def _new(self, key_id: int, tenant: str, kind: str, owner: bytes, uses: int) -> KeyRow:
-        return KeyRow(key_id, tenant, kind, owner, self._wrap(new_key(), key_id, tenant, kind, owner), uses)
+    def _forget(self) -> None:
+        """Let go of keys that were destroyed, and of what seals for whom: it may be another key now."""
+        self._shreds = self.file.shreds()
+        self._patients, self._patient_owners = Recent(REMEMBERED), Recent(REMEMBERED)
+        self._owners = {}
+        for key in list(self._keys.values()):
+            row = self.file.row(key.id)
+            if row is None or not row.wrapped:
+                key.alive = False
+                del self._keys[key.id]
+            elif row.retired is None and key.allowed:
+                self._owners[key.tenant, key.kind, row.owner] = key
 
-    def _wrap(self, secret: bytes, key_id: int, tenant: str, kind: str, owner: bytes) -> bytes:
-        context = _context(key_id, tenant, kind, owner)
-        if kind == TENANT:
-            return self._provider.wrap(self._config, secret, context)
-        return self._parent(tenant).wrap(secret, context)
+    def _ask(self, tenant: str) -> bool:
+        """Hear the provider again by having it open the tenant's key; whether it did."""
+        try:
+            for row in self.file.living(tenant, TENANT):
+                if row.retired is None:
+                    self.secret(row)
+        except (KeysUnavailable, Stop):
+            return False
+        return True
 
-    def _unwrap(self, row: KeyRow, allowed: int) -> Key:
-        context = _context(row.key_id, row.tenant, row.kind, row.owner)
+    # --- wrapped forms ----------------------------------------------------------------------------------------------
+
+    def new_row(self, key_id: int, tenant: str, kind: str, owner: bytes, uses: int, parent: int) -> KeyRow:
+        """A row with a new key in it."""
+        row = KeyRow(key_id, tenant, kind, owner, b"", uses, parent)
+        return KeyRow(key_id, tenant, kind, owner, self.wrapped(row, new_key()), uses, parent)
+
+    def wrapped(self, row: KeyRow, secret: bytes) -> bytes:
+        """The wrapped form of a key for this row: by the root for a tenant's, else by the row's parent."""
         if row.kind == TENANT:
-            secret = self._provider.unwrap(self._config, row.wrapped, context)
-        else:
-            secret = self._parent(row.tenant).unwrap(row.wrapped, context)
-        return Key(row.key_id, row.tenant, row.kind, secret, allowed)
+            return self._root.wrap(secret, _context(row))
+        return self._parent(row.parent).wrap(secret, _context(row))
 
-    def _parent(self, tenant: str) -> Wrapper:
-        found = self._parents.get(tenant)
+    def secret(self, row: KeyRow) -> bytes:
+        """What a row's wrapped form holds; a tenant's key may still be wrapped by the root before this one."""
+        if row.kind == TENANT:
+            return self._root.unwrap(row.tenant, row.wrapped, _context(row))
+        return self._parent(row.parent).unwrap(row.wrapped, _context(row))
+
+    def is_under_root(self, row: KeyRow) -> bool:
+        """Whether a tenant's key is wrapped by the present root."""
+        return self._root.own(row.wrapped, _context(row)) is not None
+
+    def _parent(self, key_id: int) -> Wrapper:
+        found = self._parents.get(key_id)
         if found is None:
-            found = self._parents[tenant] = Wrapper(self.loaded(tenant, TENANT).derive("keys"))
+            found = self._parents[key_id] = Wrapper(self.get(key_id).derive("keys"))
         return found
 
 
-def _context(key_id: int, tenant: str, kind: str, owner: bytes) -> bytes:
+def _context(row: KeyRow) -> bytes:
     """What a wrapped key is bound to: its own row."""
-    return bytes([FORMAT]) + prefixed(b"keystore", tenant.encode(), kind.encode(), owner, key_id.to_bytes(8, "big"))
+    parts = (b"keystore", row.tenant.encode(), row.kind.encode(), row.owner, row.key_id.to_bytes(8, "big"))
+    return bytes([FORMAT]) + prefixed(*parts)

@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.errors import AccessRefused
+from gateway.errors import AccessRefused, Shredded
 from gateway.model.identity import RecordId
 from gateway.vault.grant import Grant
 from gateway.vault.key import Key
@@ -31,7 +31,10 @@ _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class Sealed(msgspec.Struct, frozen=True, gc=False):
-    """A sealed value: which key holds its data key, the wrapped data key, and the box with the value."""
+    """A sealed value: which key holds its data key, the wrapped data key, and the box with the value.
+
+    A row whose value was dropped when its time to be kept was over has none of them, and opens no more.
+    """
 
     key_id: int
     wrapped: bytes
@@ -81,14 +84,18 @@ class Vault:
         """Decrypt a value.
 
         Raises:
-            AccessRefused: the grant was not given by the audit log, is over, or does not name this row; or the key was
-                destroyed.
+            AccessRefused: the grant was not given by the audit log, is over, or does not name this row.
+            Shredded: the key was destroyed, or the value was dropped.
+            KeysUnavailable: the key provider was not heard for longer than its keys may be cached.
             IntegrityViolated: the value, its key or its place was changed.
         """
         if not self._is_committed(grant):
             raise AccessRefused("A sealed value was asked for without a committed access entry", where=place.table)
         if not grant.covers(place):
             raise AccessRefused("The access entry does not name this row", where=place.table)
+        if not sealed.wrapped or not sealed.box:
+            raise Shredded("The value was dropped when its time to be kept was over", where=place.table)
+        self.keystore.check_heard(place.tenant)
         key = self._key(sealed.key_id, place)
         bound = binding(place)
         return key.wrapper.open(sealed.wrapped, sealed.box, bound, bound + sealed.key_id.to_bytes(8, "big"))

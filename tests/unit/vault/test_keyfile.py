@@ -88,7 +88,7 @@ def test_ids_are_never_used_twice(path: Path) -> None:
 def test_a_full_disk_is_told_and_survived(path: Path) -> None:
     """A refused write raises StoreUnavailable and undoes its transaction; the next one works."""
     file = KeyFile(path)
-    file._db.execute("pragma max_page_count = 8")
+    file._db.execute("pragma max_page_count = 24")
     rows = [KeyRow(i, "t", "patient", str(i).encode(), b"w" * 3000, 0) for i in range(1, 30)]
     with pytest.raises(StoreUnavailable), file.transaction():
         file.insert(rows)

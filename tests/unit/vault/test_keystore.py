@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import AccessRefused, IntegrityViolated, InvalidConfiguration, KeysUnavailable
+from gateway.errors import AccessRefused, IntegrityViolated, InvalidConfiguration, KeysUnavailable, Shredded
 from gateway.vault import Keystore, keystore
 from gateway_keys_file.config import FileKeyConfig
 from tests.unit.vault.opened import Opened
@@ -197,7 +197,7 @@ def test_a_silent_provider_stops_only_what_needs_it(opened: Opened) -> None:
     opened.keystore.key("u", "tenant")
     opened.reopen()
     opened.keystore.key("t", "tenant")
-    opened.keystore._provider = Away()
+    opened.keystore._root.provider = (Away(), opened.config)
     assert opened.keystore.ensure_patients("t", OWNERS)
     with pytest.raises(KeysUnavailable):
         opened.keystore.ensure_patients("u", OWNERS)
@@ -210,3 +210,52 @@ def test_memory_forgets_patients_but_not_their_keys(opened: Opened, monkeypatch:
     made = {owner: opened.keystore.ensure_patients("t", [owner])[owner] for owner in OWNERS}
     assert opened.keystore.ensure_patients("t", OWNERS) == made
     assert all(opened.keystore.get(key_id).id == key_id for key_id in made.values())
+
+
+def test_reads_end_when_the_provider_is_silent_for_too_long(opened: Opened) -> None:
+    """After the cache time nothing may be read while sealing goes on, and an answer mends it."""
+
+    class Away(type(opened.provider)):  # type: ignore[misc]  # the class of a fixture's value
+        def unwrap(self, config, wrapped, context):
+            raise KeysUnavailable("The key provider does not answer")
+
+    now = [0.0]
+    keys = Keystore(opened.path, opened.provider, opened.config, cache_seconds=60.0, clock=lambda: now[0])
+    keys.key("t", "tenant")
+    here, keys._root.provider = keys._root.provider, (Away(), opened.config)
+    now[0] = 59.0
+    keys.check_heard("t")
+    keys.refresh()
+    now[0] = 61.0
+    with pytest.raises(KeysUnavailable):
+        keys.check_heard("t")
+    assert keys.ensure_patients("t", OWNERS)
+    keys._root.provider = here
+    now[0] = 70.0
+    keys.check_heard("t")
+    now[0] = 101.0
+    keys.refresh()  # past half the time it asks by itself
+    now[0] = 150.0
+    keys.check_heard("t")
+    keys.close()
+
+
+def test_a_keystore_of_the_first_schema_is_brought_up(opened: Opened) -> None:
+    """Keys made before keys had parents open as before, and new ones are made beside them."""
+    made = opened.keystore.ensure_patients("t", OWNERS[:3])
+    material = opened.keystore.get(made[OWNERS[0]]).derive("x")
+    opened.keystore.close()
+    db = sqlite3.connect(opened.path)
+    db.executescript(
+        "drop index keys_owner; drop index keys_parent; drop index keys_retired;"
+        "alter table keys drop column parent; alter table keys drop column retired;"
+        "drop table shreds; drop table rotations; drop table state;"
+        "create unique index keys_owner on keys (tenant, kind, owner) where destroyed is null; pragma user_version = 1;"
+    )
+    db.close()
+    opened.reopen()
+    assert opened.keystore.ensure_patients("t", OWNERS)[OWNERS[0]] == made[OWNERS[0]]
+    assert opened.keystore.get(made[OWNERS[0]]).derive("x") == material
+    opened.keystore.shred("t", OWNERS[0])
+    with pytest.raises(Shredded):
+        opened.keystore.ensure_patients("t", OWNERS[:1])

@@ -1,0 +1,187 @@
+"""Shred: destroy what opens everything of one patient, for good, in every copy there is or will be restored.
+
+Theory of operation. The shred list outside is written first, then the patient's keys are destroyed in the keystore,
+then the store is told: nothing finds the patient any more, what waits to be delivered ends as suppressed, and messages
+that other patients share lose their bytes. Each step may be repeated. Every start compares the three lists (outside,
+keystore, store) and does again what one of them lacks: so restoring an older copy of any one of them undoes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import Connection
+
+from gateway.audit import AuditLog
+from gateway.errors import IntegrityViolated, InvalidConfiguration
+from gateway.flow.quarantine import release_delivery
+from gateway.store import deliveries, holds, sealed, shreds
+from gateway.store.opening import Store
+from gateway.vault import Vault
+from gateway.vault.keyfile import KeyRow
+from gateway.vault.rotation import Rotation
+from gateway.vault.shred_list import ShredList
+
+INTAKE_GRACE = timedelta(hours=1)
+"""How long after its day an intake key may still be in the hands of a message under way."""
+
+log = structlog.get_logger(__name__)
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """What was destroyed, when and why; ``signature`` is the tenant's Ed25519 over the rest, JSON with sorted keys."""
+
+    tenant: str
+    patient: str
+    reason: str
+    actor: str
+    at: str
+    keys: tuple[dict[str, Any], ...]
+    """Id and digest (SHA-256 of the wrapped form) of each destroyed key."""
+    counts: dict[str, int]
+    intake_days_open: tuple[str, ...]
+    """Days whose intake keys are not destroyed yet: a backup of these days may hold a message not yet settled then."""
+    public_key: str
+    signature: str = ""
+
+    def unsigned(self) -> bytes:
+        """What is signed."""
+        return _encode(msgspec.structs.replace(self, signature=""))
+
+
+def check_certificate(text: bytes, public_key: Ed25519PublicKey) -> Certificate:
+    """Read a certificate; ``IntegrityViolated`` when it is not what this key signed."""
+    try:
+        one = msgspec.json.decode(text, type=Certificate)
+        public_key.verify(base64.b64decode(one.signature), one.unsigned())
+    except (msgspec.DecodeError, ValueError, InvalidSignature):
+        raise IntegrityViolated("The certificate was changed, or signed by another key", where="certificate") from None
+    return one
+
+
+class Shredder:
+    """Shreds patients, and sees that they stay shredded."""
+
+    def __init__(self, store: Store, vault: Vault, audit: AuditLog, shred_list: ShredList) -> None:
+        self._store = store
+        self._vault = vault
+        self._audit = audit
+        self._list = shred_list
+
+    def shred(self, tenant: str, patient: bytes, reason: str, actor: str) -> Certificate:
+        """Destroy a patient's keys.
+
+        Args:
+            tenant: whose patient.
+            patient: record id.
+            reason: why, as a word; it stands in certificate and audit log.
+            actor: who asked for it.
+
+        Raises:
+            InvalidConfiguration: a legal hold keeps the patient's data, or nothing is known of the patient.
+        """
+        keystore = self._vault.keystore
+        held = self._store.read_sync(partial(holds.on, tenant=tenant, patient=patient))
+        if held:
+            raise InvalidConfiguration(
+                "A legal hold keeps this patient's data", where=held[0].hold, fix="See `gateway hold list`."
+            )
+        counts = self._store.read_sync(partial(shreds.counts, tenant=tenant, patient=patient))
+        rows = keystore.keys_of(tenant, patient)
+        if not rows and not counts["changes"]:
+            raise InvalidConfiguration("Nothing is known of this patient", fix="See `gateway patients find`.")
+        under = partial(sealed.messages_under, tenant=tenant, keys=[row.key_id for row in rows])
+        counts["messages"] = len(self._store.read_sync(under))
+        counts["unattributed"] = self._store.read_sync(partial(shreds.unattributed, tenant=tenant))
+        self._audit_intent(tenant, patient, reason, actor)
+        self._list.add(tenant, patient)
+        keystore.shred(tenant, patient)
+        counts["shared_messages"] = self._tell_store(tenant, patient, reason, actor)
+        return self._certificate(tenant, patient, reason, actor, rows, counts)
+
+    def _audit_intent(self, tenant: str, patient: bytes, reason: str, actor: str) -> None:
+        entry = self._audit.entry(
+            tenant, action="shred", actor=actor, purpose=reason, patients=[str(UUID(bytes=patient))], outcome="begun"
+        )
+        self._store.write_sync(lambda connection: self._audit.append(connection, entry))
+
+    def reconcile(self, tenant: str) -> int:
+        """Shred again whom any of the three lists names and another lacks; how many that were."""
+        keystore = self._vault.keystore
+        outside = {patient for name, patient in self._list.entries() if name == tenant}
+        inside = {patient for name, patient in keystore.shreds() if name == tenant}
+        stored = self._store.read_sync(partial(shreds.known, tenant=tenant))
+        everybody = outside | inside | stored
+        lacking = (everybody - outside) | (everybody - inside) | (everybody - stored)
+        for patient in sorted(lacking):
+            if patient not in outside:
+                self._list.add(tenant, patient)
+            if patient not in inside:
+                keystore.shred(tenant, patient)
+            self._tell_store(tenant, patient, "shred-list", "gateway:shred")
+        if lacking:
+            log.warning("shredded-again", tenant=tenant, count=len(lacking))
+        return len(lacking)
+
+    def end_intake_keys(self, tenant: str) -> int:
+        """Destroy the intake keys of past days on which nothing rests any more; how many."""
+        keystore = self._vault.keystore
+        day = (datetime.now(UTC) - INTAKE_GRACE).strftime("%Y-%m-%d").encode()
+        past = keystore.retired_intake(tenant, day)
+        if not past:
+            return 0
+        resting = self._store.read_sync(partial(sealed.resting, tenant=tenant))
+        ended = [row.key_id for row in past if not resting[row.key_id]]
+        if ended:
+            entry = self._audit.entry(
+                tenant, action="keys", actor="gateway:shred", purpose="retention", outcome="intake-keys-destroyed",
+                counts={"keys": len(ended)},
+            )  # fmt: skip
+            self._store.write_sync(lambda connection: self._audit.append(connection, entry))
+            Rotation(keystore).destroy(ended)
+        return len(ended)
+
+    def _tell_store(self, tenant: str, patient: bytes, reason: str, actor: str) -> int:
+        """Let the store follow; how many messages shared with other patients lost their bytes."""
+
+        def unit(connection: Connection) -> int:
+            dropped = shreds.drop_messages(connection, tenant, shreds.messages_of(connection, tenant, patient))
+            for row in deliveries.quarantined(connection, tenant):
+                if row.patient is not None and bytes(row.patient) == patient:
+                    release_delivery(tenant, f"d{row.route}/{row.lane}/{row.position}")(connection)
+            shreds.forget(connection, tenant, patient)
+            shreds.note(connection, tenant, patient)
+            entry = self._audit.entry(
+                tenant, action="shred", actor=actor, purpose=reason, patients=[str(UUID(bytes=patient))],
+                counts={"messages": dropped}, outcome="shredded",
+            )  # fmt: skip
+            self._audit.append(connection, entry)
+            return dropped
+
+        return self._store.write_sync(unit)
+
+    def _certificate(
+        self, tenant: str, patient: bytes, reason: str, actor: str, rows: Sequence[KeyRow], counts: dict[str, int]
+    ) -> Certificate:
+        key = self._vault.signing_key(tenant)
+        one = Certificate(
+            tenant=tenant, patient=str(UUID(bytes=patient)), reason=reason, actor=actor,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            keys=tuple({"key_id": row.key_id, "digest": hashlib.sha256(row.wrapped).hexdigest()} for row in rows),
+            counts=counts,
+            intake_days_open=tuple(row.owner.decode() for row in self._vault.keystore.retired_intake(tenant, b"9")),
+            public_key=base64.b64encode(key.public_key().public_bytes_raw()).decode(),
+        )  # fmt: skip
+        signature = base64.b64encode(key.sign(one.unsigned())).decode()
+        return msgspec.structs.replace(one, signature=signature)

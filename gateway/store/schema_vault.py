@@ -1,0 +1,45 @@
+"""The tables beside the vault: by what a patient is found, who was shredded here, and what must be kept."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, SmallInteger, String, Table
+
+from gateway.store.binary import Binary
+from gateway.store.metadata import metadata
+
+patient_index = Table(
+    "patient_index",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("kind", SmallInteger, nullable=False, doc="which blind index: MRN, phone, name and birth date"),
+    Column("blind", Binary(16), nullable=False, doc="keyed digest of the normalised value"),
+    Column("record_id", Binary(16), nullable=False),
+    PrimaryKeyConstraint("tenant", "kind", "blind", "record_id"),
+    Index("patient_index_record", "tenant", "record_id"),
+    sqlite_with_rowid=False,
+)
+
+shreds = Table(
+    "shreds",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("patient", Binary(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "patient"),
+    sqlite_with_rowid=False,
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("hold", String(32), nullable=False),
+    Column("patient", Binary(16), doc="whose data must be kept; everybody's when there is none"),
+    Column("reason", String(200), nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    PrimaryKeyConstraint("tenant", "hold"),
+)
+
+TABLES = (patient_index, shreds, holds)

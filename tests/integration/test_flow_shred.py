@@ -1,0 +1,201 @@
+"""Shred: a patient's data is gone for good, from restored copies too, while everything else adds up."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.errors import IntegrityViolated, InvalidConfiguration, Shredded
+from gateway.flow.places import change_place, change_row
+from gateway.flow.shred import Certificate, Shredder, check_certificate
+from gateway.model.exchange import Rejected, Retry
+from gateway.store import holds, journal
+from gateway.vault import Keystore, Sealed
+from gateway.vault.shred_list import ShredList
+from tests.integration.parts import TENANT, Parts, Place, Written, appointment, deliver_all, merged, message, patient
+from tests.integration.test_flow_deliver import rows
+
+
+def shredder(parts: Parts) -> Shredder:
+    """A shredder whose list lies beside keystore and data."""
+    return Shredder(parts.store, parts.vault, parts.audit, ShredList(parts.place.folder / "shredded.list"))
+
+
+def shred(parts: Parts, native_id: str) -> Certificate:
+    """Shred a patient of the test source."""
+    return shredder(parts).shred(TENANT, parts.record("Patient", native_id), "patient-request", "cli:tester")
+
+
+def readable(parts: Parts, kind: str, native_id: str) -> list[bool]:
+    """Of each version of a record, whether it opens."""
+    wanted = parts.record(kind, native_id)
+    found = parts.store.read_sync(lambda c: journal.history(c, TENANT, wanted))
+    entry = parts.audit.entry(
+        TENANT, action="access", actor="cli:tester", purpose="test",
+        changes=[change_row(row.record_id, row.version) for row in found],
+    )  # fmt: skip
+    parts.store.write_sync(lambda connection: parts.audit.append(connection, entry))
+    opens = []
+    with parts.audit.grant(entry) as grant:
+        for row in found:
+            place = change_place(TENANT, row.record_id, row.version)
+            try:
+                parts.vault.open(grant, place, Sealed(row.key_id, row.wrapped, row.box))
+                opens.append(True)
+            except Shredded:
+                opens.append(False)
+    return opens
+
+
+def sound(parts: Parts) -> None:
+    """Ledger and audit log are whole."""
+    assert parts.ledger().problems == []
+    parts.sequence()
+    assert parts.store.read_sync(parts.audited).valid
+
+
+def two(parts: Parts) -> None:
+    """Two patients with an appointment each, in one message of several patients and some of their own."""
+    parts.take(
+        message(patient("p1", "Adams"), patient("p2", "Brown"), control="both"),
+        message(appointment("a1", "p1")), message(appointment("a2", "p2")),
+        message(patient("p1", "Adams-Cole")),
+    )  # fmt: skip
+
+
+def test_a_shredded_patient_opens_no_more_and_others_do(parts: Parts) -> None:
+    """No version of the patient's records opens, every one of the others does, and both logs still verify."""
+    two(parts)
+    certificate = shred(parts, "p1")
+    assert readable(parts, "Patient", "p1") == [False, False]
+    assert readable(parts, "Appointment", "a1") == [False]
+    assert readable(parts, "Patient", "p2") == readable(parts, "Appointment", "a2") == [True]
+    assert certificate.counts["changes"] == 3
+    assert certificate.counts["shared_messages"] >= 1
+    assert len(certificate.keys) == 1
+    sound(parts)
+
+
+def test_certificates_are_signed(parts: Parts) -> None:
+    """A certificate verifies under the tenant's key, and not when a letter of it was changed."""
+    two(parts)
+    text = msgspec.json.encode(shred(parts, "p1"))
+    key = parts.vault.signing_key(TENANT).public_key()
+    assert check_certificate(text, key).reason == "patient-request"
+    with pytest.raises(IntegrityViolated):
+        check_certificate(text.replace(b"patient-request", b"court-order-000"), key)
+
+
+def test_what_waits_is_suppressed(parts: Parts) -> None:
+    """Deliveries of the patient that wait, stand in quarantine or were not looked at yet end as suppressed."""
+    two(parts)
+    refusing = Written(answer=lambda delivery: Rejected("no") if delivery.type == "Patient" else Retry("busy"))
+    deliver_all(parts.delivering(refusing, schedule=(3600.0, 3600.0)))
+    assert ("quarantined", "no") in rows(parts)
+    shred(parts, "p1")
+    parts.take(message(patient("p3", "Cole")))
+    sink = Written()
+    deliver_all(parts.delivering(sink))
+    assert ("suppressed", "shredded") in rows(parts)
+    gone = parts.vault.record_id(TENANT, "told", "Patient", "p1")
+    assert gone not in {delivery.record_id for delivery in sink.effects}
+    sound(parts)
+
+
+def test_news_of_a_shredded_patient_is_not_kept(parts: Parts) -> None:
+    """A message that comes afterwards, or waited meanwhile, makes no record, keeps no bytes that open, and no key."""
+    two(parts)
+    shred(parts, "p1")
+    receipts = parts.take(message(patient("p1", "Adams-Dole")), message(appointment("a9", "p1")))
+    assert [parts.outcomes(receipt.message_id) for receipt in receipts] == [[("suppressed", "shredded")]] * 2
+    assert parts.history("Appointment", "a9") == []
+    assert parts.keystore.keys_of(TENANT, parts.record("Patient", "p1")) == []
+    assert parts.take(message(merged("p1", "p2"), control="late"))
+    sound(parts)
+
+
+def test_another_process_hears_of_it(parts: Parts) -> None:
+    """A process that has the key in memory stops opening and sealing with it as soon as it has looked."""
+    two(parts)
+    assert readable(parts, "Patient", "p1") == [True, True]
+    other = parts.place.keystore()
+    other.shred(TENANT, parts.record("Patient", "p1"))
+    other.close()
+    parts.keystore.refresh()
+    assert readable(parts, "Patient", "p1") == [False, False]
+    with pytest.raises(Shredded):
+        parts.keystore.ensure_patients(TENANT, [parts.record("Patient", "p1")])
+
+
+def test_old_copies_bring_nobody_back(tmp_path: Path) -> None:
+    """With data or keystore of before the shredding put back, the next start shreds the patient again."""
+    embedded = Place(tmp_path, "embedded")
+    parts = embedded.open()
+    two(parts)
+    parts.close()
+    folder, old = tmp_path, tmp_path / "old"
+    shutil.copytree(folder / "data", old / "data")
+    shutil.copy(folder / "keystore.db", old / "keystore.db")
+    parts = embedded.open()
+    shred(parts, "p1")
+    parts.close()
+    for what in ("data", "keystore.db"):
+        _put_back(old / what, folder / what)
+        parts = embedded.open()
+        assert shredder(parts).reconcile(TENANT) == 1
+        assert shredder(parts).reconcile(TENANT) == 0
+        assert readable(parts, "Patient", "p1") == [False, False]
+        assert readable(parts, "Patient", "p2") == [True]
+        assert parts.ledger().problems == []
+        parts.close()
+
+
+def _put_back(old: Path, path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+        shutil.copytree(old, path)
+    else:
+        shutil.copy(old, path)
+
+
+def test_a_shredding_that_was_cut_off_is_finished(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed right after the list was written, the next start destroys the key."""
+    two(parts)
+
+    def killed(self: Keystore, tenant: str, owner: bytes) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Keystore, "shred", killed)
+        with pytest.raises(KeyboardInterrupt):
+            shred(parts, "p1")
+    assert readable(parts, "Patient", "p1") == [True, True]
+    assert shredder(parts).reconcile(TENANT) == 1
+    assert readable(parts, "Patient", "p1") == [False, False]
+
+
+def test_a_hold_refuses_it(parts: Parts) -> None:
+    """While a legal hold stands nothing is shredded."""
+    two(parts)
+    row = {"tenant": TENANT, "hold": "case-1", "patient": None, "reason": "court", "by": "cli:x", "at": 1}
+    parts.store.write_sync(lambda connection: holds.add(connection, row))
+    with pytest.raises(InvalidConfiguration, match="hold"):
+        shred(parts, "p1")
+    assert parts.store.write_sync(lambda connection: holds.end(connection, TENANT, "case-1", 2))
+    shred(parts, "p1")
+
+
+def test_intake_keys_of_past_days_end(parts: Parts) -> None:
+    """An intake key of a past day is destroyed when nothing rests on it, and not while a message in quarantine does."""
+    two(parts)
+    today = parts.vault.intake_key(TENANT)
+    empty = parts.keystore.key(TENANT, "intake", b"2020-01-01")
+    (held,) = parts.take(message(told={"fault": "content"}, control="held"))
+    assert shredder(parts).end_intake_keys(TENANT) == 1
+    assert parts.keystore.get(today).alive
+    assert parts.outcomes(held.message_id)[-1][0] == "quarantined"
+    with pytest.raises(Shredded):
+        parts.keystore.get(empty)
