@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from gateway.access import View
 from gateway.access.views import compile_views
-from gateway.audit import AuditLog, FileWitness, Sequencer, Signer
+from gateway.audit import AuditLog, Seal, Witnesses
 from gateway.diagnosis import Configured, check_plugins
 from gateway.errors import IntegrityViolated, InvalidConfiguration, StoreUnavailable
 from gateway.flow import polling
@@ -54,15 +54,6 @@ SEQUENCE_SECONDS = 1.0
 HEALTH_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Seal:
-    """Who numbers and signs one tenant's audit log, and who keeps the signed heads."""
-
-    signer: Signer
-    witness: FileWitness
-    sequencer: Sequencer
 
 
 @dataclass
@@ -125,6 +116,14 @@ class Gateway:
         """
         for seal in self.seals.values():
             self.store.read_sync(seal.sequencer.resume)
+
+    def witnesses(self) -> Witnesses:
+        """The configured witnesses, ready to be told and asked."""
+        opened = {}
+        for one in self.settings.witnesses:
+            kind = self.registry.witnesses[one.witness]
+            opened[one.name] = (kind.every, kind.open(one.name, self.configured.witnesses[one.name]))
+        return Witnesses(self.store, self.seals, opened)
 
     def sequence(self) -> None:
         """Number new audit rows into the tree and sign a checkpoint when one is due."""
@@ -210,6 +209,8 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
     """
     lock = take_lock(gateway.settings.data.directory)
     gateway.check_witness()
+    witnesses = gateway.witnesses()
+    await witnesses.check()
     loop = asyncio.get_running_loop()
 
     reactors = Reactors(gateway.derivers())
@@ -227,6 +228,7 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
         async with asyncio.TaskGroup() as group:
             group.create_task(_sequence(gateway))
             group.create_task(tend_keys(gateway.vault.keystore, gateway.shredder(), gateway.tenants))
+            group.create_task(witnesses.run())
             if "deliver" in roles:
                 for route in gateway.settings.routes:
                     bound = bind_route(gateway, route)
@@ -377,9 +379,7 @@ def _prepare(gateway: Gateway) -> None:
         gateway.reactions[one.tenant, reaction.name] = reaction
     witness = gateway.settings.keys.keystore.parent
     for tenant in gateway.tenants:
-        signer = Signer(tenant, gateway.vault.signing_key(tenant))
-        kept = FileWitness(witness / f"{tenant}.checkpoints")
-        gateway.seals[tenant] = Seal(signer, kept, Sequencer(tenant, signer, kept))
+        gateway.seals[tenant] = Seal.of(tenant, gateway.vault.signing_key(tenant), witness)
 
     def unit(connection: Any) -> None:
         for tenant in gateway.tenants:

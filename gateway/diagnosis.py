@@ -73,6 +73,7 @@ class Configured(NamedTuple):
     keys: BaseModel
     reactors: Mapping[str, BaseModel] = MappingProxyType({})
     previous_keys: BaseModel | None = None
+    witnesses: Mapping[str, BaseModel] = MappingProxyType({})
 
 
 def check_plugins(settings: Settings, registry: Registry, folder: Path, text: str = "") -> Configured:
@@ -100,6 +101,8 @@ def check_plugins(settings: Settings, registry: Registry, folder: Path, text: st
         tables.append((("sources", number), "adapter", source.adapter, registry.adapters, source.config))
     for number, reactor in enumerate(settings.reactors):
         tables.append((("reactors", number), "reactor", reactor.reactor, registry.reactors, reactor.config))
+    for number, witness in enumerate(settings.witnesses):
+        tables.append((("witnesses", number), "witness", witness.witness, registry.witnesses, witness.config))
     for number, route in enumerate(settings.routes):
         tables.append((("routes", number), "sink", route.sink, registry.sinks, route.config))
     for place, key, name, parts, table in tables:
@@ -123,6 +126,7 @@ def check_plugins(settings: Settings, registry: Registry, folder: Path, text: st
         found["keys",],
         {reactor.name: found["reactors", number] for number, reactor in enumerate(settings.reactors)},
         found.get(("keys", "previous")),
+        {witness.name: found["witnesses", number] for number, witness in enumerate(settings.witnesses)},
     )
 
 
@@ -266,8 +270,8 @@ def _described(model: type[BaseModel], place: Location) -> str:
 
 def _cross_checks(document: Mapping[str, Any], text: str) -> Iterator[Problem]:
     """Read from the document itself, so they are told together with mistakes of single settings."""
-    tenants, sources, routes, reactors = (
-        _tables(document, key) for key in ("tenants", "sources", "routes", "reactors")
+    tenants, sources, routes, reactors, witnesses = (
+        _tables(document, key) for key in ("tenants", "sources", "routes", "reactors", "witnesses")
     )
     views = document.get("views")
     views = views if isinstance(views, dict) else {}
@@ -276,7 +280,13 @@ def _cross_checks(document: Mapping[str, Any], text: str) -> Iterator[Problem]:
     return chain(
         *(
             _repeats(key, tables, text)
-            for key, tables in (("tenants", tenants), ("sources", sources), ("routes", routes), ("reactors", reactors))
+            for key, tables in (
+                ("tenants", tenants),
+                ("sources", sources),
+                ("routes", routes),
+                ("reactors", reactors),
+                ("witnesses", witnesses),
+            )
         ),
         _unknown(("reactors", reactors), "tenant", [_text(tenant, "name") for tenant in tenants], text),
         _unknown(("sources", sources), "tenant", [_text(tenant, "name") for tenant in tenants], text),

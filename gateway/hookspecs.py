@@ -23,6 +23,7 @@ from gateway.model.exchange import (
     Item,
     Outcome,
     ReactorInfo,
+    SignedHead,
     SinkInfo,
     Snapshot,
     Transport,
@@ -131,6 +132,27 @@ class KeyProvider(Protocol):
         """Reasons why production mode must refuse this set-up, given the folders that hold data."""
 
 
+class OpenWitness(Protocol):
+    """One place outside the database where signed heads of the audit log are kept."""
+
+    async def keep(self, head: SignedHead) -> None:
+        """Keep a head; ``RetryLater`` when it cannot be now, ``IntegrityViolated`` when it continues no kept one."""
+
+    async def heads(self, origin: str) -> Sequence[str]:
+        """The heads it has of one log, newest last; none when it is a place that cannot be asked."""
+
+
+class Witness(Protocol):
+    """Keeps heads where whoever rewrites the database cannot reach them."""
+
+    name: str
+    every: float
+    config: type[BaseModel]
+
+    def open(self, name: str, config: BaseModel) -> OpenWitness:
+        """Set up one configured witness; ``every`` is the least number of seconds between two heads."""
+
+
 @hookspec
 def gateway_adapters() -> Sequence[Adapter]:  # type: ignore[empty-body]  # a pluggy specification has no body
     """Adapters this plugin offers."""
@@ -149,6 +171,11 @@ def gateway_reactors() -> Sequence[Reactor]:  # type: ignore[empty-body]  # a pl
 @hookspec
 def gateway_key_providers() -> Sequence[KeyProvider]:  # type: ignore[empty-body]  # a pluggy specification has no body
     """Key providers this plugin offers."""
+
+
+@hookspec
+def gateway_witnesses() -> Sequence[Witness]:  # type: ignore[empty-body]  # a pluggy specification has no body
+    """Audit witnesses this plugin offers."""
 
 
 @hookspec

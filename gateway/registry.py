@@ -22,19 +22,20 @@ from pydantic import BaseModel
 
 from gateway import hookspecs
 from gateway.errors import PluginFailed
-from gateway.hookspecs import API_VERSION, GROUP, Adapter, KeyProvider, Reactor, Sink
+from gateway.hookspecs import API_VERSION, GROUP, Adapter, KeyProvider, Reactor, Sink, Witness
 from gateway.model.exchange import AdapterInfo, ReactorInfo, SinkInfo
 
 if TYPE_CHECKING:
     import typer
 
-Kind = Literal["adapter", "sink", "reactor", "key-provider"]
+Kind = Literal["adapter", "sink", "reactor", "key-provider", "witness"]
 
 _SHAPES: dict[str, type] = {
     "gateway_adapters": Adapter,
     "gateway_sinks": Sink,
     "gateway_reactors": Reactor,
     "gateway_key_providers": KeyProvider,
+    "gateway_witnesses": Witness,
 }
 _INFO: dict[str, type] = {"gateway_adapters": AdapterInfo, "gateway_sinks": SinkInfo, "gateway_reactors": ReactorInfo}
 _HOOKS = (*_SHAPES, "gateway_commands")
@@ -62,6 +63,7 @@ class Registry:
         self.sinks: dict[str, Sink] = {}
         self.reactors: dict[str, Reactor] = {}
         self.key_providers: dict[str, KeyProvider] = {}
+        self.witnesses: dict[str, Witness] = {}
         self.commands: list[typer.Typer] = []
         self.failures: list[PluginFailed] = []
         self._origins: dict[tuple[Kind, str], Origin] = {}
@@ -89,7 +91,7 @@ class Registry:
         return registry
 
     def describe(self) -> list[dict[str, Any]]:
-        """One row per adapter, sink, reactor and key provider, as ``gateway adapters`` shows them."""
+        """One row per adapter, sink, reactor, key provider and witness, as ``gateway adapters`` shows them."""
         rows: list[dict[str, Any]] = []
         for (kind, name), origin in sorted(self._origins.items(), key=lambda entry: entry[0]):
             row: dict[str, Any] = {"kind": kind, "name": name}
@@ -118,6 +120,8 @@ class Registry:
                     self._keep("reactor", self.reactors, part.info.name, part, origin)
                 case "gateway_key_providers":
                     self._keep("key-provider", self.key_providers, part.name, part, origin)
+                case "gateway_witnesses":
+                    self._keep("witness", self.witnesses, part.name, part, origin)
                 case _:
                     self.commands.append(part)
 

@@ -242,6 +242,14 @@ class Route(Part):
     config: dict[str, Any] = Field(default_factory=dict, description="The sink's own settings.")
 
 
+class Witness(Part):
+    """``[[witnesses]]``."""
+
+    name: Name = Field(description="One place outside the database that keeps signed heads of the audit log.")
+    witness: Name = Field(description="The kind of witness: file, http, mail, timestamp.")
+    config: dict[str, Any] = Field(default_factory=dict, description="The witness's own settings.")
+
+
 class Limits(Part):
     """``[limits]``."""
 
@@ -321,6 +329,7 @@ class Settings(Part):
     sources: tuple[Source, ...] = Field(default=(), description="The systems that bring messages in.")
     reactors: tuple[Reactor, ...] = Field(default=(), description="What derives records from records.")
     routes: tuple[Route, ...] = Field(default=(), description="The feeds to systems outside.")
+    witnesses: tuple[Witness, ...] = Field(default=(), description="Who else keeps signed heads of the audit log.")
     views: dict[Name, dict[str, tuple[str, ...]]] = Field(
         default_factory=dict, description="Named field lists: per record type the paths a route may see."
     )
@@ -331,9 +340,9 @@ class Settings(Part):
     log: Log = Field(default=Log(), description="What is logged.")
 
     def plugin_names(self) -> tuple[str, ...]:
-        """The entry points to load: one per adapter, reactor, sink and key provider in use, pins first.
+        """The entry points to load: one per adapter, reactor, sink, key provider and witness in use, pins first.
 
-        A plugin carries the name of what it offers; that of a key provider begins with ``keys-``.
+        A plugin carries the name of what it offers; a key provider's begins with ``keys-``, a witness's ``witness-``.
         """
         pinned = {pin.rpartition(":")[2] for pin in self.plugins}
         used = [source.adapter for source in self.sources] + [route.sink for route in self.routes]
@@ -341,6 +350,7 @@ class Settings(Part):
         used.append(f"keys-{self.keys.provider}")
         if self.keys.previous is not None:
             used.append(f"keys-{self.keys.previous.provider}")
+        used += [f"witness-{witness.witness}" for witness in self.witnesses]
         return (*self.plugins, *(name for name in dict.fromkeys(used) if name not in pinned))
 
     def data_folders(self) -> tuple[str, ...]:

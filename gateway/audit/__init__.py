@@ -13,6 +13,7 @@ from gateway.audit.checkpoint import Checkpoint, Signer
 from gateway.audit.entry import Entry, rows_of
 from gateway.audit.log import AuditLog
 from gateway.audit.review import Habits, Logged, Search, Wanted, concerned, summed, unusual
+from gateway.audit.seal import Seal, Witnesses
 from gateway.audit.sequencer import Sequencer
 from gateway.audit.tree import prove
 from gateway.audit.verify import AuditReport, verify_audit
@@ -26,10 +27,12 @@ __all__ = [
     "FileWitness",
     "Habits",
     "Logged",
+    "Seal",
     "Search",
     "Sequencer",
     "Signer",
     "Wanted",
+    "Witnesses",
     "acknowledge",
     "concerned",
     "export_bundle",

@@ -47,7 +47,11 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verify_audit(
-    connection: Connection, tenant: str, public_keys: Sequence[str], witness_notes: Sequence[str] | None
+    connection: Connection,
+    tenant: str,
+    public_keys: Sequence[str],
+    witness_notes: Sequence[str] | None,
+    silent: Sequence[str] = (),
 ) -> AuditReport:
     """Recount one tenant's log.
 
@@ -56,8 +60,12 @@ def verify_audit(
         tenant: whose log.
         public_keys: verifier keys, from the keystore or from the auditor's own records; never from the database.
         witness_notes: what the witness has, read before this call; None if there is no witness.
+        silent: names of witnesses that could not be asked: what they have seen is not proven to be there.
     """
-    return _Recount(tenant, Verifier(list(public_keys))).run(connection, witness_notes)
+    recount = _Recount(tenant, Verifier(list(public_keys)))
+    for name in silent:
+        recount.fault("witness-silent", "A witness could not be asked what it has seen", f"witness {name}")
+    return recount.run(connection, witness_notes)
 
 
 class _Recount:
@@ -76,13 +84,13 @@ class _Recount:
         witnessed = self._read_witness(witness_notes or ())
         sizes = self._read_checkpoints(connection)
         for size in sorted(witnessed - sizes):
-            self._fault("checkpoint-missing", "A head that the witness has is not in the database", f"size {size}")
+            self.fault("checkpoint-missing", "A head that the witness has is not in the database", f"size {size}")
         if witness_notes is not None and not witnessed and len(sizes) > 1:
-            self._fault("witness-empty", "The witness has no head of this log", "witness")
+            self.fault("witness-empty", "The witness has no head of this log", "witness")
         self._read_leaves(connection)
         for size in sorted(size for size in self._heads if size > self._tree.size):
             for _, where in self._heads[size]:
-                self._fault("log-truncated", f"The log has {self._tree.size} leaves and was signed longer", where)
+                self.fault("log-truncated", f"The log has {self._tree.size} leaves and was signed longer", where)
         pending = self._read_pending(connection)
         return AuditReport(
             tenant=self._tenant,
@@ -96,7 +104,8 @@ class _Recount:
             witnessed=max(witnessed, default=0),
         )
 
-    def _fault(self, reason: str, what: str, where: str) -> None:
+    def fault(self, reason: str, what: str, where: str) -> None:
+        """Note a fault."""
         self._faults += 1
         if len(self._findings) < MOST_FINDINGS:
             self._findings.append(Finding(reason=reason, what=what, where=where))
@@ -109,7 +118,7 @@ class _Recount:
             try:
                 checkpoint = self._verifier.open(note)
             except IntegrityViolated as error:
-                self._fault("witness-forged", error.what, f"witness {error.where}")
+                self.fault("witness-forged", error.what, f"witness {error.where}")
                 continue
             sizes.add(checkpoint.size)
             self._heads[checkpoint.size].append((checkpoint.root, f"witness size {checkpoint.size}"))
@@ -123,10 +132,10 @@ class _Recount:
             try:
                 checkpoint = self._verifier.open(note)
             except IntegrityViolated as error:
-                self._fault("checkpoint-forged", error.what, where)
+                self.fault("checkpoint-forged", error.what, where)
                 continue
             if checkpoint.origin != self._origin or checkpoint.size != size:
-                self._fault("checkpoint-swapped", "A head belongs to another log or another size", where)
+                self.fault("checkpoint-swapped", "A head belongs to another log or another size", where)
                 continue
             self._heads[size].append((checkpoint.root, where))
         return sizes
@@ -136,25 +145,25 @@ class _Recount:
         for leaf, writer, seq, hashed, body in rows.leaves_with_rows(connection, self._tenant):
             where = f"leaf {leaf}, writer {writer}, row {seq}"
             if leaf != self._tree.size:
-                self._fault("leaf-missing", f"Leaf {self._tree.size} should come next", where)
+                self.fault("leaf-missing", f"Leaf {self._tree.size} should come next", where)
             if seq != self._numbered.get(writer, 0) + 1:
-                self._fault("row-skipped", "A writer's rows are not numbered one after the other", where)
+                self.fault("row-skipped", "A writer's rows are not numbered one after the other", where)
             self._numbered[writer] = seq
             if body is None:
-                self._fault("row-missing", "The row of a leaf is gone", where)
+                self.fault("row-missing", "The row of a leaf is gone", where)
             elif leaf_hash(leaf_data(self._tenant, writer, seq, bytes(body))) != bytes(hashed):
-                self._fault("row-changed", "A row is not what was numbered", where)
+                self.fault("row-changed", "A row is not what was numbered", where)
             self._tree.append(bytes(hashed))
             self._compare_nodes(kept)
             for root, signed in self._heads.get(self._tree.size, ()):
                 if root != self._tree.root():
-                    self._fault("head-differs", "The log does not lead to the head that was signed", signed)
+                    self.fault("head-differs", "The log does not lead to the head that was signed", signed)
 
     def _compare_nodes(self, kept: dict[tuple[int, int], bytes]) -> None:
         """Kept inner nodes are only there to be quick; a wrong one would spoil proofs."""
         for level, at, node in self._tree.grown:
             if kept.get((level, at), node) != node:
-                self._fault("node-changed", "A kept node of the tree is not the head of its leaves", f"{level}/{at}")
+                self.fault("node-changed", "A kept node of the tree is not the head of its leaves", f"{level}/{at}")
         self._tree.grown.clear()
 
     def _read_pending(self, connection: Connection) -> int:
@@ -164,9 +173,9 @@ class _Recount:
         for writer, seq, _ in rows.rows_ahead(connection, self._tenant, self._numbered):
             where = f"writer {writer}, row {seq}"
             if writer not in known:
-                self._fault("writer-unknown", "A row names a writer that never registered", where)
+                self.fault("writer-unknown", "A row names a writer that never registered", where)
             if seq != expected.get(writer, 0) + 1:
-                self._fault("row-missing", "A row before this one is gone", where)
+                self.fault("row-missing", "A row before this one is gone", where)
             expected[writer] = seq
             pending += 1
         return pending

@@ -23,6 +23,7 @@ from gateway.cli import (
     simulating,
     sources,
     verifying,
+    witnessing,
 )
 from gateway.errors import GatewayError, PluginFailed
 from gateway.registry import Registry
@@ -51,6 +52,7 @@ operating.register(app)
 importing.register(app)
 looking.register(app)
 disclosing.register(app)
+witnessing.register(app)
 simulating.register(app)
 sources.register(app)
 app.add_typer(quarantine.app, name="quarantine")

@@ -230,6 +230,18 @@ def acknowledge_(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "
         )
 
 
+@app.command()
+def keys(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
+    """The verifier key of each log: note it down now, give it to auditors and to `gateway witness`."""
+    with opened(config) as gateway:
+        found = {tenant: seal.signer.public_key for tenant, seal in gateway.seals.items()}
+    if json_:
+        as_json(found)
+        return
+    for text in found.values():
+        typer.echo(text)
+
+
 def note(gateway: Gateway, tenant: str, purpose: str, patient: str, *, action: str = "read") -> None:
     """Write the look itself into the log before anything of it is shown."""
     patients = [patient] if patient else []

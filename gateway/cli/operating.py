@@ -133,7 +133,7 @@ def health(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> 
 
 
 def adapters(json_: JsonOption = False) -> None:
-    """Every adapter, sink, reactor and key provider that is installed, and what could not be loaded."""
+    """Every adapter, sink, reactor, key provider and witness that is installed, and what could not be loaded."""
     registry = Registry.load(None)
     rows = registry.describe()
     if json_:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -25,13 +26,17 @@ def ledgers(gateway: Gateway) -> list[Ledger]:
 
 
 def reports(gateway: Gateway) -> list[AuditReport]:
-    """The recount of every tenant's audit log, against its witness."""
+    """The recount of every tenant's audit log, against what all of its witnesses have."""
     found = []
+    witnesses = gateway.witnesses()
     for tenant, seal in gateway.seals.items():
-        notes = seal.witness.notes()
+        elsewhere, silent = asyncio.run(witnesses.heads(tenant))
+        notes = seal.witness.notes() + elsewhere
         keys = [seal.signer.public_key]
         found.append(
-            gateway.store.read_sync(partial(verify_audit, tenant=tenant, public_keys=keys, witness_notes=notes))
+            gateway.store.read_sync(
+                partial(verify_audit, tenant=tenant, public_keys=keys, witness_notes=notes, silent=silent)
+            )
         )
     return found
 

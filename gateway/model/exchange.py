@@ -337,3 +337,18 @@ class SinkInfo(msgspec.Struct, frozen=True, kw_only=True):
     """How many deliveries one dispatch may carry."""
     linger: float = 0.0
     """Seconds the core may wait to fill a dispatch."""
+
+
+# --- from the core to a witness of the audit log ---------------------------------------------------------------------
+
+
+class SignedHead(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed head of one tenant's audit log; it holds no patient data."""
+
+    origin: str
+    size: int
+    """Entries it stands for."""
+    note: str
+    """The head in C2SP's checkpoint form, signature and all."""
+    prove: Callable[[int], Sequence[bytes]]
+    """The consistency proof that this head continues the log of an older size, by RFC 6962."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.rules.tree import ROOT, functions, parsed
 
-PAGE, HOOKS = 170, 6
+PAGE, HOOKS = 190, 6
 
 
 def faults(text: str, tree: ast.Module) -> Iterator[str]:
@@ -30,7 +30,7 @@ def _is_hook(node: ast.FunctionDef) -> bool:
 
 
 def test_the_contract_is_one_page() -> None:
-    """Fewer than 170 lines, six hooks or fewer, every function typed and told in one sentence."""
+    """Fewer than 190 lines, six hooks or fewer, every function typed and told in one sentence."""
     path = ROOT / "gateway/hookspecs.py"
     assert list(faults(path.read_text("utf-8"), parsed(path))) == []
 
@@ -39,7 +39,7 @@ def test_the_rules_see_a_planted_fault() -> None:
     """Too many hooks, a missing sentence and a missing type are found."""
     text = "".join(f'@hookspec\ndef hook_{n}():\n    """One. Two."""\n' for n in range(7)) + "\n" * PAGE
     assert list(faults(text, ast.parse(text)))[:4] == [
-        "191 lines",
+        "211 lines",
         "7 hooks",
         "hook_0: not one sentence",
         "hook_0: no return type",

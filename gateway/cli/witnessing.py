@@ -1,0 +1,98 @@
+"""witness: a small process for another host that keeps signed heads of audit logs and refuses rewritten ones."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from aiohttp import web
+
+from gateway.audit.witness_service import MOST_BYTES, Said, WitnessService
+from gateway.errors import InvalidConfiguration
+from gateway.settings import is_loopback_host
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(witness)
+
+
+def witness(
+    file: Annotated[Path, typer.Option("--file", help="Where heads are kept; the file only grows.")],
+    key: Annotated[list[str], typer.Option("--key", help="A log's verifier key, as `gateway audit keys` shows it.")],
+    listen: Annotated[str, typer.Option("--listen", help="HOST:PORT; port 0 takes a free one.")] = "127.0.0.1:8099",
+    certificate: Annotated[Path | None, typer.Option(help="PEM file of the certificate and its chain.")] = None,
+    private_key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's private key.")] = None,
+) -> None:
+    """Keep signed heads of audit logs; run it on another host, under another account. It needs no gateway.toml."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InvalidConfiguration("This is not HOST:PORT", where="--listen", fix="Write 127.0.0.1:8099.")
+    tls = server_tls(host, certificate, private_key)
+    service = WitnessService(file, key)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(
+            serve(service, host.strip("[]"), int(port), tls, lambda url: typer.echo(f"listening on {url}", err=True))
+        )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+
+def server_tls(host: str, certificate: Path | None, private_key: Path | None) -> ssl.SSLContext | None:
+    """TLS of the listener; off this machine it must be there."""
+    if certificate is None or private_key is None:
+        if is_loopback_host(host.strip("[]")) and certificate is None and private_key is None:
+            return None
+        raise InvalidConfiguration(
+            "An address off this machine needs certificate and private key", where="--certificate, --private-key"
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, private_key)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidConfiguration(
+            f"The certificate cannot be used: {type(error).__name__}", where="--certificate"
+        ) from None
+    return context
+
+
+async def serve(
+    service: WitnessService, host: str, port: int, tls: ssl.SSLContext | None, opened: Callable[[str], None]
+) -> None:
+    """Answer until cancelled: ``POST /add-checkpoint`` and ``GET /newest?origin=...``."""
+
+    async def add(request: web.Request) -> web.Response:
+        return _answer(await asyncio.to_thread(service.add, await request.read()))
+
+    async def newest(request: web.Request) -> web.Response:
+        return _answer(service.newest(request.query.get("origin", "")))
+
+    app = web.Application(client_max_size=MOST_BYTES)
+    app.router.add_post("/add-checkpoint", add)
+    app.router.add_get("/newest", newest)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        scheme, number = "http" if tls is None else "https", runner.addresses[0][1]
+        opened(f"{scheme}://{host if ':' not in host else f'[{host}]'}:{number}")
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+def _answer(said: Said) -> web.Response:
+    kind = "text/x.tlog.size" if said.status == 409 else "text/plain"
+    return web.Response(status=said.status, text=said.text, content_type=kind)
