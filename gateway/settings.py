@@ -340,10 +340,7 @@ class Settings(Part):
     log: Log = Field(default=Log(), description="What is logged.")
 
     def plugin_names(self) -> tuple[str, ...]:
-        """The entry points to load: one per adapter, reactor, sink, key provider and witness in use, pins first.
-
-        A plugin carries the name of what it offers; a key provider's begins with ``keys-``, a witness's ``witness-``.
-        """
+        """The entry points to load, pins first; a key provider's begins with ``keys-``, a witness's ``witness-``."""
         pinned = {pin.rpartition(":")[2] for pin in self.plugins}
         used = [source.adapter for source in self.sources] + [route.sink for route in self.routes]
         used += [reactor.reactor for reactor in self.reactors]
