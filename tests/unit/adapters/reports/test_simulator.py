@@ -1,0 +1,40 @@
+"""The folder in which exports appear."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway_reports.config import ReportsConfig
+from gateway_reports.records import cut
+from gateway_reports.simulator import SIMULATORS
+
+
+@pytest.mark.parametrize("fault", ["", "no-state", "cut"])
+def test_exports_appear_and_faults_show(fault: str) -> None:
+    """Four reports that the adapter reads; without the state and cut ones it says what is wrong."""
+    (system,) = SIMULATORS
+    found: dict[str, set[str]] = {}
+
+    async def run() -> None:
+        told: asyncio.Queue = asyncio.Queue()
+        serving = asyncio.create_task(
+            system.serve(
+                host="", port=0, seed=1, clinic_size=5, faults=[fault] if fault else [], opened=told.put_nowait
+            )
+        )
+        settings = await told.get()
+        folder = Path(settings["folder"])
+        while len(files := sorted(folder.glob("*.csv"))) < 4:
+            await asyncio.sleep(0.01)
+        config = ReportsConfig(system=settings["system"])
+        for file in files:
+            parts = cut(file.read_bytes(), config)
+            found[file.name.split("_")[1]] = {getattr(one, "reason", "row") for one in parts}
+        serving.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+    assert found["Appointments"] >= ({"columns-missing"} if fault == "no-state" else {"row"})
+    assert (found["Patients"] == {"row"}) == (fault != "cut")
