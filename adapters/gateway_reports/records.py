@@ -7,7 +7,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
-from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -18,60 +17,9 @@ from gateway.wire import xlsx
 from gateway.wire.tabular import Broken, Heading, Line, cells, decoded, heading, lines, sniff
 from gateway_reports.config import ReportsConfig
 from gateway_reports.records_columns import REPORTS, SYSTEMS
+from gateway_reports.records_row import Context, Row
 
 MOST_BYTES = 64 * 1024 * 1024
-
-
-class Context(Struct, frozen=True, omit_defaults=True):
-    """What all rows of one file share."""
-
-    report: str
-    columns: tuple[str, ...]
-    delimiter: str = ","
-    order: str = "mdy"
-    nulls: tuple[str, ...] = ()
-
-
-class Row(Struct, gc=False):
-    """One row of a report."""
-
-    context: Context
-    values: dict[str, str]
-
-    @classmethod
-    def of(cls, context: Context, fields: Sequence[str]) -> Row:
-        """A row by its fields, in the order of the columns."""
-        plain = (field.strip() for field in fields)
-        return cls(
-            context, dict(zip(context.columns, ("" if one in context.nulls else one for one in plain), strict=False))
-        )
-
-    @property
-    def person(self) -> str:
-        """The patient's name and birth date, where no number names them."""
-        parts = (self.values.get("patient_first_name", ""), self.values.get("patient_last_name", ""))
-        name = self.values.get("patient_name") or " ".join(part for part in parts if part)
-        return f"name/{' '.join(name.casefold().split())}/{self.values.get('birth_date', '')}" if name else ""
-
-    @property
-    def patient(self) -> str:
-        """Whose row it is: the clinic's number of the patient, else name and birth date."""
-        return self.values.get("patient_number") or self.person
-
-    @property
-    def key(self) -> str:
-        """What names the row's record within its report."""
-        match self.context.report:
-            case "patients":
-                return self.patient
-            case "sales":
-                number = self.values.get("invoice_number", "")
-                return f"{number}/{self.values.get('item', '')}" if number else ""
-            case "policies":
-                number = self.values.get("policy_number", "")
-                return f"{self.patient}/{number}/{self.values.get('claim_number', '')}" if number else ""
-        start = self.values.get("start", "")
-        return self.values.get("id") or (f"{self.patient}/{start}" if self.patient and start else "")
 
 
 class Opened(Struct):
@@ -155,21 +103,6 @@ def rows(opened: Opened) -> Iterator[Item | Finding]:
                 body=line.body, kind=report, control_id=f"{report}:{shown}:{opened.digest}",
                 order_key=row.patient or None, context=encoded, offset=line.offset,
             )  # fmt: skip
-
-
-@lru_cache(maxsize=64)
-def context_of(encoded: bytes) -> Context:
-    """A context as it was stored; raises ``MalformedEnvelope`` when it is none."""
-    try:
-        return msgspec.json.decode(encoded, type=Context)
-    except msgspec.DecodeError:
-        raise MalformedEnvelope("no-context", "The row's report is not known", where="context") from None
-
-
-def read_row(body: bytes, encoded: bytes) -> Row:
-    """A row as it was stored."""
-    context = context_of(encoded)
-    return Row.of(context, cells(decoded(body), context.delimiter))
 
 
 def whole(chunks: Iterable[bytes]) -> bytes:

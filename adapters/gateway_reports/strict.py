@@ -11,7 +11,8 @@ from decimal import Decimal, InvalidOperation
 from gateway.errors import RejectMessage
 from gateway.model.exchange import Finding, Item
 from gateway_reports.config import ReportsConfig
-from gateway_reports.records import known, open_file, read_row, rows
+from gateway_reports.records import known, open_file, rows
+from gateway_reports.records_row import read_row
 from gateway_reports.translate import amount, moment
 
 TIMES = frozenset({"start", "end", "birth_date", "cancelled_at", "issued_on", "purchased_on", "end_date"})

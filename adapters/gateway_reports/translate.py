@@ -12,7 +12,7 @@ from msgspec import Struct
 from gateway.errors import InvalidConfiguration
 from gateway.model.null import NULL
 from gateway.model.patch import Normalized
-from gateway_reports.records import Row, read_row
+from gateway_reports.records_row import Row, read_row
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping

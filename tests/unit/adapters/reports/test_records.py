@@ -8,7 +8,8 @@ from gateway.errors import LimitExceeded, MalformedEnvelope
 from gateway.model.exchange import Finding, Item
 from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway_reports.config import ReportsConfig
-from gateway_reports.records import cut, is_report, open_file, read_row, whole
+from gateway_reports.records import cut, is_report, open_file, whole
+from gateway_reports.records_row import read_row
 from gateway_reports.simulator import REPORTS, accounts, appointments, as_csv, as_workbook
 
 CLINIC = synthetic_clinic(seed=3, patients=8, visits=20)
