@@ -55,7 +55,7 @@ def test_an_appointment_of_a_numbered_patient() -> None:
     [("Booked Online", "booked"), ("first visit", "booked"), ("Checked In", "arrived"), ("Cancelled", "cancelled")],
 )
 def test_the_words_of_the_filters_are_states(state: str, status: str) -> None:
-    """Whatever their case."""
+    """Each word of the systems' filters is known in any letter case."""
     (found,) = made(f"id,patient_number,start_at,state\n5,1,2026-01-05,{state}\n".encode())
     assert found["Appointment"].fields["status"] == status
 
