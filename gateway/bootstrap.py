@@ -277,7 +277,7 @@ async def _answer(gateway: Gateway, settings: HttpSettings, opened: Callable[[],
     }
     house = House(
         settings, gateway.tenants, gateway.store, gateway.vault, gateway.audit, gateway.views, hooks,
-        lambda: gateway.handoff.unsettled,
+        lambda: gateway.handoff.unsettled, gateway.settings.people, gateway.settings.routes, gateway.origins,
     )  # fmt: skip
     gateway.news.append(house.news.told)
     await serve_http(house, opened)

@@ -22,27 +22,11 @@ from gateway.model import TYPES
 from gateway.model.opening_hours import parse_hours
 from gateway.secret import Secret, located, resolve_secret
 from gateway.settings_keys import Keys, Name, Part, PreviousKeys, Retention
+from gateway.settings_people import Oidc, People
 
 __all__ = [
-    "Data",
-    "Http",
-    "Keys",
-    "Limits",
-    "Log",
-    "Part",
-    "PreviousKeys",
-    "Reactor",
-    "Route",
-    "Secret",
-    "Settings",
-    "Source",
-    "StorePart",
-    "Tenant",
-    "Zone",
-    "load",
-    "parse",
-    "resolve_secret",
-    "starter_toml",
+    "Data", "Http", "Keys", "Limits", "Log", "Oidc", "Part", "People", "PreviousKeys", "Reactor", "Route", "Secret",
+    "Settings", "Source", "StorePart", "Tenant", "Zone", "load", "parse", "resolve_secret", "starter_toml",
 ]  # fmt: skip
 
 EMBEDDED = "embedded"
@@ -337,6 +321,7 @@ class Settings(Part):
     limits: Limits = Field(default=Limits(), description="How much is too much.")
     polling: Polling = Field(default=Polling(), description="How systems outside are asked.")
     http: Http | None = Field(default=None, description="The public HTTP port.")
+    people: People = Field(default=People(), description="Sessions of people, and whom commands act for.")
     log: Log = Field(default=Log(), description="What is logged.")
 
     def plugin_names(self) -> tuple[str, ...]:

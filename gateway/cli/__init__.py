@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from gateway.cli import (
     auditing,
+    breakglass,
     clients,
     disclosing,
     importing,
@@ -17,6 +18,8 @@ from gateway.cli import (
     looking,
     mappings,
     operating,
+    people,
+    permits,
     quarantine,
     remits,
     routes,
@@ -31,6 +34,11 @@ from gateway.registry import Registry
 
 class Commands(TyperGroup):
     """Built-in commands; a command that is not built in is the plugin of that name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # click's own signature
+        """Note which command it is, for the power it asks for."""
+        permits.told(args)
+        return super().parse_args(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # click's own signature
         """The built-in command, or the one a plugin of that name offers."""
@@ -64,6 +72,8 @@ app.add_typer(mappings.app, name="mappings")
 app.add_typer(clients.app, name="clients")
 app.add_typer(keys.app, name="keys")
 app.command()(keys.shred)
+app.add_typer(people.app, name="people")
+app.add_typer(breakglass.app, name="breakglass")
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def add(
             "quota": quota, "jwks": "" if jwks is None else assertion.checked_keys(_read(jwks)),
             "created_at": micros(), "revoked_at": None,
         }  # fmt: skip
-        row["locations"] = json.dumps([_location(gateway, str(row["tenant"]), one) for one in location or ()])
+        row["locations"] = json.dumps([location_hex(gateway, str(row["tenant"]), one) for one in location or ()])
         for one in scope or ():
             if not scopes.known(one, gateway.views[view].grants):
                 raise InvalidConfiguration(
@@ -197,7 +197,8 @@ def _host(host: str) -> str:
     return host.lower()
 
 
-def _location(gateway: Gateway, tenant: str, text: str) -> str:
+def location_hex(gateway: Gateway, tenant: str, text: str) -> str:
+    """The record id, in hex, of a clinic that was named SOURCE:ID."""
     source, colon, native = text.partition(":")
     if not colon or (tenant, source) not in gateway.sources:
         known = ", ".join(name for owner, name in gateway.sources if owner == tenant)

@@ -21,8 +21,8 @@ from gateway.cli.printing import (
     tenant_of,
 )
 from gateway.errors import Shredded
-from gateway.flow.clock import iso
 from gateway.flow.explain import Explainer
+from gateway.flow.listing import newest_messages
 from gateway.flow.merge import open_stored
 from gateway.flow.places import change_place, change_row
 from gateway.store import journal
@@ -44,17 +44,8 @@ def messages(
     """The newest messages and what became of them; their content stays sealed."""
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        rows = gateway.store.read_sync(lambda connection: stored_messages.latest(connection, name, limit=limit))
+        found = newest_messages(gateway.store, name, limit)
         residue = gateway.store.read_sync(lambda connection: stored_messages.residue_of(connection, name))
-    found = [
-        {
-            "id": row.message_id, "source": row.source, "kind": row.kind, "control_id": row.control_id,
-            "received_at": iso(row.received_at), "answer": row.answer, "conflict": row.conflict,
-            "repeat_of": row.repeat_of, "outcome": row.outcome or "pending", "reason": row.reason or row.fault,
-            "place": row.place, "changes": row.changes or 0,
-        }
-        for row in rows
-    ]  # fmt: skip
     if json_:
         unmapped = [{"source": r.source, "kind": r.kind, "path": r.path, "count": r.count} for r in residue]
         as_json({"messages": found, "residue": unmapped})

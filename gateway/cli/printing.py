@@ -20,6 +20,7 @@ from rich.table import Table
 
 from gateway import logs
 from gateway.bootstrap import Gateway, open_gateway
+from gateway.cli.permits import permit
 from gateway.errors import InvalidConfiguration
 from gateway.settings import Settings, load
 
@@ -32,9 +33,15 @@ DEFAULT_CONFIG = Path("gateway.toml")
 
 
 def opened(config: Path) -> AbstractContextManager[Gateway]:
-    """The gateway that a settings file describes, closed at the end."""
+    """The gateway that a settings file describes, if this account may run this command; closed at the end."""
     settings, text = read(config)
-    return closing(open_gateway(settings, config.resolve().parent, text))
+    gateway = open_gateway(settings, config.resolve().parent, text)
+    try:
+        permit(gateway, actor())
+    except BaseException:
+        gateway.close()
+        raise
+    return closing(gateway)
 
 
 def read(config: Path) -> tuple[Settings, str]:

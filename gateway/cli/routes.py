@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from gateway.bootstrap import Gateway, bind_route, health_path
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, record_bytes, table
 from gateway.errors import InvalidConfiguration
-from gateway.flow.clock import EPOCH, iso, micros, micros_of
+from gateway.flow.clock import micros, micros_of
 from gateway.flow.dispatch import Opener
+from gateway.flow.listing import route_standing
 from gateway.flow.replay import rehearse
 from gateway.flow.replay import replay as replay_route
 from gateway.flow.route import Filter
@@ -53,17 +54,9 @@ def _live(gateway: Gateway) -> dict[str, Any]:
 
 
 def _standing(gateway: Gateway, route: Route, live: dict[str, Any]) -> dict[str, Any]:
-    def read(connection: Connection) -> dict[str, Any]:
-        stored = route_states.standing(connection, route.tenant, route.name)
-        return {"state": route_states.state_of(connection, route.tenant, route.name), **stored}
-
-    stands = gateway.store.read_sync(read)
-    due = stands["next_due"]
     info = gateway.registry.sinks[route.sink].info
     told = live.get(route.name, {})
-    return {
-        "name": route.name, "tenant": route.tenant, "sink": route.sink, **stands,
-        "next_due": iso(due) if due is not None and due < micros_of(EPOCH.replace(year=9999)) else "",
+    return route_standing(gateway.store, route) | {
         "shut": told.get("shut", "not serving" if not live else ""), "retries_left": told.get("retries_left"),
         "rest_seconds": told.get("rest_seconds"), "idempotency": info.idempotency, "risk": info.residual_risk,
     }  # fmt: skip

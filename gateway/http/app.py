@@ -9,6 +9,10 @@ from starlette.exceptions import HTTPException
 
 import gateway
 from gateway.errors import GatewayError
+from gateway.http.admin_door import ENTERED, AdminDoor, check_table
+from gateway.http.admin_oidc import oidc
+from gateway.http.admin_rooms import emergency, opened_rooms, rooms
+from gateway.http.admin_sign_in import sign_in
 from gateway.http.door import Door
 from gateway.http.feed import feed
 from gateway.http.fhir import outcome
@@ -52,9 +56,23 @@ def public(house: House) -> App:
 
 def admin(house: House) -> App:
     """What only this machine may ask."""
-    app = FastAPI(title="EMR gateway: admin", docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(detailed(house))
+    app = admin_app(house)
+    check_table(app.routes)
     return _guarded(app, house)
+
+
+def admin_app(house: House) -> FastAPI:
+    """The same before anything stands around it: its routes can be listed."""
+    app = FastAPI(title="EMR gateway: admin", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[ENTERED])
+    app.state.admin_door = door = AdminDoor(house)
+    app.include_router(detailed(house))
+    app.include_router(sign_in(door))
+    app.include_router(oidc(house, door))
+    app.include_router(rooms(house))
+    app.include_router(opened_rooms(house))
+    app.include_router(emergency(house))
+    _tell(app)
+    return app
 
 
 def _guarded(app: FastAPI, house: House) -> App:

@@ -57,6 +57,11 @@ class Principal:
         """Its name in the audit log."""
         return f"client:{self.client.id}"
 
+    @property
+    def discloses(self) -> bool:
+        """Whether to show it a record is to disclose it to somebody outside."""
+        return True
+
     def narrowed(self, asked: tuple[str, ...]) -> Principal:
         """The same with scopes of a token."""
         return replace(self, scopes=asked, types=self.types & scopes.allowed(asked, self.types))

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from gateway.access import View
 from gateway.audit import AuditLog
+from gateway.flow.source import Origin
 from gateway.model.exchange import HookReceiver, Intake
-from gateway.settings import Http
+from gateway.settings import Http, People, Route
 from gateway.store.opening import Store
 from gateway.vault import Vault
 
@@ -62,6 +63,10 @@ class House:
     """By source: who takes what its system sends, and where it is stored."""
     unsettled: Callable[[], int]
     """How many messages wait to be normalized."""
+    people: People = field(default_factory=People)
+    routes: Sequence[Route] = ()
+    origins: Mapping[tuple[str, str], Origin] = field(default_factory=dict)
+    """By tenant and name: where records come from, for explanations."""
     news: News = field(default_factory=News)
 
     @property

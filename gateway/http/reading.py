@@ -1,9 +1,10 @@
 """Reading: the one way by which records leave over HTTP.
 
 What a page shows is written before it is opened: in one commit the access entry, which names the page, its rows and its
-patients, and one disclosure row per patient. Only then is anything decrypted, and each record is cut down to the
-client's view as the bytes are made. A search by content has to open what it may not show: its candidates are opened
-under an access entry of their own, and what matched is written as a page before it leaves.
+patients, and one disclosure row per patient, unless it is shown to a person of the house. Only then is anything
+decrypted, and each record is cut down to the view as the bytes are made. A search by content has to open what it may
+not show: its candidates are opened under an access entry of their own, and what matched is written as a page before it
+leaves.
 """
 
 from __future__ import annotations
@@ -84,11 +85,12 @@ class Reader:
 
     def _page(self, rows: Sequence[Found], *, opening: bool) -> tuple[Any, Callable[[Connection], None]]:
         principal, house = self.principal, self._house
-        page = house.store.next_id("pages")
+        page = house.store.next_id("pages") if principal.discloses else None
         patients = _by_patient(rows)
         entry = house.audit.entry(
             principal.tenant, action="access" if opening else "read", actor=principal.actor,
-            purpose=principal.client.purpose, outcome="disclosed", pages=[page],
+            purpose=principal.client.purpose, outcome="disclosed" if principal.discloses else "shown",
+            pages=[] if page is None else [page],
             patients=[str(UUID(bytes=patient)) for patient in patients],
             changes=_named(rows) if opening else (), counts={"records": len(rows), "patients": len(patients)},
         )  # fmt: skip
@@ -100,6 +102,7 @@ class Reader:
                 "recipient": principal.client.recipient, "purpose": principal.client.purpose, "at": now,
             }
             for patient, types in patients.items()
+            if page is not None
         ]  # fmt: skip
 
         def unit(connection: Connection) -> None:

@@ -17,7 +17,7 @@ from gateway.access import View
 from gateway.access.views import built_in
 from gateway.http import House, serve_http
 from gateway.model.exchange import HookRequest, HookResponse, Intake, Item
-from gateway.settings import Http
+from gateway.settings import Http, People
 from tests.integration.parts import TENANT, VIEW, Parts
 
 OPEN_SECONDS = 20.0
@@ -86,13 +86,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(parts: Parts, *, views: Mapping[str, View] | None = None, **settings: Any) -> Iterator[Served]:
+def serving(
+    parts: Parts, *, views: Mapping[str, View] | None = None, people: People | None = None, **settings: Any
+) -> Iterator[Served]:
     """Serve these parts until the end of the block."""
     config = Http(port=free_port(), **settings)
     house = House(
         config, [TENANT, "southside"], parts.store, parts.vault, parts.audit,
         {**built_in(), "plain": VIEW, **(views or {})},
-        {"told": (Kept(), parts.receiver())}, lambda: parts.handoff.unsettled,
+        {"told": (Kept(), parts.receiver())}, lambda: parts.handoff.unsettled, people or People(), (), parts.sources,
     )  # fmt: skip
     opened = threading.Event()
     ended: list[BaseException] = []

@@ -1,0 +1,105 @@
+"""Which power each command asks for: whoever runs it has the role that ``[people.command_line]`` gives their account.
+
+A command that is not in the table asks for ``gateway.run``, which only administrators have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from functools import partial
+
+from sqlalchemy import Connection
+
+from gateway.access.roles import Role, built_in_roles
+from gateway.audit.entry import Entry
+from gateway.bootstrap import Gateway
+from gateway.errors import AccessRefused
+from gateway.flow.clock import micros
+from gateway.settings_people import EVERYBODY
+from gateway.store import breakglass
+
+OTHERWISE = "gateway.run"
+POWERS: Mapping[str, str] = {
+    "messages": "messages.read",
+    "records": "records.read",
+    "explain": "explain",
+    "disclosures": "disclosures.read",
+    "import": "data.import",
+    "quarantine list": "quarantine.read",
+    "quarantine show": "quarantine.read",
+    "quarantine release": "quarantine.release",
+    "routes": "status.read",
+    "routes pause": "routes.change",
+    "routes resume": "routes.change",
+    "routes drain": "routes.change",
+    "routes dry-run": "records.read",
+    "routes replay": "routes.change",
+    "routes compare": "status.read",
+    "remits": "records.read",
+    "mappings": "status.read",
+    "verify audit": "audit.read",
+    "verify ledger": "audit.read",
+    "clients list": "people.read",
+    "clients add": "clients.change",
+    "clients rotate": "clients.change",
+    "clients revoke": "clients.change",
+    "people list": "people.read",
+    "people add": "people.change",
+    "people role": "people.change",
+    "people lock": "people.change",
+    "people reset": "people.change",
+    "breakglass start": "breakglass.use",
+    "breakglass end": "breakglass.use",
+    "breakglass list": "breakglass.review",
+    "breakglass review": "breakglass.review",
+}
+_words: ContextVar[tuple[str, ...]] = ContextVar("words", default=())
+
+
+def told(words: Sequence[str]) -> None:
+    """Remember how the gateway was called: the words after its name."""
+    _words.set(tuple(words))
+
+
+def power_of(words: Sequence[str]) -> str:
+    """The power that a call asks for: the longest command of the table that its first words spell."""
+    for count in (2, 1):
+        found = POWERS.get(" ".join(words[:count])) if len(words) >= count else None
+        if found is not None:
+            return found
+    return OTHERWISE
+
+
+def role_of(gateway: Gateway, actor: str) -> Role | None:
+    """The role of an account of this machine; None when the settings give it none."""
+    given = gateway.settings.people.command_line
+    name = given.get(actor.removeprefix("cli:"), given.get(EVERYBODY))
+    return None if name is None else built_in_roles().role(name)
+
+
+def permit(gateway: Gateway, actor: str) -> None:
+    """Let the present command go on, or write the refusal in the audit log of every clinic group.
+
+    Raises:
+        AccessRefused: the account has no role, or one without the power; breaking the glass helps where it is broken
+            for every clinic group here.
+    """
+    power = power_of(_words.get())
+    role = role_of(gateway, actor)
+    if role is not None and power in role.powers:
+        return
+    broken = gateway.store.read_sync(lambda connection: breakglass.active(connection, actor, micros()))
+    if role is not None and power in built_in_roles().emergency.powers and set(gateway.tenants) <= broken:
+        return
+    for tenant in gateway.tenants:
+        entry = gateway.audit.entry(tenant, action="refuse", actor=actor, purpose="operations", outcome=power)
+        gateway.store.write_sync(partial(_append, gateway, entry))
+    raise AccessRefused(
+        f"This account may not do that: it lacks the power {power}", where=f"[people.command_line] {actor}",
+        fix="Ask an administrator, or `gateway breakglass start` in an emergency.",
+    )  # fmt: skip
+
+
+def _append(gateway: Gateway, entry: Entry, connection: Connection) -> None:
+    gateway.audit.append(connection, entry)
