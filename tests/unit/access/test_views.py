@@ -207,7 +207,7 @@ def test_the_version_follows_what_is_granted() -> None:
 def test_the_built_in_views_keep_their_word() -> None:
     """Reminders see no clinical or money field, accounting no patient; every view compiles against the model."""
     views = built_in()
-    assert set(views) == {"reminder", "billing", "clearinghouse", "accounting"}
+    assert set(views) == {"reminder", "billing", "clearinghouse", "accounting", "workforce-desk", "workforce"}
     reminder = {path for paths in views["reminder"].grants.values() for path in paths}
     assert not reminder & {"type", "reason", "diagnoses", "birth_date", "identifiers", "text", "charge", "payer"}
     accounting = views["accounting"].grants
@@ -224,6 +224,8 @@ def test_configured_views_join_the_built_in_ones() -> None:
         "billing",
         "clearinghouse",
         "accounting",
+        "workforce",
+        "workforce-desk",
         "front-desk",
     }
     with pytest.raises(InvalidConfiguration, match="built-in"):
