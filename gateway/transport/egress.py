@@ -191,9 +191,16 @@ class Egress:
             aiohttp.ClientConnectorError: no connection, TLS included; nothing was sent.
             aiohttp.ClientError, TimeoutError: the exchange broke off; it may have happened.
         """
+        return await self._exchange("POST", self.url, body, headers)
+
+    async def get(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+        """Ask the same URL with a query; errors as of :meth:`post`."""
+        return await self._exchange("GET", self.url.with_query(query), None, headers)
+
+    async def _exchange(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         if self._session is None:
             self._session = self._open()
-        async with self._session.post(self.url, data=body, headers=headers, allow_redirects=False) as response:
+        async with self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
             read = bytearray()
             while len(read) < self._limit and (chunk := await response.content.read(self._limit - len(read))):
                 read += chunk

@@ -10,14 +10,10 @@ from datetime import UTC, datetime
 import aiohttp
 
 from gateway.errors import RetryLater
-from gateway.model.exchange import HELD, Delivered, Delivery, Dispatch, Outcome, Retry
+from gateway.model.exchange import Delivery, Dispatch, Outcome, Retry
 from gateway.transport.egress import Egress
+from gateway.transport.in_order import in_order
 from gateway_webhook.translate import message_id, outcome, payload, signed
-
-ENOUGH = 60.0
-"""Seconds after which a dispatch begins no new request: a slow receiver gets the rest in a later one."""
-
-_LATER = Retry("receiver-too-slow")
 
 
 class Endpoint:
@@ -33,24 +29,7 @@ class Endpoint:
 
     async def deliver(self, dispatch: Dispatch) -> Sequence[Outcome]:
         """Post the deliveries; after a failure the later ones of the same order are held."""
-        outcomes: list[Outcome] = [HELD] * len(dispatch.deliveries)
-        end = time.monotonic() + ENOUGH
-        chains: dict[str, list[int]] = {}
-        for place, delivery in enumerate(dispatch.deliveries):
-            chains.setdefault(delivery.order, []).append(place)
-
-        async def run(chain: list[int]) -> None:
-            for place in chain:
-                async with self._turns:
-                    late = time.monotonic() > end
-                    outcomes[place] = _LATER if late else await self._post(dispatch.deliveries[place])
-                if not isinstance(outcomes[place], Delivered):
-                    return
-
-        async with asyncio.TaskGroup() as group:
-            for chain in chains.values():
-                group.create_task(run(chain))
-        return outcomes
+        return await in_order(dispatch.deliveries, self._post, self._turns)
 
     async def _post(self, delivery: Delivery) -> Outcome:
         left = self._resume - time.monotonic()

@@ -255,7 +255,7 @@ def test_one_hanging_request_does_not_stop_the_others(tmp_path: Path) -> None:
 
 def test_a_slow_receiver_does_not_hold_a_dispatch_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a dispatch has taken long enough, what was done is reported and the rest is to be tried again."""
-    monkeypatch.setattr("gateway_webhook.sink.ENOUGH", 0.5)
+    monkeypatch.setattr("gateway.transport.in_order.ENOUGH", 0.5)
 
     async def run() -> None:
         async with meeting(tmp_path, concurrency=2) as (sink, receiver):
