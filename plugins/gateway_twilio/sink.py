@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
-import msgspec
 
 from gateway.errors import RetryLater
+from gateway.model.due import due
 from gateway.model.exchange import Ambiguous, Delivered, Delivery, Dispatch, Outcome, Rejected, Retry
-from gateway.model.reminder import Reminder, why_not
+from gateway.model.reminder import Reminder
 from gateway.transport.egress import Answer, Egress
 from gateway.transport.in_order import in_order
+from gateway.transport.once import Once
 from gateway_twilio.translate_request import call_form, context, encoded, found, outcome, text_form
 
-REMEMBERED = 10_000
-"""Reminders that were sent and are still recognised when a newer version of one comes."""
 _SKEW = timedelta(minutes=5)
-_read = msgspec.json.Decoder(Reminder).decode
 
 
 class Messenger:
@@ -51,7 +48,7 @@ class Messenger:
         self._headers = {"authorization": f"Basic {credentials}", "accept": "application/json"}
         self._channels = frozenset(({"sms"} if sender else set()) | ({"voice"} if calls else set()))
         self._turns = asyncio.Semaphore(concurrency)
-        self._sent: OrderedDict[str, Delivered] = OrderedDict()
+        self._once = Once()
 
     async def deliver(self, dispatch: Dispatch) -> Sequence[Outcome]:
         """Send what is due, one after another for each patient."""
@@ -59,7 +56,7 @@ class Messenger:
 
     async def probe(self, delivery: Delivery) -> Outcome:
         """Read the list of messages; a call is never made again, for there is nothing to recognise it by."""
-        reminder = self._due(delivery)
+        reminder = due(delivery, self._channels, datetime.now(UTC))
         if not isinstance(reminder, Reminder):
             return reminder
         if reminder.channel != "sms":
@@ -73,7 +70,7 @@ class Messenger:
         if answer.status != 200 or not answer.whole:
             return Ambiguous(f"list-http-{answer.status}")
         happened = found(answer.body, reminder, since, context("message", delivery, reminder))
-        return self._remember(delivery, happened) if happened else Retry("not-sent")
+        return self._once.note(delivery, happened) if happened else Retry("not-sent")
 
     async def close(self) -> None:
         """Close every connection."""
@@ -81,22 +78,11 @@ class Messenger:
         if self._calls is not None:
             await self._calls.close()
 
-    def _due(self, delivery: Delivery) -> Reminder | Outcome:
-        """The reminder, or why there is nothing to send."""
-        if delivery.type != "Reminder" or delivery.change in ("removed", "merged"):
-            return Delivered("nothing to send")
-        try:
-            reminder = _read(delivery.body)
-        except msgspec.ValidationError:
-            return Rejected("view-lacks-fields")
-        why = why_not(reminder, self._channels, datetime.now(UTC))
-        return reminder if why is None else Delivered(f"not sent: {why}")
-
     async def _send(self, delivery: Delivery) -> Outcome:
-        known = self._sent.get(delivery.record_id)
+        known = self._once.known(delivery)
         if known is not None:
             return known
-        reminder = self._due(delivery)
+        reminder = due(delivery, self._channels, datetime.now(UTC))
         if not isinstance(reminder, Reminder):
             return reminder
         made = await self._post(reminder)
@@ -104,7 +90,7 @@ class Messenger:
             return made
         kind = "message" if reminder.channel == "sms" else "call"
         result = outcome(made.status, made.headers, made.body, context(kind, delivery, reminder))
-        return self._remember(delivery, result) if isinstance(result, Delivered) else result
+        return self._once.note(delivery, result) if isinstance(result, Delivered) else result
 
     async def _post(self, reminder: Reminder) -> Answer | Outcome:
         headers = {**self._headers, "content-type": "application/x-www-form-urlencoded"}
@@ -120,10 +106,3 @@ class Messenger:
             return Retry("no-connection")
         except (aiohttp.ClientError, OSError):
             return Ambiguous("no-answer")
-
-    def _remember(self, delivery: Delivery, sent: Delivered) -> Delivered:
-        """A newer version of a reminder that went out is no second one."""
-        self._sent[delivery.record_id] = Delivered(f"already: {sent.receipt}")
-        if len(self._sent) > REMEMBERED:
-            self._sent.popitem(last=False)
-        return sent
