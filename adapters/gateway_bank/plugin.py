@@ -28,6 +28,7 @@ class BankAdapter:
     info = AdapterInfo(
         name="bank",
         version=__version__,
+        docs="docs/how-to/match-remittances-with-the-bank.md",
         api=API_VERSION,
         summary="Bank files: BAI2, ACH with CCD+ addenda, CSV exports.",
         streams=(Stream(name="lines", types=("BankTransaction",), mode="file"),),

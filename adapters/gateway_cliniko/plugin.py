@@ -28,6 +28,7 @@ class ClinikoAdapter:
     info = AdapterInfo(
         name="cliniko",
         version=__version__,
+        docs="docs/how-to/cliniko.md",
         api=API_VERSION,
         summary="Cliniko by its REST API: patients, appointments, classes, cases, invoices, referrals, messages.",
         streams=(

@@ -35,6 +35,7 @@ class FhirAdapter:
     info = AdapterInfo(
         name="fhir",
         version=__version__,
+        docs="docs/reference/fhir.md",
         api=API_VERSION,
         summary="FHIR R4: search by _lastUpdated, Bulk Data $export, rest-hook subscriptions, Bundles and NDJSON.",
         streams=(

@@ -30,6 +30,7 @@ class JaneAdapter:
     info = AdapterInfo(
         name="jane",
         version=__version__,
+        docs="docs/how-to/jane.md",
         api=API_VERSION,
         summary="Jane by its Developer Platform: locations, staff, patients, one-on-one appointments, webhooks.",
         streams=(

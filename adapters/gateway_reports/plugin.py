@@ -28,6 +28,7 @@ class ReportsAdapter:
     info = AdapterInfo(
         name="reports",
         version=__version__,
+        docs="docs/how-to/import-reports.md",
         api=API_VERSION,
         summary="Exported reports (CSV, Excel) of Jane, Prompt, Raintree and Clinicient, by their headers.",
         streams=(

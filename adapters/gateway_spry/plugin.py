@@ -30,6 +30,7 @@ class SpryAdapter:
     info = AdapterInfo(
         name="spry",
         version=__version__,
+        docs="docs/how-to/spry.md",
         api=API_VERSION,
         summary="SPRY by its REST API: calendars with their patients, cases, insurance, authorizations, webhooks.",
         streams=(

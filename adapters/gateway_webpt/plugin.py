@@ -28,6 +28,7 @@ class WebptAdapter:
     info = AdapterInfo(
         name="webpt",
         version=__version__,
+        docs="docs/how-to/connect-webpt.md",
         api=API_VERSION,
         summary="WebPT by its Standard Extract (nightly files by SFTP) and by report exports in CSV or Excel form.",
         streams=(

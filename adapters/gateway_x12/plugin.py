@@ -31,6 +31,7 @@ class X12Adapter:
     info = AdapterInfo(
         name="x12",
         version=__version__,
+        docs="docs/how-to/x12.md",
         api=API_VERSION,
         summary="X12 004010 and 005010 files: 835, 837, 271, 278, 277, 277CA, 999, 997 and TA1.",
         streams=(

@@ -12,6 +12,7 @@ from gateway.cli import (
     auditing,
     breakglass,
     clients,
+    describing,
     disclosing,
     importing,
     keys,
@@ -63,6 +64,7 @@ disclosing.register(app)
 witnessing.register(app)
 simulating.register(app)
 sources.register(app)
+app.add_typer(describing.app, name="adapters")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(remits.app, name="remits")
 app.add_typer(routes.app, name="routes")

@@ -1,4 +1,4 @@
-"""init, check, serve, health, adapters: setting up and running."""
+"""init, check, serve, health: setting up and running."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from gateway import bootstrap
-from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, opened, read, table
+from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, opened, read
 from gateway.diagnosis import InvalidSettings, check_plugins
 from gateway.errors import InvalidConfiguration
 from gateway.registry import Registry
@@ -27,7 +27,7 @@ HEALTHY_SECONDS = 15.0
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (init, check, serve, health, adapters):
+    for command in (init, check, serve, health):
         app.command()(command)
 
 
@@ -130,19 +130,3 @@ def health(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> 
         typer.echo("healthy" if healthy else f"unhealthy: {state['store']}")
     if not healthy:
         raise typer.Exit(1)
-
-
-def adapters(json_: JsonOption = False) -> None:
-    """Every adapter, sink, reactor, key provider and witness that is installed, and what could not be loaded."""
-    registry = Registry.load(None)
-    rows = registry.describe()
-    if json_:
-        as_json({"plugins": rows, "failures": [str(failure) for failure in registry.failures]})
-        return
-    table(
-        "Plugins",
-        ("kind", "name", "version", "from", "what it is"),
-        [(r["kind"], r["name"], r.get("version", ""), r["distribution"], r.get("summary", "")) for r in rows],
-    )
-    for failure in registry.failures:
-        typer.echo(str(failure), err=True)

@@ -41,6 +41,8 @@ class AdapterInfo(msgspec.Struct, frozen=True, kw_only=True):
     gaps: tuple[str, ...] = ()
     """What the system cannot give, in words for the user."""
     rate: RateBudget | None = None
+    docs: str = ""
+    """Where a user reads how to set it up: a page of the documentation, or an address."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -252,6 +254,8 @@ class ReactorInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Record types that it is shown."""
     writes: frozenset[str]
     """Record types that it makes; none of those it reads."""
+    docs: str = ""
+    """Where a user reads how to set it up: a page of the documentation, or an address."""
 
 
 # --- from the core to a sink -----------------------------------------------------------------------------------------
@@ -337,6 +341,8 @@ class SinkInfo(msgspec.Struct, frozen=True, kw_only=True):
     """How many deliveries one dispatch may carry."""
     linger: float = 0.0
     """Seconds the core may wait to fill a dispatch."""
+    docs: str = ""
+    """Where a user reads how to set it up: a page of the documentation, or an address."""
 
 
 # --- from the core to a witness of the audit log ---------------------------------------------------------------------
