@@ -245,7 +245,7 @@ def test_our_own_plugins_load() -> None:
     registry = Registry.load(own)
     assert set(registry.adapters) == {"hl7", "x12", "cliniko"}
     assert set(registry.sinks) == {"webhook", "files"}
-    assert set(registry.key_providers) == {"file", "env", "transit", "aws"}
+    assert set(registry.key_providers) == {"file"}
 
 
 def test_loading_plugins_imports_no_heavy_library() -> None:
