@@ -6,9 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel
 
 from gateway.errors import IntegrityViolated, InvalidConfiguration, KeysUnavailable
@@ -48,6 +45,10 @@ class AwsKeys:
 
 def _ask(config: BaseModel, action: str, **parameters: Any) -> Any:  # boto3 has no types
     """One request; KMS's refusals and silences as our errors, without anything that was sent."""
+    import boto3  # it opens a socket as it is imported, which must not happen before somebody needs it
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
     own = _own(config)
     try:
         client = boto3.session.Session().client(

@@ -6,9 +6,6 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import hvac
-import hvac.exceptions
-import requests
 from pydantic import BaseModel
 
 from gateway.errors import IntegrityViolated, InvalidConfiguration, KeysUnavailable
@@ -68,6 +65,9 @@ class TransitKeys:
 
 def _ask(config: BaseModel, question: Callable[[Any, TransitKeyConfig], Any]) -> Any:  # hvac has no types
     """One request; Vault's refusals and silences as our errors, without anything that was sent."""
+    import hvac.exceptions  # it opens a socket as it is imported, which must not happen before somebody needs it
+    import requests
+
     own = _own(config)
     client = hvac.Client(
         url=own.url, token=resolve_secret(own.token), namespace=own.namespace, timeout=own.timeout,
