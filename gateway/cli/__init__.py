@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from gateway.cli import (
+    accounting,
     auditing,
     breakglass,
     clients,
@@ -67,6 +68,7 @@ sources.register(app)
 app.add_typer(describing.app, name="adapters")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(remits.app, name="remits")
+app.add_typer(accounting.app, name="accounting")
 app.add_typer(routes.app, name="routes")
 app.add_typer(verifying.app, name="verify")
 app.add_typer(auditing.app, name="audit")

@@ -20,6 +20,12 @@ FAULTS = {
     "half-body": "hangs up in the middle of an answer",
 }
 """What every answer can be spoiled with; a vendor's simulator may act out more."""
+AFTER = {
+    "late": "does what was asked, and answers after its client gave up",
+    "lost": "does what was asked, and hangs up without an answer",
+    "failed": "does what was asked, and answers that something went wrong",
+}
+"""What an answer to something done can be spoiled with, by :meth:`SimulatedApi.after`."""
 EVERY = 10
 """A recurring fault spoils one answer in so many."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,6 +43,8 @@ class SimulatedApi(ABC):
         """``http://127.0.0.1:port`` while it listens."""
         self.answered: Counter[int] = Counter()
         """How many requests got each status."""
+        self.late_seconds = 2.0
+        """How long an answer that is ``late`` takes."""
         self._budget = budget
         self._recent: deque[float] = deque()
         self._faults: Counter[str] = Counter()
@@ -94,6 +102,14 @@ class SimulatedApi(ABC):
             return False
         self._faults[fault] -= 1
         return True
+
+    async def after(self, request: web.Request, response: web.Response) -> web.Response:
+        """The answer to something that is done already, spoiled as told."""
+        if self.takes("late"):
+            await asyncio.sleep(self.late_seconds)
+        if self.takes("lost") and request.transport is not None:
+            request.transport.abort()
+        return web.Response(text="Something went wrong", status=500) if self.takes("failed") else response
 
     async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         response: web.StreamResponse | None = self.refusal(request) or self._limited() or self._broken()

@@ -1,4 +1,4 @@
-"""The only way out to an address that a person typed: one client, bound to one URL, that visits nothing else.
+"""The only way out to an address that a person typed: one client, bound to one host, that visits nothing else.
 
 What a name leads to is decided when it connects, not when it is saved: the name is resolved once, every address of the
 answer must be public, and the connection goes to one of exactly these addresses with the name kept for TLS. The last
@@ -17,7 +17,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -131,7 +131,7 @@ class Answer(NamedTuple):
 
 
 class Egress:
-    """An HTTP client for exactly one URL.
+    """An HTTP client for one URL, and the other paths of its host.
 
     Args:
         url: ``https://host[:port]/path``; ``http`` only to this machine and only with ``allow_loopback``.
@@ -196,6 +196,22 @@ class Egress:
     async def get(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
         """Ask the same URL with a query; errors as of :meth:`post`."""
         return await self._exchange("GET", self.url.with_query(query), None, headers)
+
+    async def send(
+        self, method: Literal["GET", "POST"], target: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer:
+        """The same for another path of the same host: ``target`` is ``/path?query``, percent-encoded already.
+
+        There are no other methods: the client library sends PUT and DELETE a second time by itself when a kept
+        connection breaks, and what acts must be sent once.
+
+        Raises:
+            ValueError: ``target`` does not begin with exactly one slash.
+            RetryLater, aiohttp.ClientError, TimeoutError: as for :meth:`post`.
+        """
+        if not target.startswith("/") or target.startswith("//"):
+            raise ValueError("a target is a path of the same host")
+        return await self._exchange(method, URL(f"{self.url.origin()}{target}", encoded=True), body, headers)
 
     async def _exchange(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         if self._session is None:

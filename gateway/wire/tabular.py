@@ -24,6 +24,8 @@ _DELIMITERS = ",\t;|"
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 _QUOTE = b'"'
+# What spreadsheets run, or strip before they look: the ASCII signs, their full-width twins, and control characters.
+_FORMULA = re.compile(r"[\s\x00-\x1f\ufeff\u200b]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n\x00]")
 
 
 class TableLimits(Struct, frozen=True, kw_only=True):
@@ -171,6 +173,11 @@ def heading(header: Sequence[str], declared: Mapping[str, Sequence[str]]) -> Hea
 def normal(name: str) -> str:
     """A column's name in small letters, with one underscore between its words."""
     return _NOT_A_WORD.sub("_", name.strip().lower()).strip("_")
+
+
+def plain(text: str) -> str:
+    """Text that a spreadsheet shows and does not run."""
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _is_open(body: bytes, delimiter: str) -> bool:

@@ -14,8 +14,9 @@ import msgspec
 
 from gateway.errors import InvalidConfiguration
 from gateway.model.exchange import Delivered, Delivery, Dispatch, Outcome, Retry
+from gateway.transport.whole_file import sync_folder, write_all, write_whole
 from gateway_files.config import FilesConfig
-from gateway_files.translate import File, by_type, columns_of, compose
+from gateway_files.translate import by_type, columns_of, compose
 
 MANIFEST = "manifest.ndjson"
 
@@ -91,7 +92,7 @@ class Manifest:
     def append(self, entries: Sequence[Entry]) -> None:
         """Add lines and sync them."""
         lines = b"".join(map(_line, entries))
-        _write_all(self._descriptor, lines)
+        write_all(self._descriptor, lines)
         os.fsync(self._descriptor)
         self._size += len(lines)
         for entry in entries:
@@ -115,8 +116,8 @@ class FolderSink:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._manifest = Manifest(self._folder / MANIFEST)
-            _sync_folder(self._folder)
-            _sync_folder(self._folder.parent)
+            sync_folder(self._folder)
+            sync_folder(self._folder.parent)
         except BlockingIOError:
             raise InvalidConfiguration(
                 "Another route or process writes to this folder", where=place, fix="Give each route its own folder."
@@ -146,23 +147,12 @@ class FolderSink:
                     receipts.setdefault(type_name, f"{file.name} sha256:{file.sha256}")
                     entry = Entry(file.name, dispatch.id, file.rows, len(file.body), file.sha256)
                     if not self._manifest.has(entry):
-                        self._place(file)
+                        write_whole(self._folder / file.name, file.body)
                         fresh.append(entry)
             if fresh:
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
                 self._manifest.append(fresh)
         return receipts
-
-    def _place(self, file: File) -> None:
-        """Write beside the target and rename: a reader sees the whole file or none."""
-        draft = self._folder / f".{file.name}.tmp"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            _write_all(descriptor, file.body)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        draft.rename(self._folder / file.name)
 
     async def probe(self, delivery: Delivery) -> Outcome:  # noqa: ARG002  # the contract's signature
         """A file is there or not, so nothing is ever ambiguous: writing again settles it."""
@@ -179,20 +169,6 @@ class FolderSink:
 
 def _line(entry: Entry) -> bytes:
     return msgspec.json.encode(entry) + b"\n"
-
-
-def _write_all(descriptor: int, body: bytes) -> None:
-    left = memoryview(body)
-    while left:
-        left = left[os.write(descriptor, left) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _reason(error: OSError) -> str:

@@ -16,14 +16,13 @@ import msgspec
 
 from gateway.model import TYPES
 from gateway.model.exchange import Delivery, Dispatch
+from gateway.wire.tabular import plain
 
 ENVELOPE = ("key", "change", "type", "record_id", "version", "at", "source", "observed_at")
 """Columns every CSV file begins with; in NDJSON the same names stand beside ``data``."""
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
-# What spreadsheets run, or strip before they look: the ASCII signs, their full-width twins, and control characters.
-_FORMULA = re.compile(r"[\s\x00-\x1f\ufeff\u200b]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n\x00]")
 
 
 class File(NamedTuple):
@@ -128,11 +127,6 @@ def _cell(value: msgspec.Raw | None, is_number: bool) -> str:
         return raw.decode()  # a number, true, false, or nested JSON: none of them begins like a formula but "-5"
     text = _text(raw)
     return text if is_number and _NUMBER.fullmatch(text) else plain(text)
-
-
-def plain(text: str) -> str:
-    """Text that a spreadsheet shows and does not run."""
-    return f"'{text}" if _FORMULA.match(text) else text
 
 
 @cache

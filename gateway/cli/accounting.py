@@ -1,0 +1,156 @@
+"""accounting tie-out: remittances, deposits and open items, each from its own records; every look is logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from gateway.bootstrap import Gateway
+from gateway.cli.looking import contents_of
+from gateway.cli.printing import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    TenantOption,
+    as_json,
+    opened,
+    table,
+    tenant_of,
+)
+from gateway.model.values import ZERO
+from gateway.store import journal
+
+MOST = 100_000
+TYPES = ("Remittance", "Settlement", "BankTransaction", "LedgerEntry", "Task")
+Rows = Mapping[str, Mapping[str, Any]]
+"""Fields of records by id."""
+
+app = typer.Typer(no_args_is_help=True, help="The books: what was announced, what came, what is open, what is booked.")
+_FROM = typer.Option("--from", formats=["%Y-%m-%d"], help="First payment date.")
+_TO = typer.Option("--to", formats=["%Y-%m-%d"], help="Last payment date.")
+
+
+@app.callback()
+def accounting() -> None:
+    """The books."""
+
+
+@app.command("tie-out")
+def tie_out(
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    from_: Annotated[datetime | None, _FROM] = None,
+    to: Annotated[datetime | None, _TO] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Whether remittances are deposits plus open items, and whether the journals say so too; exit code 1 when not.
+
+    Each sum is added up from its own records. The look is logged.
+    """
+    with opened(config) as gateway:
+        name = tenant_of(gateway, tenant)
+        records = {type_: _records(gateway, name, type_) for type_ in TYPES}
+    days = (from_.date() if from_ else date.min, to.date() if to else date.max)
+    found = tied(records, days)
+    if json_:
+        as_json(found)
+    else:
+        for label in ("remittances", "deposits", "open_items", "difference", "booked", "held", "unbooked"):
+            typer.echo(f"{label:12} {found[label]:>14}")
+        columns = ("number", "payer_name", "since", "expected", "received", "open")
+        table("Open items", columns, [[one.get(column) for column in columns] for one in found["items"]])
+        table("Held back from the books", ("title", "money"), [(one["title"], one["money"]) for one in found["tasks"]])
+    if not found["tied"]:
+        raise typer.Exit(1)
+
+
+def tied(records: Mapping[str, Rows], days: tuple[date, date]) -> dict[str, Any]:
+    """The report of one period of payment dates.
+
+    ``remittances`` are those of the period without repeats by another channel; ``deposits`` the bank's lines of the
+    same trace numbers; ``open_items`` what settlements lack. ``booked`` is the money in the journals of remittances,
+    ``held`` that of remittances which wait for a person, ``unbooked`` what neither accounts for.
+    """
+    remittances = {id: one for id, one in records["Remittance"].items() if _within(_paid_on(one), days)}
+    settled = [
+        one for one in records["Settlement"].values()
+        if one["kind"] == "deposit" and any(id in remittances for id in one.get("remittances", ()))
+    ]  # fmt: skip
+    counted = _without_repeats(remittances)
+    bank = {id for one in settled for id in one.get("bank_lines", ()) if id in records["BankTransaction"]}
+    items = [
+        {name: one.get(name) for name in ("number", "payer_name", "since", "expected", "received", "state")}
+        | {"open": str(-_money(one, "difference"))}
+        for one in settled
+        if _money(one, "difference")
+    ]
+    tasks = [
+        one for one in records["Task"].values()
+        if str(one.get("kind", "")).startswith("accounting-") and one.get("about") in remittances
+    ]  # fmt: skip
+    announced = _sum(_money(one, "amount") for one in counted.values())
+    deposits = _sum(_money(records["BankTransaction"][id], "amount") for id in bank)
+    open_items = _sum(-_money(one, "difference") for one in settled)
+    held = {str(one["about"]) for one in tasks}
+    waiting = _sum(_money(one, "amount") for id, one in counted.items() if id in held)
+    booked = _booked(records["LedgerEntry"].values(), remittances)
+    difference = announced - deposits - open_items
+    unbooked = announced - booked - waiting
+    sums = {
+        "remittances": announced, "deposits": deposits, "open_items": open_items, "difference": difference,
+        "booked": booked, "held": waiting, "unbooked": unbooked,
+    }  # fmt: skip
+    return {name: str(amount) for name, amount in sums.items()} | {
+        "tied": not difference and not unbooked, "items": sorted(items, key=lambda one: str(one["number"])),
+        "tasks": tasks,
+    }  # fmt: skip
+
+
+def _booked(entries: Iterable[Mapping[str, Any]], remittances: Rows) -> Decimal:
+    """Money lines of the journals of remittances; with deposits in the books it waits on clearing."""
+    found = ZERO
+    for one in entries:
+        if one.get("kind") != "remittance" or one.get("origin") not in remittances:
+            continue
+        by_role = {line["account"]: _money(line, "amount") for line in one["lines"]}
+        found += by_role.get("cash", by_role.get("clearing", ZERO))
+    return found
+
+
+def _without_repeats(remittances: Rows) -> dict[str, Mapping[str, Any]]:
+    """One remittance of each trace number, payer and amount: the same one may come by two channels."""
+    found: dict[tuple[str, str, str], str] = {}
+    for id, one in sorted(remittances.items()):
+        found.setdefault((one["trace_number"], str(one.get("payer_id")), one["amount"]), id)
+    return {id: remittances[id] for id in found.values()}
+
+
+def _paid_on(one: Mapping[str, Any]) -> date | None:
+    text = one.get("payment_date") or one.get("production_date")
+    return None if text is None else date.fromisoformat(text)
+
+
+def _within(day: date | None, days: tuple[date, date]) -> bool:
+    """A remittance without any date belongs to the period without bounds alone."""
+    return days == (date.min, date.max) if day is None else days[0] <= day <= days[1]
+
+
+def _money(one: Mapping[str, Any], field: str) -> Decimal:
+    return Decimal(one.get(field) or ZERO)
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, ZERO)
+
+
+def _records(gateway: Gateway, tenant: str, type_: str) -> dict[str, dict[str, Any]]:
+    """Current records of one type, opened under one access entry."""
+    rows: Sequence[Any] = gateway.store.read_sync(lambda c: journal.recent_records(c, tenant, type_, None, MOST))
+    kept = [row for row in rows if not row.removed]
+    contents = contents_of(gateway, tenant, kept) if kept else {}
+    return {str(UUID(bytes=id)): one["fields"] for id, one in contents.items()}
