@@ -56,13 +56,17 @@ class Row(Struct, frozen=True):
     patient: str | None
     treatment: str | None
 
-    def item(self, told: Context, *, control: str = "") -> Item:
-        """The message to store. The API gives no version: a digest of the bytes tells one state from the next."""
-        digest = hashlib.blake2b(self.body, digest_size=12).hexdigest()
+    @property
+    def digest(self) -> str:
+        """Tells one state of the item from the next: the API gives no version."""
+        return hashlib.blake2b(self.body, digest_size=12).hexdigest()
+
+    def item(self, told: Context, *, control: str = "", look: str = "") -> Item:
+        """The message to store; ``look`` tells a return to an earlier state from a repeat of it."""
         order = self.id if told.kind == "patients" else self.patient
-        shown = digest if told.kind == "patients" else f"{self.id}:{digest}"
+        shown = self.digest if told.kind == "patients" else f"{self.id}:{self.digest}"
         return Item(
-            body=self.body, kind=told.kind, control_id=control or f"{told.kind}:{shown}", order_key=order,
+            body=self.body, kind=told.kind, control_id=control or f"{told.kind}:{shown}:{look}", order_key=order,
             context=msgspec.json.encode(told),
         )  # fmt: skip
 

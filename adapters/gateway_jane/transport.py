@@ -26,14 +26,22 @@ from gateway_jane.transport_tokens import Identity, TokenFile, Tokens
 VERSION = "/api/2026-01-01"
 _FRESH = timedelta(minutes=15)
 _MARGIN = timedelta(seconds=1)
+_MOST_SEEN = 5000
+"""Digests remembered; what is not is stored once more and changes nothing."""
 
 
 class _Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How far a list was read: what changed before ``since`` is here; ``after`` is a reading that goes on."""
+    """How far a list was read: what changed before ``since`` is here; ``after`` is a reading that goes on.
+
+    ``seen`` holds digests by id of the last whole reading, ``found`` those of the one that goes on: the overlap is read
+    again each time, and an item that returns to an earlier state is told from one that merely is read again.
+    """
 
     since: str | None = None
     begun: str | None = None
     after: str | None = None
+    seen: dict[str, str] = {}
+    found: dict[str, str] = {}
 
 
 class _Company(msgspec.Struct, frozen=True):
@@ -125,19 +133,23 @@ class ChangedItems:
             if cursor.after
             else self._api.first(self.name, self._since(cursor))
         )
-        seen: set[URL] = set()
+        asked: set[URL] = set()
+        found = dict(cursor.found)
         while True:
-            if url in seen or len(seen) >= self._config.most_pages:
-                await self._keep(intake, [], Page([], [], None), _Cursor(since=cursor.since))
+            if url in asked or len(asked) >= self._config.most_pages:
+                await self._keep(intake, [], Page([], [], None), _Cursor(since=cursor.since, seen=cursor.seen))
                 raise SourceUnavailable("The source's next links loop or do not end", where=self.name)
-            seen.add(url)
+            asked.add(url)
             page = await self._api.page(url)
             told = await self._api.context(self.name, page.rows)
-            items = [row.item(told(row)) for row in page.rows]
+            items = [row.item(told(row), look=begun) for row in page.rows if cursor.seen.get(row.id) != row.digest]
+            if cursor.since is not None and len(found) < _MOST_SEEN:
+                found |= {row.id: row.digest for row in page.rows}
             if page.after is None:
-                await self._keep(intake, items, page, _Cursor(since=begun))
+                await self._keep(intake, items, page, _Cursor(since=begun, seen=found))
                 return
-            await self._keep(intake, items, page, _Cursor(since=cursor.since, begun=begun, after=page.after))
+            going = msgspec.structs.replace(cursor, begun=begun, after=page.after, found=found)
+            await self._keep(intake, items, page, going)
             url = self._api.following(self.name, page.after)
 
     async def _keep(self, intake: Intake, items: list[Item], page: Page, cursor: _Cursor) -> None:

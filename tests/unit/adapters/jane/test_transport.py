@@ -8,9 +8,10 @@ import stat
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
 from gateway import model
-from gateway.errors import InvalidConfiguration, SourceUnavailable, StoreUnavailable
+from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable, StoreUnavailable
 from gateway.model.exchange import RateBudget
 from gateway.model.identity import Ref
 from gateway_jane.simulator import JaneSimulator
@@ -63,6 +64,69 @@ def test_only_what_changed_comes_again(tmp_path) -> None:
         assert made[first].fields["type"] in {"Initial evaluation", "Follow-up treatment", "Re-evaluation"}
 
     with_clinic(tmp_path, body)
+
+
+def test_an_appointment_that_returns_to_its_earlier_state_is_news(tmp_path) -> None:
+    """Booked, cancelled and booked again with the same bytes as at first is three messages, and a second look none."""
+
+    async def body(clinic: Clinic) -> None:
+        await clinic.poll()
+        first = next(one for one, row in clinic.held("appointments").items() if row["state"] == "booked")
+        before = {name: value for name, value in clinic.held("appointments")[first].items() if name != "id"}
+        states = []
+        for fields in ({"state": "cancelled", "cancelled_reason": "Sick"}, before):
+            clinic.tick()
+            clinic.simulator.touch("appointments", first, **fields)
+            (item,) = await clinic.poll("appointments")
+            states += [one.fields["status"] for one in WITH(item.body, item.context).patches]
+            clinic.tick()
+            assert await clinic.poll("appointments") == []
+        assert states == ["cancelled", "booked"]
+
+    with_clinic(tmp_path, body)
+
+
+ERRORS = [
+    (400, {"errors": [{"path": "start_at", "message": "Jane Roe"}]}),
+    (400, {"error": "Jane Roe", "messages": ["Jane Roe"]}),
+    (401, {"error": "Jane Roe"}),
+    (403, {"error": "Jane Roe"}),
+    (404, {"error": "Jane Roe"}),
+    (409, {"errors": [{"id": "DUPLICATE_RECORD", "message": "Jane Roe", "details": {}}]}),
+    (422, {"errors": [{"message": "Jane Roe"}]}),
+    (429, {"object": "error", "code": "too_many", "message": "Jane Roe"}),
+    (500, {}),
+    (503, {}),
+]
+"""Each status of the vendor's table with the body that the vendor gives it."""
+
+
+class Refusing(JaneSimulator):
+    """Answers every call of the API alike."""
+
+    answer: tuple[int, dict] = (400, {})
+
+    def refusal(self, request: web.Request) -> web.Response | None:
+        status, body = self.answer
+        headers = {"Retry-After": "60"} if status == 429 else {}
+        return web.json_response(body, status=status, headers=headers) if "/api/" in request.path else None
+
+
+@pytest.mark.parametrize(("status", "answer"), ERRORS)
+def test_each_error_of_the_vendor_is_told_without_its_words(tmp_path, status: int, answer: dict) -> None:
+    """Status and place are named; what the vendor writes may hold a name and is not. 429 says when to come back."""
+    simulator = Refusing(CLINIC, clock=START.timestamp)
+    simulator.answer = status, answer
+
+    async def body(clinic: Clinic) -> None:
+        with pytest.raises(SourceUnavailable) as told:
+            await clinic.poll("patients")
+        assert "Roe" not in str(told.value)
+        assert str(status) in str(told.value) or isinstance(told.value, RateLimited)
+        assert (told.value.after == 61.0) == (status == 429)
+        assert (clinic.intake.items, clinic.intake.cursors) == ([], {})
+
+    with_clinic(tmp_path, body, simulator=simulator, retries=0)
 
 
 def test_a_reading_that_was_broken_off_goes_on_at_its_page(tmp_path) -> None:
