@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.rules.tree import ROOT, files, short
 
-JOBS = ("translate.py", "sink.py", "reactor.py", "provider.py", "witness.py", "command.py")
+JOBS = ("translate.py", "command.py", "sink.py", "reactor.py", "provider.py")
 
 
 def tables() -> dict[str, dict[str, dict[str, Any]]]:
