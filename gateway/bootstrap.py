@@ -21,7 +21,7 @@ from gateway.access.views import compile_views
 from gateway.audit import AuditLog, Seal, Witnesses
 from gateway.diagnosis import Configured, check_plugins
 from gateway.errors import IntegrityViolated, InvalidConfiguration, StoreUnavailable
-from gateway.flow import polling
+from gateway.flow import decisions, polling
 from gateway.flow.clock import iso, micros
 from gateway.flow.deliver import Deliverer
 from gateway.flow.derived import Reaction
@@ -82,8 +82,9 @@ class Gateway:
 
     @property
     def origins(self) -> dict[tuple[str, str], Origin]:
-        """All that messages come from, by tenant and name: sources, and reactors."""
-        return {**self.sources, **self.reactions}
+        """All that messages come from, by tenant and name: sources, reactors, and persons who decide."""
+        decided = {(tenant, decisions.NAME): decisions.Decisions(tenant) for tenant in self.tenants}
+        return {**self.sources, **self.reactions, **decided}
 
     def receiver(self, source: Origin) -> Receiver:
         """The intake of one source."""
@@ -386,6 +387,7 @@ def _prepare(gateway: Gateway) -> None:
             journal.ensure_lanes(connection, tenant)
         texts = [(source.mapping_hash, "mapping", source.mapping.text) for source in gateway.sources.values()]
         texts += [(one.mapping_hash, "reactor", one.text) for one in gateway.reactions.values()]
+        texts.append((decisions.Decisions.mapping_hash, "reactor", decisions.TEXT))
         texts += [(bytes.fromhex(view.version), "view", view.text) for view in gateway.views.values()]
         keep_texts(connection, gateway.audit, gateway.tenants, texts)
 

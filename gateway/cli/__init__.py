@@ -22,6 +22,7 @@ from gateway.cli import (
     operating,
     people,
     permits,
+    persons,
     quarantine,
     remits,
     routes,
@@ -69,6 +70,7 @@ app.add_typer(describing.app, name="adapters")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(remits.app, name="remits")
 app.add_typer(accounting.app, name="accounting")
+app.add_typer(persons.app, name="persons")
 app.add_typer(routes.app, name="routes")
 app.add_typer(verifying.app, name="verify")
 app.add_typer(auditing.app, name="audit")

@@ -28,7 +28,7 @@ from gateway.model.ledger_entry import LedgerEntry
 from gateway.model.location import Location
 from gateway.model.organization import Organization, Payer
 from gateway.model.patient import Patient
-from gateway.model.person import Person
+from gateway.model.person import Person, PersonDecision
 from gateway.model.practitioner import Practitioner
 from gateway.model.referral import Referral
 from gateway.model.referral_source import ReferralSource
@@ -48,6 +48,7 @@ TYPES: dict[str, type[msgspec.Struct]] = {
         Practitioner,
         Patient,
         Person,
+        PersonDecision,
         Consent,
         Referral,
         EpisodeOfCare,

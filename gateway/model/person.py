@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from msgspec import Struct
@@ -34,3 +35,24 @@ class Person(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     """Patients that someone decided are not this person, so that no rule links them again."""
     active: bool | None = None
     """False when folded into another person (Person.active)."""
+
+
+class PersonDecision(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What somebody decided of two patients; the last one of a pair counts (FHIR Linkage)."""
+
+    first: RecordId
+    """One Patient (Linkage.item.resource)."""
+    second: RecordId
+    """The other one."""
+    verdict: Literal["same", "different"]
+    """One human being, or two whom no rule may link (Linkage.active)."""
+    decided_by: str
+    """Principal who decided (Linkage.author)."""
+    decided_at: Instant
+    """When."""
+    first_born: date | None = None
+    """Birth date of the one when it was decided, by which both are found."""
+    second_born: date | None = None
+    """That of the other."""
+    reason: str | None = None
+    """Why, in a few words."""

@@ -1,0 +1,130 @@
+"""persons, persons review, link, unlink: who is one human being across systems; every look is in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from gateway.bootstrap import Gateway
+from gateway.cli.looking import contents_of
+from gateway.cli.printing import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    TenantOption,
+    actor,
+    as_json,
+    opened,
+    table,
+    tenant_of,
+)
+from gateway.errors import InvalidConfiguration
+from gateway.flow.clock import iso, micros
+from gateway.flow.decisions import NAME, Decision, decision_item
+from gateway.store import journal
+
+MOST = 100_000
+app = typer.Typer(invoke_without_command=True, help="Which patients of several systems are one person.")
+PatientId = Annotated[str, typer.Argument(help="A patient's record id, as the review list shows it.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, in a few words without names.")]
+
+
+@app.callback()
+def persons(
+    context: typer.Context, config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False
+) -> None:
+    """Every person who is a patient in more than one place, with the rule that links them."""
+    if context.invoked_subcommand is not None:
+        return
+    with opened(config) as gateway:
+        found = _current(gateway, tenant_of(gateway, tenant), "Person")
+    if json_:
+        as_json(found)
+        return
+    rows = [
+        (one["id"], link["patient"], link.get("rule"), link.get("decided_by")) for one in found for link in one["links"]
+    ]
+    table("Persons", ("id", "patient", "rule", "decided by"), rows)
+
+
+@app.command()
+def review(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False) -> None:
+    """Pairs of patients that look alike and are not linked: decide with `persons link` or `persons unlink`."""
+    with opened(config) as gateway:
+        tasks = _current(gateway, tenant_of(gateway, tenant), "Task")
+    found = [one for one in tasks if str(one.get("kind", "")).startswith("person-") and one["state"] == "open"]
+    if json_:
+        as_json(found)
+        return
+    rows = [(one["about"], one["title"].rpartition(" ")[2].rstrip("."), one["reason"]) for one in found]
+    table("To decide", ("id", "other id", "why"), rows)
+
+
+@app.command()
+def link(
+    first: PatientId, second: PatientId, reason: ReasonOption = "", config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+) -> None:  # fmt: skip
+    """Say that two patients are one person; a running gateway follows within seconds."""
+    _decide(config, tenant, (first, second), "same", reason)
+
+
+@app.command()
+def unlink(
+    first: PatientId, second: PatientId, reason: ReasonOption = "", config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+) -> None:  # fmt: skip
+    """Say that two patients are not one person, whatever any rule says from now on."""
+    _decide(config, tenant, (first, second), "different", reason)
+
+
+def _decide(config: ConfigOption, tenant: str, pair: tuple[str, str], verdict: str, reason: str) -> None:
+    with opened(config) as gateway:
+        name = tenant_of(gateway, tenant)
+        ids = sorted({_id(one) for one in pair})
+        if len(ids) != 2:
+            raise InvalidConfiguration("A decision is about two different patients", where="patients")
+        births = _births(gateway, name, ids)
+        now = iso(micros())
+        fields: dict[str, Any] = {
+            "first": ids[0], "second": ids[1], "first_born": births[0], "second_born": births[1], "verdict": verdict,
+            "decided_by": actor(), "decided_at": now,
+        }  # fmt: skip
+        if reason:
+            fields["reason"] = reason
+        decision = Decision("PersonDecision", "/".join(ids), fields, patient=ids[0])
+        gateway.receiver(gateway.origins[name, NAME]).hand_in([decision_item(decision, now)], lambda _: None).result()
+    typer.echo(f"{verdict}: {ids[0]} {ids[1]}")
+
+
+def _id(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise InvalidConfiguration(
+            "This is no record id", where="patients", fix="Take it from `gateway persons review`."
+        ) from None
+
+
+def _births(gateway: Gateway, tenant: str, ids: Sequence[str]) -> list[date | None]:
+    """Birth dates of two patients, opened under an access entry."""
+    wanted = [UUID(one).bytes for one in ids]
+    heads = gateway.store.read_sync(lambda connection: journal.record_heads(connection, tenant, wanted))
+    rows = [heads[one] for one in wanted if one in heads and heads[one].type == "Patient" and not heads[one].removed]
+    if len(rows) != len(wanted):
+        raise InvalidConfiguration("There is no such patient", where="patients", fix="See `gateway persons review`.")
+    contents = contents_of(gateway, tenant, rows)
+    days = [contents[one]["fields"].get("birth_date") for one in wanted]
+    return [None if day is None else date.fromisoformat(day) for day in days]
+
+
+def _current(gateway: Gateway, tenant: str, type_: str) -> list[dict[str, Any]]:
+    """Fields of the current records of one type, under one access entry."""
+    rows = gateway.store.read_sync(lambda connection: journal.recent_records(connection, tenant, type_, None, MOST))
+    kept = [row for row in rows if not row.removed]
+    contents = contents_of(gateway, tenant, kept) if kept else {}
+    return [{"id": str(UUID(bytes=bytes(row.record_id)))} | contents[bytes(row.record_id)]["fields"] for row in kept]

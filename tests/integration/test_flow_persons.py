@@ -1,0 +1,102 @@
+"""Persons through the whole gateway: derived from two sources, linked and unlinked from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway import bootstrap, logs
+from gateway.cli import app
+from gateway.flow.react import settle
+from gateway.settings import load
+
+RUNNER = CliRunner()
+SETTINGS = """
+[data]
+directory = "data"
+[keys]
+keystore = "keys/keystore.db"
+[keys.config]
+path = "keys/root.key"
+[[tenants]]
+name = "group"
+[[sources]]
+name = "north"
+tenant = "group"
+adapter = "hl7"
+zone = "America/Chicago"
+[[sources]]
+name = "south"
+tenant = "group"
+adapter = "hl7"
+zone = "America/Chicago"
+[[reactors]]
+name = "persons"
+tenant = "group"
+reactor = "persons"
+"""
+MESSAGE = (
+    "MSH|^~\\&|EMR|{0}|HUB|HUB|20260105080000||ADT^A08|{0}{1}|P|2.5\r"
+    "PID|1||{1}^^^{0}^MR||{2}||19800504|F|||||{3}\r"
+)  # fmt: skip
+
+
+def gateway(folder: Path, *words: str):
+    result = RUNNER.invoke(app, [*words, "--config", str(folder / "gateway.toml")], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def settled(folder: Path) -> None:
+    """Normalize and derive what waits, as ``serve`` would."""
+    logs.configure("warning")  # the runner's own streams are closed by now
+    opened = bootstrap.open_gateway(load(folder / "gateway.toml"), folder)
+    try:
+        normalizer = opened.normalizer(lambda _: None)
+        opened.handoff.fall_behind("group")
+        for _ in range(10):
+            while normalizer.step("group"):
+                pass
+            if not settle(opened.derivers()):
+                break
+            opened.handoff.fall_behind("group")
+    finally:
+        opened.close()
+
+
+@pytest.mark.timeout(60)
+def test_persons_are_linked_reviewed_and_unlinked(tmp_path: Path) -> None:
+    """An exact pair is one person, a near one is listed; link and unlink are followed and kept in the ledger."""
+    (tmp_path / "gateway.toml").write_text(SETTINGS)
+    gateway(tmp_path, "init")
+    for source, number, name, phone in (
+        ("north", 1, "BYRNE^ADA", "(555)010-4477"), ("south", 2, "Byrne^Ada", "555-010-4477"),
+        ("south", 3, "BYRNE^ADA", "555-010-9999"),
+    ):  # fmt: skip
+        file = tmp_path / f"{source}{number}.hl7"
+        file.write_text(MESSAGE.format(source.upper(), number, name, phone))
+        gateway(tmp_path, "import", str(file), "--source", source)
+    settled(tmp_path)
+    (person,) = json.loads(gateway(tmp_path, "persons", "--json"))
+    assert [link["rule"] for link in person["links"]] == ["name-birth-date-contact"] * 2
+    waiting = json.loads(gateway(tmp_path, "persons", "review", "--json"))
+    assert {one["kind"] for one in waiting} == {"person-same-name"}
+
+    linked = [link["patient"] for link in person["links"]]
+    text = json.dumps(waiting)
+    third = next(
+        part for part in text.replace('"', " ").replace(".", " ").split() if len(part) == 36 and part not in
+        {*linked, *(one["id"] for one in waiting)}
+    )  # fmt: skip
+    gateway(tmp_path, "persons", "link", third, linked[0])
+    settled(tmp_path)
+    (person,) = json.loads(gateway(tmp_path, "persons", "--json"))
+    assert {link["patient"] for link in person["links"]} == {*linked, third}
+    gateway(tmp_path, "persons", "unlink", third, linked[0])
+    settled(tmp_path)
+    (person,) = json.loads(gateway(tmp_path, "persons", "--json"))
+    assert {link["patient"] for link in person["links"]} == set(linked)
+    gateway(tmp_path, "verify", "ledger")
