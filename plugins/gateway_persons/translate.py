@@ -7,13 +7,16 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, pairwise
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
 from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
 from gateway.model.person import PersonDecision
-from gateway_persons.config import PersonsConfig
+
+if TYPE_CHECKING:
+    from gateway_persons.config import PersonsConfig
 
 _DIGITS = re.compile(r"\D")
 _PHONE_DIGITS = 10
