@@ -200,6 +200,7 @@ def bind_route(gateway: Gateway, route: RouteSettings) -> Route:
         start_now=route.start == "now",
         info=gateway.registry.sinks[route.sink].info,
         policy=bound_policy(route),
+        agreement=gateway.settings.mode == "production",
     )
 
 
@@ -279,6 +280,7 @@ async def _answer(gateway: Gateway, settings: HttpSettings, opened: Callable[[],
     house = House(
         settings, gateway.tenants, gateway.store, gateway.vault, gateway.audit, gateway.views, hooks,
         lambda: gateway.handoff.unsettled, gateway.settings.people, gateway.settings.routes, gateway.origins,
+        agreements=gateway.settings.mode == "production",
     )  # fmt: skip
     gateway.news.append(house.news.told)
     await serve_http(house, opened)

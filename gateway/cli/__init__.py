@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from gateway.cli import (
     accounting,
+    agreements,
     auditing,
     breakglass,
     clients,
@@ -25,6 +26,7 @@ from gateway.cli import (
     persons,
     quarantine,
     remits,
+    reviewing,
     routes,
     simulating,
     sources,
@@ -73,7 +75,9 @@ app.add_typer(accounting.app, name="accounting")
 app.add_typer(persons.app, name="persons")
 app.add_typer(routes.app, name="routes")
 app.add_typer(verifying.app, name="verify")
+reviewing.register(auditing.app)
 app.add_typer(auditing.app, name="audit")
+app.add_typer(agreements.app, name="agreements")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(clients.app, name="clients")
 app.add_typer(keys.app, name="keys")

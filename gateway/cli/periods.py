@@ -22,14 +22,15 @@ def period(since: str, until: str) -> tuple[int, int]:
     Raises:
         InvalidConfiguration: one of them is no day and no moment, or the end does not come after the beginning.
     """
-    first = _moment(since, "--since") if since else 0
-    end = _moment(until, "--until") if until else ALWAYS
+    first = moment_of(since, "--since") if since else 0
+    end = moment_of(until, "--until") if until else ALWAYS
     if end <= first:
         raise InvalidConfiguration("The period ends before it begins", where="--until", fix="Exchange the two.")
     return first, end
 
 
-def _moment(text: str, where: str) -> int:
+def moment_of(text: str, where: str) -> int:
+    """Microseconds of a day or moment; ``InvalidConfiguration`` when it is neither."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

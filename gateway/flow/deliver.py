@@ -33,7 +33,7 @@ from gateway.flow.route import Reading, order_key, read_on
 from gateway.flow.valve import Valve
 from gateway.hookspecs import OpenSink
 from gateway.model.exchange import Delivered, Dispatch, Finding, Intake, Outcome
-from gateway.store import deliveries, route_states
+from gateway.store import agreements, deliveries, route_states
 from gateway.store.opening import Store
 from gateway.vault import Vault
 
@@ -83,7 +83,7 @@ class Deliverer:
             try:
                 if not recovered:
                     await self.recover()
-                    recovered = True
+                    recovered = self.valve.agreed  # without an agreement, what was claimed before waits as well
                 elif time.monotonic() - self._loaded > IDLE_SECONDS:
                     await self._reload()
                 worked = await self.step()
@@ -105,6 +105,8 @@ class Deliverer:
         )
         self._cursors = await self._store.read(lambda c: deliveries.cursors(c, tenant, name))
         await self._reload()
+        if not self.valve.agreed:
+            return
         for claim in await self._store.read(lambda c: deliveries.open_claims(c, tenant, name)):
             items = [(lane, position, attempts) for lane, position, attempts in json.loads(claim.items)]
             places = {(lane, position) for lane, position, _ in items}
@@ -116,6 +118,12 @@ class Deliverer:
         waiting = await self._store.read(lambda c: deliveries.waiting_of(c, tenant, name))
         halted = await self._store.read(lambda c: deliveries.quarantined(c, tenant, name)) if self.route.halt else []
         self.valve.state = await self._store.read(lambda c: route_states.state_of(c, tenant, name))
+        if self.route.agreement:
+            parties = await self._store.read(lambda c: agreements.valid(c, micros(), tenant))
+            agreed = (tenant, self.route.recipient) in parties
+            if self.valve.agreed and not agreed:
+                log.error("route-held", route=name, reason="no-agreement")
+            self.valve.agreed = agreed
         self._parking.load(waiting, {order_key(row) for row in halted})
         self._loaded = time.monotonic()
 

@@ -48,6 +48,8 @@ class Route:
     """Whether a new route begins at the journal's end instead of its beginning."""
     schedule: tuple[float, ...] = SCHEDULE
     policy: Policy = field(default_factory=Policy)
+    agreement: bool = False
+    """Whether nothing is opened for it without an agreement on file with its recipient."""
 
 
 GONE = Stop("suppressed", SHREDDED)

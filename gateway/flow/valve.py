@@ -52,6 +52,8 @@ class Valve:
         self._until = 0.0
         self.state = "running"
         """What a person wants: running, paused or draining."""
+        self.agreed = True
+        """Whether the recipient has an agreement on file, where one is needed."""
 
     def most(self, now: int) -> int:
         """How many deliveries may be taken up."""
@@ -64,6 +66,8 @@ class Valve:
         """Why nothing may be taken up at all; empty when something may."""
         if self.state == "paused":
             return "paused"
+        if not self.agreed:
+            return "no-agreement"
         if self._policy.hours and not is_open(self._policy.hours, moment(now).astimezone(self._policy.zone)):
             return "outside-hours"
         return "resting" if time.monotonic() < self._until else ""

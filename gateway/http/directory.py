@@ -12,7 +12,7 @@ from typing import Any
 from gateway.access import View, scopes, secrets
 from gateway.flow.clock import micros
 from gateway.http.refusal import HttpRefusal
-from gateway.store import clients
+from gateway.store import agreements, clients
 from gateway.store.opening import Store
 
 HOLD_SECONDS = 2.0
@@ -70,8 +70,12 @@ class Principal:
 class Directory:
     """Finds clients by key and by id."""
 
-    def __init__(self, store: Store, views: Mapping[str, View], tenants: frozenset[str]) -> None:
+    def __init__(
+        self, store: Store, views: Mapping[str, View], tenants: frozenset[str], *, agreements: bool = False
+    ) -> None:
         self._store = store
+        self._agreements = agreements
+        self._agreed: set[tuple[str, str]] = set()
         self._views = views
         self._tenants = tenants
         self._loaded = float("-inf")
@@ -107,6 +111,11 @@ class Directory:
                 403, "view-unknown", "The client's view is not configured", where=client.view,
                 fix="Ask the gateway's operator to define it again under [views].",
             )  # fmt: skip
+        if self._agreements and (client.tenant, client.recipient) not in self._agreed:
+            raise HttpRefusal(
+                403, "no-agreement", "No agreement with the client's recipient is on file", where=client.id,
+                fix="Ask the gateway's operator to enter it: `gateway agreements add`.",
+            )  # fmt: skip
         return Principal(client, view, scopes.allowed(client.scopes, view.grants), client.scopes)
 
     async def _refresh(self) -> None:
@@ -116,13 +125,15 @@ class Directory:
             if time.monotonic() - self._loaded < HOLD_SECONDS:
                 return
             begun = time.monotonic()
-            rows, kept = await self._store.read(lambda c: (clients.everyone(c), clients.secrets(c)))
+            rows, kept, agreed = await self._store.read(
+                lambda c: (clients.everyone(c), clients.secrets(c), agreements.valid(c, micros()))
+            )
             held: dict[str, dict[str, tuple[bytes, int | None]]] = {}
             for row in kept:
                 held.setdefault(row.client, {})[row.secret] = (bytes(row.hash), row.expires_at)
             self._clients = {row.client: _client(row, held.get(row.client, {})) for row in rows}
             self._by_secret = {public: one for one in self._clients.values() for public in one.secrets}
-            self._loaded = begun
+            self._agreed, self._loaded = agreed, begun
 
 
 def _client(row: Any, held: Mapping[str, tuple[bytes, int | None]]) -> Client:

@@ -21,7 +21,7 @@ class Door:
     """Lets clients in; one per port."""
 
     def __init__(self, house: House) -> None:
-        self.directory = Directory(house.store, house.views, frozenset(house.tenants))
+        self.directory = Directory(house.store, house.views, frozenset(house.tenants), agreements=house.agreements)
         self._vault = house.vault
         self._quotas = Quotas()
 

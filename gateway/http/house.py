@@ -68,6 +68,8 @@ class House:
     origins: Mapping[tuple[str, str], Origin] = field(default_factory=dict)
     """By tenant and name: where records come from, for explanations."""
     news: News = field(default_factory=News)
+    agreements: bool = False
+    """Whether a client needs an agreement on file with its recipient."""
 
     @property
     def url(self) -> str:

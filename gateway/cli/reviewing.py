@@ -1,0 +1,110 @@
+"""audit access-review: everybody and everything that can get patient data, what each may see, and when it last did."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from gateway.audit import Search, Wanted, summed
+from gateway.bootstrap import Gateway
+from gateway.cli.agreements import without_agreement
+from gateway.cli.auditing import note
+from gateway.cli.printing import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    TenantOption,
+    as_csv,
+    as_json,
+    opened,
+    table,
+    tenant_of,
+)
+from gateway.flow.clock import iso, micros
+from gateway.store import clients
+
+COLUMNS = ("kind", "name", "recipient", "view", "fields", "purpose", "keys", "since", "until", "last_seen", "agreement")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(access_review)
+
+
+def access_review(
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    csv_: Annotated[bool, typer.Option("--csv", help="Print CSV, to be signed and kept.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Every route, client and person: what it may see, under which keys, and when it was last in the log."""
+    with opened(config) as gateway:
+        name = tenant_of(gateway, tenant)
+        note(gateway, name, "access-review", "")
+        found = principals(gateway, name)
+    if json_:
+        as_json({"tenant": name, "principals": found})
+        return
+    rows = [[one[column] for column in COLUMNS] for one in found]
+    if csv_:
+        as_csv(COLUMNS, rows)
+    else:
+        table(f"Who can get patient data of {name}", COLUMNS, rows)
+
+
+def principals(gateway: Gateway, tenant: str) -> list[dict[str, Any]]:
+    """Routes and clients as they are configured, then everybody else whom the log has seen."""
+    seen = {
+        one.who: one for one in gateway.store.read_sync(lambda c: summed(Search(c, tenant, Wanted()).found(), "actor"))
+    }
+    lacking = {(one["kind"], one["name"]) for one in without_agreement(gateway, tenant, micros())}
+    found = [_route(gateway, route, lacking) for route in gateway.settings.routes if route.tenant == tenant]
+    found += _clients(gateway, tenant, lacking)
+    named = {_actor(one) for one in found}
+    found += [
+        _row("person" if who.startswith(("cli:", "user:", "console:")) else "part", who)
+        for who in sorted(seen)
+        if who not in named
+    ]
+    for one in found:
+        last = seen.get(_actor(one))
+        one["last_seen"] = None if last is None else last.last
+    return found
+
+
+def _actor(one: dict[str, Any]) -> str:
+    return f"{one['kind']}:{one['id']}" if one["kind"] in {"route", "client"} else str(one["name"])
+
+
+def _row(kind: str, name: str, **more: Any) -> dict[str, Any]:
+    return {"kind": kind, "name": name, "id": name} | dict.fromkeys(COLUMNS[2:], None) | more
+
+
+def _route(gateway: Gateway, route: Any, lacking: set[tuple[str, str]]) -> dict[str, Any]:
+    return _row(
+        "route", route.name, recipient=route.recipient, view=route.view, fields=_fields(gateway, route.view),
+        purpose=route.purpose, agreement=("route", route.name) not in lacking,
+    )  # fmt: skip
+
+
+def _clients(gateway: Gateway, tenant: str, lacking: set[tuple[str, str]]) -> list[dict[str, Any]]:
+    kept = gateway.store.read_sync(clients.secrets)
+    return [
+        _row(
+            "client", row.name, id=row.client, recipient=row.recipient, view=row.view,
+            fields=_fields(gateway, row.view), purpose=row.purpose,
+            keys=len([one for one in kept if one.client == row.client and (one.expires_at or micros() + 1) > micros()])
+            + len(json.loads(row.jwks)["keys"] if row.jwks else ()),
+            since=iso(row.created_at), until=None if row.revoked_at is None else iso(row.revoked_at),
+            agreement=("client", row.client) not in lacking,
+        )
+        for row in gateway.store.read_sync(clients.everyone)
+        if row.tenant == tenant
+    ]  # fmt: skip
+
+
+def _fields(gateway: Gateway, view: str) -> int:
+    found = gateway.views.get(view)
+    return 0 if found is None else sum(len(fields) for fields in found.grants.values())
