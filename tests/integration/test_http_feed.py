@@ -15,7 +15,7 @@ from gateway.access import View, secrets
 from gateway.flow.clock import micros
 from gateway.flow.texts import keep_texts
 from gateway.http import directory
-from gateway.store import clients, journal, reviewing
+from gateway.store import agreements, clients, journal, reviewing
 from gateway.store.schema_http import disclosures
 from tests.integration.parts import TENANT, VIEW, Parts, appointment, merged, message, patient, removed
 from tests.integration.serving import Served, serving
@@ -255,3 +255,20 @@ def test_a_quota_is_told_before_it_is_used_up(served: Served) -> None:
     answer = served.ask("/v1/Patient", key=key)
     assert (answer.status, answer.json["error"]) == (429, "quota-used-up")
     assert 1 <= int(answer.headers["Retry-After"]) <= 20
+
+
+def test_a_client_without_an_agreement_gets_nothing(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where agreements are needed a client is refused with the reason until its recipient's is entered."""
+    monkeypatch.setattr(directory, "HOLD_SECONDS", 0.1)
+    parts.take(message(patient("p1", "A")))
+    with serving(parts, views={"narrow": NARROW}, agreements=True) as running:
+        running.key = add_client(parts)[1]
+        refused = running.ask("/v1/changes")
+        assert (refused.status, refused.json["code"]) == (403, "no-agreement")
+        row = {
+            "tenant": TENANT, "agreement": "a1", "party": "billing company", "document": "safe 3", "starts_at": 0,
+            "ends_at": None, "added_at": 0, "ended_at": None,
+        }  # fmt: skip
+        parts.store.write_sync(lambda c: agreements.add(c, row))
+        time.sleep(0.2)
+        assert len(running.ask("/v1/changes").json["changes"]) == 1
