@@ -87,14 +87,20 @@ def free_port() -> int:
 
 @contextmanager
 def serving(
-    parts: Parts, *, views: Mapping[str, View] | None = None, people: People | None = None, **settings: Any
+    parts: Parts,
+    *,
+    views: Mapping[str, View] | None = None,
+    people: People | None = None,
+    agreements: bool = False,
+    **settings: Any,
 ) -> Iterator[Served]:
-    """Serve these parts until the end of the block."""
+    """Serve these parts until the end of the block; with ``agreements`` as production mode does."""
     config = Http(port=free_port(), **settings)
     house = House(
         config, [TENANT, "southside"], parts.store, parts.vault, parts.audit,
         {**built_in(), "plain": VIEW, **(views or {})},
         {"told": (Kept(), parts.receiver())}, lambda: parts.handoff.unsettled, people or People(), (), parts.sources,
+        agreements=agreements,
     )  # fmt: skip
     opened = threading.Event()
     ended: list[BaseException] = []
