@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.diagnosis import NAME
 
-SIX_YEARS = 2192
-"""Days; 45 CFR 164.316(b)(2)(i) for documentation, and the least that records are kept."""
 Name = Annotated[str, Field(pattern=NAME)]
 
 
@@ -54,23 +52,11 @@ class Keys(Part):
 
 
 class Retention(Part):
-    """``[[retention]]``: how long one class of what is stored is kept."""
+    """``[[retention]]``: how long messages are kept as they were received."""
 
     tenant: Name = Field(description="Whose.")
-    keep: Literal["messages", "versions"] = Field(
-        description="messages: bytes as received; versions: those that a newer one followed, or that were removed."
-    )
     sources: tuple[str, ...] = Field(default=(), description="Only of these sources; of all when empty.")
-    types: tuple[str, ...] = Field(default=(), description="Only versions of these record types; all when empty.")
     days: int = Field(
         ge=30, le=36_500,
-        description="Dropped so many days after they came. At least 30 for messages and 2192, six years, for versions.",
+        description="What opens a message is destroyed so many days after it came; what it told is kept in records.",
     )  # fmt: skip
-
-    @model_validator(mode="after")
-    def _lawful(self) -> Retention:
-        if self.keep == "versions" and self.days < SIX_YEARS:
-            raise ValueError(f"versions of records are kept for at least {SIX_YEARS} days")
-        if self.keep == "messages" and self.types:
-            raise ValueError("messages have no record type; name sources instead")
-        return self

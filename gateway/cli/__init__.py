@@ -12,15 +12,18 @@ from gateway.cli import (
     accounting,
     agreements,
     auditing,
+    backups,
     breakglass,
     clients,
     describing,
     disclosing,
     importing,
+    keeping,
     keys,
     looking,
     mappings,
     operating,
+    patients,
     people,
     permits,
     persons,
@@ -82,6 +85,10 @@ app.add_typer(mappings.app, name="mappings")
 app.add_typer(clients.app, name="clients")
 app.add_typer(keys.app, name="keys")
 app.command()(keys.shred)
+app.add_typer(backups.app, name="backup")
+app.add_typer(keeping.retention, name="retention")
+app.add_typer(keeping.hold, name="hold")
+app.add_typer(patients.app, name="patients")
 app.add_typer(people.app, name="people")
 app.add_typer(breakglass.app, name="breakglass")
 

@@ -13,11 +13,12 @@ from gateway.flow.clock import micros
 from gateway.flow.handoff import Arrived
 from gateway.flow.lanes import journal_lane
 from gateway.flow.merge import NewVersion
+from gateway.flow.patient_index import index_rows
 from gateway.flow.places import change_place, message_place
 from gateway.flow.source import Origin
 from gateway.flow.words import SHREDDED, stored_word
 from gateway.model.exchange import Fate
-from gateway.store import journal, messages
+from gateway.store import journal, messages, patient_index
 from gateway.store.rows import RowExists
 from gateway.vault import Sealed, Vault
 
@@ -80,6 +81,8 @@ class BatchWriter:
             {"b_tenant": self._tenant, "b_lane": one.message.lane, "b_id": one.message.message_id} for one in settled
         ]
         places = [(one.message.lane, one.message.message_id) for one in settled]
+        found_by = self._found_by(settled)
+        by = [row for rows in found_by.values() for row in rows]
         entry = self._audit.entry(
             self._tenant,
             action="normalize",
@@ -105,11 +108,26 @@ class BatchWriter:
             rows, new, moved = self._place(sealed, heads, set(expected))
             journal.append(connection, self._tenant, rows, {lane: heads[lane] for lane in lanes})
             journal.put_records(connection, list(new.values()), list(moved.values()))
+            patient_index.put(connection, self._tenant, [record for record in found_by if record in expected], by)
             messages.settle(connection, done, left)
             messages.count_residue(connection, self._tenant, residue)
             self._audit.append(connection, entry)
 
         return write
+
+    def _found_by(self, settled: Sequence[Settled]) -> dict[bytes, list[dict[str, Any]]]:
+        """By what the patients of this batch that changed are found from now on; a removed one by nothing."""
+        found: dict[bytes, list[dict[str, Any]]] = {}
+        for change in (change for one in settled for change in one.changes):
+            current = change.current
+            if current.type != "Patient":
+                continue
+            gone = current.removed or current.encoded is None
+            encoded = b"" if current.encoded is None else current.encoded
+            found[change.record_id] = (
+                [] if gone else index_rows(self._vault, self._tenant, change.record_id, current.native_id, encoded)
+            )
+        return found
 
     def _sealed(self, one: Settled) -> list[dict[str, Any]]:
         """Journal rows of one message, without their positions."""

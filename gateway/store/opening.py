@@ -84,6 +84,21 @@ class Store:
         """Run a query in a reader thread."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_sync, query)
 
+    def copy(self, to: Path) -> None:
+        """Write a consistent copy of the embedded file, sealed by the same key, beside whoever writes.
+
+        It holds rows only: what was deleted before is in none of its pages.
+        """
+        connection = self._reading.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA query_only = OFF")
+            cursor.execute("VACUUM INTO ?", (str(to),))
+            cursor.execute("PRAGMA query_only = ON")
+            cursor.close()
+        finally:
+            connection.close()
+
     def next_id(self, name: str = "messages") -> int:
         """A new number, unique in this store and greater than all that this process took before.
 

@@ -1,0 +1,120 @@
+"""retention plan, retention run, hold add, hold list, hold remove: how long things are kept, and what must be."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from sqlalchemy import Connection
+
+from gateway.cli.printing import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    TenantOption,
+    actor,
+    as_json,
+    opened,
+    record_bytes,
+    table,
+    tenant_of,
+)
+from gateway.errors import InvalidConfiguration
+from gateway.flow import retention as keeping
+from gateway.flow.clock import iso, micros
+from gateway.store import holds
+from gateway.store.rows import RowExists
+
+retention = typer.Typer(no_args_is_help=True, help="Drop what was kept for as long as the settings say.")
+hold = typer.Typer(no_args_is_help=True, help="Legal holds: what must be kept, whatever retention and requests say.")
+HoldName = Annotated[str, typer.Argument(help="Its name, such as case-2026-17.")]
+
+
+@retention.command()
+def plan(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
+    """What a run would drop now; nothing is changed."""
+    with opened(config) as gateway:
+        _print(keeping.plan(gateway.store, gateway.settings.retention), json_)
+
+
+@retention.command()
+def run(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
+    """Destroy what opens messages whose time is over; their rows stay. Run it daily."""
+    with opened(config) as gateway:
+        _print(keeping.run(gateway.store, gateway.audit, gateway.settings.retention, actor()), json_)
+
+
+def _print(found: list[keeping.Due], json_: bool) -> None:
+    if json_:
+        as_json(found)
+        return
+    rows = [(one.tenant, ", ".join(one.sources) or "all", one.days, one.messages) for one in found]
+    table("Retention", ("tenant", "sources", "days", "messages"), rows)
+
+
+@hold.command()
+def add(
+    name: HoldName,
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads the list.")],
+    patient: Annotated[str, typer.Option(help="Record id of the patient; everybody of the tenant if not given.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+) -> None:
+    """Keep a patient's data, or a tenant's, until the hold is removed."""
+    with opened(config) as gateway:
+        owner = tenant_of(gateway, tenant)
+        row = {
+            "tenant": owner, "hold": name[:32], "reason": reason[:200], "by": actor(),
+            "patient": record_bytes(patient) if patient else None, "at": micros(), "ended_at": None,
+        }  # fmt: skip
+        about = [str(UUID(patient))] if patient else []
+
+        def unit(connection: Connection) -> None:
+            try:
+                holds.add(connection, row)
+            except RowExists:
+                raise InvalidConfiguration("There is a hold of this name", where=name, fix="Choose another.") from None
+            entry = gateway.audit.entry(
+                owner, action="hold", actor=actor(), purpose="legal", patients=about, outcome="begun"
+            )
+            gateway.audit.append(connection, entry)
+
+        gateway.store.write_sync(unit)
+    typer.echo(f"{name} holds.")
+
+
+@hold.command("list")
+def list_(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False) -> None:
+    """Every hold, ended ones too."""
+    with opened(config) as gateway:
+        rows = gateway.store.read_sync(partial(holds.every, tenant=tenant_of(gateway, tenant)))
+    found = [
+        {
+            "hold": row.hold, "patient": None if row.patient is None else str(UUID(bytes=bytes(row.patient))),
+            "reason": row.reason, "by": row.by, "since": iso(row.at),
+            "ended": None if row.ended_at is None else iso(row.ended_at),
+        }
+        for row in rows
+    ]  # fmt: skip
+    if json_:
+        as_json(found)
+    else:
+        table("Holds", ("hold", "patient", "reason", "by", "since", "ended"), [list(one.values()) for one in found])
+
+
+@hold.command()
+def remove(name: HoldName, config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "") -> None:
+    """End a hold; it stays on the list."""
+    with opened(config) as gateway:
+        owner = tenant_of(gateway, tenant)
+
+        def unit(connection: Connection) -> None:
+            if not holds.end(connection, owner, name, micros()):
+                raise InvalidConfiguration("No hold of this name stands", where=name, fix="See `gateway hold list`.")
+            entry = gateway.audit.entry(owner, action="hold", actor=actor(), purpose="legal", outcome="ended")
+            gateway.audit.append(connection, entry)
+
+        gateway.store.write_sync(unit)
+    typer.echo(f"{name} ended.")
