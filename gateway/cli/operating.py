@@ -18,6 +18,7 @@ from gateway import bootstrap
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, opened, read
 from gateway.diagnosis import InvalidSettings, check_plugins
 from gateway.errors import InvalidConfiguration
+from gateway.production import client_refusals, refusals
 from gateway.registry import Registry
 from gateway.settings import parse, starter_toml
 
@@ -79,6 +80,12 @@ def _problems(config: Path, *, production: bool) -> list[str]:
         configured = check_plugins(settings, registry, config.resolve().parent, text)
         for source in settings.sources:
             bootstrap.bind_source(source, registry.adapters[source.adapter], configured.sources[source.name])
+        if settings.mode == "production":
+            found = refusals(settings, configured, config, text)
+            if settings.keys.keystore.exists():
+                with opened(config) as gateway:
+                    found += gateway.store.read_sync(lambda c: client_refusals(c, gateway.tenants))
+            return [str(problem) for problem in found]
     except InvalidSettings as error:
         return [str(problem) for problem in error.problems]
     except InvalidConfiguration as error:
@@ -95,6 +102,11 @@ def serve(
     if unknown:
         raise InvalidConfiguration("There is no such role", where="--role", fix=f"Known are: {', '.join(ROLES)}.")
     with opened(config) as gateway:
+        if gateway.settings.mode == "production":
+            weak = refusals(gateway.settings, gateway.configured, config, config.read_text("utf-8"))
+            weak += gateway.store.read_sync(lambda connection: client_refusals(connection, gateway.tenants))
+            if weak:
+                raise InvalidSettings(config.name, weak)
         run(gateway, frozenset(role or ROLES))
 
 

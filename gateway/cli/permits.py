@@ -44,6 +44,7 @@ POWERS: Mapping[str, str] = {
     "persons link": "data.import",
     "persons unlink": "data.import",
     "mappings": "status.read",
+    "check": "status.read",
     "verify audit": "audit.read",
     "verify ledger": "audit.read",
     "clients list": "people.read",

@@ -136,7 +136,7 @@ def checked_token(text: str, keys: Any, settings: Oidc, nonce: str) -> str:
     from joserfc.errors import JoseError
     from joserfc.jwk import KeySet
 
-    _, id_token, invalid = _library()
+    id_token = _library()[1]
     try:
         token = jwt.decode(text, KeySet.import_key_set(keys), algorithms=list(ALGORITHMS))
     except (JoseError, ValueError, KeyError, TypeError, AttributeError):
@@ -145,7 +145,7 @@ def checked_token(text: str, keys: Any, settings: Oidc, nonce: str) -> str:
     claims = id_token(token.claims, token.header, options, {"nonce": nonce, "client_id": settings.client_id})
     try:
         claims.validate(now=int(time.time()), leeway=LEEWAY_SECONDS)
-    except invalid:
+    except (JoseError, ValueError, TypeError):
         raise AccessRefused("The token is not for this sign-in, or has expired") from None
     audience = token.claims["aud"]
     if settings.client_id not in (audience if isinstance(audience, list) else [audience]):
@@ -211,10 +211,9 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _library() -> tuple[Any, Any, Any]:
+def _library() -> tuple[Any, Any]:
     """PKCE and the rules of ID tokens, from the library that has them; it is loaded where it is asked for."""
     try:
-        from authlib.jose.errors import JoseError
         from authlib.oauth2.rfc7636 import create_s256_code_challenge
         from authlib.oidc.core import CodeIDToken
     except ImportError:
@@ -222,4 +221,4 @@ def _library() -> tuple[Any, Any, Any]:
             "Sign-in at an identity provider needs authlib", where="people.oidc",
             fix="Install the gateway with the extra people.",
         ) from None  # fmt: skip
-    return create_s256_code_challenge, CodeIDToken, JoseError
+    return create_s256_code_challenge, CodeIDToken

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from io import BytesIO, StringIO
@@ -17,6 +18,8 @@ from msgspec import Struct
 
 from gateway.errors import LimitExceeded, MalformedEnvelope, PluginFailed
 
+_UNREADABLE = (KeyError, ValueError, IndexError, TypeError, AttributeError, SyntaxError, OSError, EOFError, zlib.error)
+"""What openpyxl raises for a workbook that is torn or made to hurt."""
 MAGIC = b"PK\x03\x04"
 
 
@@ -59,7 +62,7 @@ def rows(data: bytes, limits: WorkbookLimits = DEFAULT_LIMITS) -> Iterator[bytes
             if filled:
                 yield _csv(values[: max(width, filled)])
         book.close()
-    except (InvalidFileException, KeyError, ValueError, IndexError, TypeError, zipfile.BadZipFile, SyntaxError):
+    except (InvalidFileException, zipfile.BadZipFile, *_UNREADABLE):
         raise MalformedEnvelope("not-a-workbook", "The file is not a readable Excel workbook", where="file") from None
 
 

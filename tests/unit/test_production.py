@@ -1,0 +1,118 @@
+"""Production mode: every weak set-up is refused with its place and its cure, and a strong one is let through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway import production
+from gateway.diagnosis import Problem, check_plugins
+from gateway.production import refusals
+from gateway.registry import Registry
+from gateway.settings import parse
+
+STRONG = """
+mode = "development"
+
+[people.command_line]
+maria = "admin"
+
+[[tenants]]
+name = "clinic"
+
+[[sources]]
+name = "hospital"
+tenant = "clinic"
+adapter = "hl7"
+zone = "America/Chicago"
+
+[[witnesses]]
+name = "office"
+witness = "file"
+"""
+WEAK = [
+    ('maria = "admin"', '"*" = "admin"', "people.command_line", "Every account"),
+    ('[[witnesses]]\nname = "office"\nwitness = "file"\n', "", "witnesses", "Nobody outside"),
+    ("[people.command_line]", '[log]\nlevel = "debug"\n[people.command_line]', "log.level", "debugging"),
+    (
+        "[people.command_line]", '[http]\nhost = "0.0.0.0"\ntls = "proxy"\n[people.command_line]',
+        "http.host", "without TLS",
+    ),
+    (
+        "[people.command_line]", '[http]\npublic_url = "http://gw.example.org"\n[people.command_line]',
+        "http.public_url", "without TLS",
+    ),
+    (
+        "[people.command_line]", '[store]\nurl = "postgresql+psycopg://gw@db.example.org/gw"\n[people.command_line]',
+        "store.url", "without a checked certificate",
+    ),
+    (
+        "[people.command_line]", "[limits]\nmessage_bytes = 1000000000\n[people.command_line]",
+        "limits.message_bytes", "larger than",
+    ),
+    (
+        'zone = "America/Chicago"', 'zone = "America/Chicago"\n[sources.config]\nplaintext_networks = ["10.0.0.0/8"]',
+        "sources[0].config.plaintext_networks", "without TLS",
+    ),
+]  # fmt: skip
+
+
+def found(text: str, folder: Path) -> list[Problem]:
+    config = folder / "gateway.toml"
+    config.write_text(text)
+    config.chmod(0o600)
+    settings = parse(text, folder)
+    registry = Registry.load([*settings.plugin_names()])
+    return refusals(settings, check_plugins(settings, registry, folder, text), config, text)
+
+
+@pytest.fixture(autouse=True)
+def plain_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The tests may run as root; the gateway of these tests does not."""
+    monkeypatch.setattr(production.os, "geteuid", lambda: 1000)
+    (tmp_path / "data").mkdir(mode=0o700)
+
+
+@pytest.fixture
+def strong(tmp_path: Path) -> str:
+    """Settings that production takes; the witness's own settings point into the test's folder."""
+    return STRONG + f'[witnesses.config]\npath = "{tmp_path}/heads"\n\n[keys.config]\npath = "{tmp_path}/root.key"\n'
+
+
+def test_a_strong_set_up_is_let_through(strong: str, tmp_path: Path) -> None:
+    """With TLS, named accounts, a witness and closed files there is nothing to say."""
+    assert found(strong, tmp_path) == []
+
+
+@pytest.mark.parametrize(("old", "new", "where", "what"), WEAK, ids=[case[2] + ":" + case[3] for case in WEAK])
+def test_a_weak_set_up_is_refused(strong: str, tmp_path: Path, old: str, new: str, where: str, what: str) -> None:
+    """Each weakness is told with its setting and what to do, alone."""
+    if where == "witnesses":
+        strong, new = strong.replace(f'[witnesses.config]\npath = "{tmp_path}/heads"\n', ""), ""
+    assert old in strong
+    (problem,) = found(strong.replace(old, new), tmp_path)
+    assert problem.where == where
+    assert what in problem.what
+    assert problem.fix
+
+
+def test_files_that_others_can_read_are_refused(strong: str, tmp_path: Path) -> None:
+    """An open data folder and settings that others can change are told by name, without the path to them."""
+    (tmp_path / "data").chmod(0o755)
+    (problem,) = found(strong, tmp_path)
+    assert (problem.where, str(tmp_path) in str(problem)) == ("data", False)
+    (tmp_path / "data").chmod(0o711)  # may be passed through, not listed
+    assert found(strong, tmp_path) == []
+    config = tmp_path / "gateway.toml"
+    config.chmod(0o666)
+    settings = parse(strong, tmp_path)
+    registry = Registry.load([*settings.plugin_names()])
+    configured = check_plugins(settings, registry, tmp_path, strong)
+    assert [one.where for one in refusals(settings, configured, config, strong)] == ["gateway.toml"]
+
+
+def test_root_is_refused(strong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that could do anything on its machine does not serve in production."""
+    monkeypatch.setattr(production.os, "geteuid", lambda: 0)
+    assert [one.where for one in found(strong, tmp_path)] == ["process"]
