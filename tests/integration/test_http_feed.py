@@ -264,7 +264,7 @@ def test_a_client_without_an_agreement_gets_nothing(parts: Parts, monkeypatch: p
     with serving(parts, views={"narrow": NARROW}, agreements=True) as running:
         running.key = add_client(parts)[1]
         refused = running.ask("/v1/changes")
-        assert (refused.status, refused.json["code"]) == (403, "no-agreement")
+        assert (refused.status, b"no-agreement" in refused.body) == (403, True)
         row = {
             "tenant": TENANT, "agreement": "a1", "party": "billing company", "document": "safe 3", "starts_at": 0,
             "ends_at": None, "added_at": 0, "ended_at": None,
