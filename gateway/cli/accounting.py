@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -26,6 +26,8 @@ from gateway.model.values import ZERO
 from gateway.store import journal
 
 MOST = 100_000
+CLOSE_DAYS = 11
+"""The latest a day can close after its end, in whole days."""
 TYPES = ("Remittance", "Settlement", "BankTransaction", "LedgerEntry", "Task")
 Rows = Mapping[str, Mapping[str, Any]]
 """Fields of records by id."""
@@ -56,7 +58,7 @@ def tie_out(
         name = tenant_of(gateway, tenant)
         records = {type_: _records(gateway, name, type_) for type_ in TYPES}
     days = (from_.date() if from_ else date.min, to.date() if to else date.max)
-    found = tied(records, days)
+    found = tied(records, days, datetime.now(UTC).date())
     if json_:
         as_json(found)
     else:
@@ -69,19 +71,25 @@ def tie_out(
         raise typer.Exit(1)
 
 
-def tied(records: Mapping[str, Rows], days: tuple[date, date]) -> dict[str, Any]:
+def tied(records: Mapping[str, Rows], days: tuple[date, date], today: date) -> dict[str, Any]:
     """The report of one period of payment dates.
 
     ``remittances`` are those of the period without repeats by another channel; ``deposits`` the bank's lines of the
     same trace numbers; ``open_items`` what settlements lack. ``booked`` is the money in the journals of remittances,
-    ``held`` that of remittances which wait for a person, ``unbooked`` what neither accounts for.
+    ``held`` that of remittances which wait for a person, ``unbooked`` what neither accounts for: that may only be the
+    remittances whose day is not closed yet, at most :data:`CLOSE_DAYS` old.
     """
     remittances = {id: one for id, one in records["Remittance"].items() if _within(_paid_on(one), days)}
     settled = [
         one for one in records["Settlement"].values()
         if one["kind"] == "deposit" and any(id in remittances for id in one.get("remittances", ()))
     ]  # fmt: skip
-    counted = _without_repeats(remittances)
+    tasks = [
+        one for one in records["Task"].values()
+        if str(one.get("kind", "")).startswith("accounting-") and one.get("about") in remittances
+    ]  # fmt: skip
+    held = {str(one["about"]) for one in tasks}
+    counted = _without_repeats(remittances, held)
     bank = {id for one in settled for id in one.get("bank_lines", ()) if id in records["BankTransaction"]}
     items = [
         {name: one.get(name) for name in ("number", "payer_name", "since", "expected", "received", "state")}
@@ -89,16 +97,20 @@ def tied(records: Mapping[str, Rows], days: tuple[date, date]) -> dict[str, Any]
         for one in settled
         if _money(one, "difference")
     ]
-    tasks = [
-        one for one in records["Task"].values()
-        if str(one.get("kind", "")).startswith("accounting-") and one.get("about") in remittances
-    ]  # fmt: skip
     announced = _sum(_money(one, "amount") for one in counted.values())
     deposits = _sum(_money(records["BankTransaction"][id], "amount") for id in bank)
     open_items = _sum(-_money(one, "difference") for one in settled)
-    held = {str(one["about"]) for one in tasks}
     waiting = _sum(_money(one, "amount") for id, one in counted.items() if id in held)
-    booked = _booked(records["LedgerEntry"].values(), remittances)
+    journals = [
+        one for one in records["LedgerEntry"].values()
+        if one.get("kind") == "remittance" and one.get("origin") in remittances
+    ]  # fmt: skip
+    booked = _sum(_cash(one) for one in journals)
+    settled_ids = held | {str(one["origin"]) for one in journals}
+    pending = _sum(
+        _money(one, "amount") for id, one in counted.items()
+        if id not in settled_ids and (today - (_paid_on(one) or today)).days <= CLOSE_DAYS
+    )  # fmt: skip
     difference = announced - deposits - open_items
     unbooked = announced - booked - waiting
     sums = {
@@ -106,26 +118,21 @@ def tied(records: Mapping[str, Rows], days: tuple[date, date]) -> dict[str, Any]
         "booked": booked, "held": waiting, "unbooked": unbooked,
     }  # fmt: skip
     return {name: str(amount) for name, amount in sums.items()} | {
-        "tied": not difference and not unbooked, "items": sorted(items, key=lambda one: str(one["number"])),
+        "tied": not difference and unbooked == pending, "items": sorted(items, key=lambda one: str(one["number"])),
         "tasks": tasks,
     }  # fmt: skip
 
 
-def _booked(entries: Iterable[Mapping[str, Any]], remittances: Rows) -> Decimal:
-    """Money lines of the journals of remittances; with deposits in the books it waits on clearing."""
-    found = ZERO
-    for one in entries:
-        if one.get("kind") != "remittance" or one.get("origin") not in remittances:
-            continue
-        by_role = {line["account"]: _money(line, "amount") for line in one["lines"]}
-        found += by_role.get("cash", by_role.get("clearing", ZERO))
-    return found
+def _cash(entry: Mapping[str, Any]) -> Decimal:
+    """Money of the journal of a remittance; with deposits in the books it waits on clearing."""
+    by_role = {line["account"]: _money(line, "amount") for line in entry["lines"]}
+    return by_role.get("cash", by_role.get("clearing", ZERO))
 
 
-def _without_repeats(remittances: Rows) -> dict[str, Mapping[str, Any]]:
-    """One remittance of each trace number, payer and amount: the same one may come by two channels."""
+def _without_repeats(remittances: Rows, held: Set[str]) -> dict[str, Mapping[str, Any]]:
+    """One remittance of each trace number, payer and amount: the same one may come by two channels, and one is held."""
     found: dict[tuple[str, str, str], str] = {}
-    for id, one in sorted(remittances.items()):
+    for id, one in sorted(remittances.items(), key=lambda each: (each[0] in held, each[0])):
         found.setdefault((one["trace_number"], str(one.get("payer_id")), one["amount"]), id)
     return {id: remittances[id] for id in found.values()}
 

@@ -80,14 +80,18 @@ class RefreshToken:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             found = self._read(where)
         except BlockingIOError:
-            os.close(self._lock)
+            self._release()
             raise InvalidConfiguration(
                 "Another route uses this token file", where=where, fix="Give each route a file of its own."
             ) from None
         except OSError as error:
+            self._release()
             raise InvalidConfiguration(
                 f"The token file cannot be used: {error.strerror}", where=where, fix="Name a writable file."
             ) from None
+        except InvalidConfiguration:
+            self._release()
+            raise
         self._kept = found if found is not None and found.seed == seed else _Kept(seed, first)
 
     def _read(self, where: str) -> _Kept | None:
@@ -156,6 +160,9 @@ class RefreshToken:
     async def close(self) -> None:
         """Close connections and give the file free."""
         await self._egress.close()
+        self._release()
+
+    def _release(self) -> None:
         lock, self._lock = self._lock, -1
         if lock >= 0:
             os.close(lock)

@@ -38,6 +38,7 @@ class JournalFolder:
         self._config = config
         self._folder = config.folder
         self._turn = asyncio.Lock()
+        self._list = -1
         place = f"routes.{route}.folder"
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,11 +48,12 @@ class JournalFolder:
             self._written = self._load(place)
             sync_folder(self._folder)
         except BlockingIOError:
-            os.close(self._list)
+            self._release()
             raise InvalidConfiguration(
                 "Another route or process writes to this folder", where=place, fix="Give each route its own folder."
             ) from None
         except OSError as error:
+            self._release()
             raise InvalidConfiguration(
                 f"The folder cannot be written: {error.strerror}", where=place, fix="Check its path and permissions."
             ) from None
@@ -64,6 +66,7 @@ class JournalFolder:
         try:
             lines = [msgspec.json.decode(line, type=Written) for line in whole.splitlines()]
         except msgspec.DecodeError:
+            self._release()
             raise InvalidConfiguration(
                 "The list of journals is damaged", where=place, fix=f"Restore {LIST} from a backup."
             ) from None
@@ -133,7 +136,12 @@ class JournalFolder:
     async def close(self) -> None:
         """Let the folder go, after a dispatch that is being written."""
         async with self._turn:
-            os.close(self._list)
+            self._release()
+
+    def _release(self) -> None:
+        held, self._list = self._list, -1
+        if held >= 0:
+            os.close(held)
 
 
 _GOES = Delivered("goes into the files of this dispatch")
