@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -129,7 +130,7 @@ def _cash(entry: Mapping[str, Any]) -> Decimal:
     return by_role.get("cash", by_role.get("clearing", ZERO))
 
 
-def _without_repeats(remittances: Rows, held: Set[str]) -> dict[str, Mapping[str, Any]]:
+def _without_repeats(remittances: Rows, held: AbstractSet[str]) -> dict[str, Mapping[str, Any]]:
     """One remittance of each trace number, payer and amount: the same one may come by two channels, and one is held."""
     found: dict[tuple[str, str, str], str] = {}
     for id, one in sorted(remittances.items(), key=lambda each: (each[0] in held, each[0])):
