@@ -38,6 +38,7 @@ from gateway.cli import (
 )
 from gateway.errors import GatewayError, PluginFailed
 from gateway.registry import Registry
+from gateway.vault.memory import guard_memory
 
 
 class Commands(TyperGroup):
@@ -95,6 +96,7 @@ app.add_typer(breakglass.app, name="breakglass")
 
 def main() -> None:
     """Entry point: errors of the gateway are told in one line, with the fix, and end with exit code 2."""
+    guard_memory()
     try:
         app()
     except GatewayError as error:
