@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 
 from gateway import bootstrap
-from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, opened, read
+from gateway.cli.permits import permit
+from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, read
 from gateway.diagnosis import InvalidSettings, check_plugins
 from gateway.errors import InvalidConfiguration
 from gateway.production import client_refusals, refusals
@@ -76,21 +77,27 @@ def _problems(config: Path, *, production: bool) -> list[str]:
         settings, text = read(config)
         if production:
             settings = parse(text, config.resolve().parent, config.name).model_copy(update={"mode": "production"})
+        folder, lenient = config.resolve().parent, settings.model_copy(update={"mode": "development"})
         registry = Registry.load(settings.plugin_names())
-        configured = check_plugins(settings, registry, config.resolve().parent, text)
+        configured = check_plugins(lenient, registry, folder, text)
         for source in settings.sources:
             bootstrap.bind_source(source, registry.adapters[source.adapter], configured.sources[source.name])
-        if settings.mode == "production":
-            found = refusals(settings, configured, config, text)
-            if settings.keys.keystore.exists():
-                with opened(config) as gateway:
-                    found += gateway.store.read_sync(lambda c: client_refusals(c, gateway.tenants))
-            return [str(problem) for problem in found]
+        if settings.mode == "development":
+            return []
+        found = refusals(settings, configured, config, text)
+        if settings.keys.keystore.exists():
+            with closing(bootstrap.open_gateway(lenient, folder, text)) as gateway:
+                permit(gateway, actor())
+                found += gateway.store.read_sync(lambda connection: client_refusals(connection, gateway.tenants))
+        try:
+            check_plugins(settings, registry, folder, text)
+        except InvalidSettings as error:
+            found += error.problems
+        return [str(problem) for problem in found]
     except InvalidSettings as error:
         return [str(problem) for problem in error.problems]
     except InvalidConfiguration as error:
         return [str(error)]
-    return []
 
 
 def serve(
