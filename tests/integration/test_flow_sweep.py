@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.flow.source import Source
@@ -185,6 +186,32 @@ def test_what_came_back_is_taken_in_again(parts: Parts) -> None:
 
     patient = asyncio.run(run())
     assert [one.kind for one in _history(parts, "Patient", patient)] == ["created", "removed", "created"]
+
+
+def test_a_row_that_pages_lost_is_asked_for_before_it_is_believed_gone(parts: Parts) -> None:
+    """Absent from every page is unknown: what is found by its id stays, and is no news."""
+
+    async def run() -> str:
+        async with account() as (cliniko, config):
+            intake = parts.receiver(bind(parts, ClinikoAdapter(), config))
+            await cliniko.streams["patients"].poll(intake)
+            await asyncio.to_thread(parts.settle)
+            lost = next(iter(cliniko.simulator.tables["patients"]))
+            sweep = cliniko.sweeps["patients"]
+            whole = sweep.page
+
+            async def page(cursor: str | None):
+                found = await whole(cursor)
+                return msgspec.structs.replace(found, seen=tuple(one for one in found.seen if one.native_id != lost))
+
+            sweep.page = page  # type: ignore[method-assign]  # a page from which a row has shifted away
+            await sweeper(parts, "cliniko").run(sweep, intake)
+            await asyncio.to_thread(parts.settle)
+            return lost
+
+    lost = asyncio.run(run())
+    assert [one.kind for one in _history(parts, "Patient", lost)] == ["created"]
+    assert (progress(parts, "patients").removed, progress(parts, "patients").missed) == (0, 0)
 
 
 class Killed(BaseException):
