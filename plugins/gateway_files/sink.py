@@ -14,9 +14,9 @@ import msgspec
 
 from gateway.errors import InvalidConfiguration
 from gateway.model.exchange import Delivered, Delivery, Dispatch, Outcome, Retry
+from gateway.transport.row_files import files_of
 from gateway.transport.whole_file import sync_folder, write_all, write_whole
 from gateway_files.config import FilesConfig
-from gateway_files.translate import by_type, columns_of, compose
 
 MANIFEST = "manifest.ndjson"
 
@@ -141,14 +141,12 @@ class FolderSink:
         fresh: list[Entry] = []
         with self._turn:
             self._manifest.settle()
-            for type_name, rows in by_type(dispatch).items():
-                columns = columns_of(type_name, rows, self._config.columns)
-                for file in compose(dispatch, type_name, rows, self._config.formats, columns):
-                    receipts.setdefault(type_name, f"{file.name} sha256:{file.sha256}")
-                    entry = Entry(file.name, dispatch.id, file.rows, len(file.body), file.sha256)
-                    if not self._manifest.has(entry):
-                        write_whole(self._folder / file.name, file.body)
-                        fresh.append(entry)
+            for type_name, file in files_of(dispatch, self._config.formats, self._config.columns):
+                receipts.setdefault(type_name, file.receipt)
+                entry = Entry(file.name, dispatch.id, file.rows, len(file.body), file.sha256)
+                if not self._manifest.has(entry):
+                    write_whole(self._folder / file.name, file.body)
+                    fresh.append(entry)
             if fresh:
                 sync_folder(self._folder)
                 self._manifest.append(fresh)

@@ -17,8 +17,9 @@ from gateway import logs
 from gateway.cli.printing import _cell
 from gateway.errors import GatewayError, LimitExceeded
 from gateway.model.exchange import Delivery, Dispatch
+from gateway.transport.row_files import compose
+from gateway.wire.tabular import plain
 from gateway.wire.xlsx import rows
-from gateway_files.translate import compose, plain
 from tests.security.conftest import Admin
 
 SIGNS = (

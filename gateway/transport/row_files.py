@@ -1,4 +1,4 @@
-"""Deliveries to the bytes of files: pure, so a repeated dispatch has the same bytes."""
+"""Deliveries to the bytes of files, CSV and NDJSON: pure, so a repeated dispatch has the same names and bytes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
+from pydantic import AfterValidator
 
 from gateway.model import TYPES
 from gateway.model.exchange import Delivery, Dispatch
@@ -25,6 +26,21 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 
+def _fields_exist(columns: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    for type_name, names in columns.items():
+        if type_name not in TYPES:
+            raise ValueError(f"there is no record type {type_name!r}; use one of: {', '.join(sorted(TYPES))}")
+        declared = TYPES[type_name].__struct_fields__
+        if missing := [name for name in names if name not in declared]:
+            raise ValueError(f"{type_name} has no field {missing[0]!r}; use any of: {', '.join(declared)}")
+    return columns
+
+
+Format = Literal["ndjson", "csv"]
+Columns = Annotated[dict[str, tuple[str, ...]], AfterValidator(_fields_exist)]
+"""A setting: the CSV columns by record type."""
+
+
 class File(NamedTuple):
     """One file of a dispatch, ready to be written."""
 
@@ -32,6 +48,11 @@ class File(NamedTuple):
     rows: int
     body: bytes
     sha256: str
+
+    @property
+    def receipt(self) -> str:
+        """What a delivery row says of a file that was handed over."""
+        return f"{self.name} sha256:{self.sha256}"
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
@@ -71,6 +92,15 @@ def compose(
 
 def _safe(name: str) -> str:
     return name if _SAFE_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()
+
+
+def files_of(
+    dispatch: Dispatch, formats: Sequence[str], chosen: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str, File]]:
+    """Every file of a dispatch with its record type, the types in the order of their first delivery."""
+    for type_name, rows in by_type(dispatch).items():
+        for file in compose(dispatch, type_name, rows, formats, columns_of(type_name, rows, chosen)):
+            yield type_name, file
 
 
 def ndjson(rows: Sequence[Delivery]) -> bytes:

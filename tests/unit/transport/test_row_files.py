@@ -9,7 +9,7 @@ import pytest
 
 from gateway.model import TYPES
 from gateway.model.exchange import Delivery, Dispatch
-from gateway_files.translate import ENVELOPE, by_type, columns_of, compose, ndjson, plain, spreadsheet
+from gateway.transport.row_files import ENVELOPE, by_type, columns_of, compose, ndjson, plain, spreadsheet
 
 STARTS = (
     "=",
