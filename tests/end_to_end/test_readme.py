@@ -15,7 +15,7 @@ from gateway_x12.simulator import file_835
 from tests.end_to_end.conftest import Run
 from tests.end_to_end.test_commands import serving
 
-PAGES = ("README.md", "docs/tutorial/first-day.md", "docs/tutorial/exploring-the-demo.md")
+PAGES = ("README.md", "docs/README.md", "docs/tutorial/first-day.md", "docs/tutorial/exploring-the-demo.md")
 COMMAND = re.compile(
     r"^\s*(?:\S*\.venv/bin/)?gateway ([a-z][a-z-]*(?: (?:list|show|release|ledger|audit|check)\b)?)", re.MULTILINE
 )
