@@ -24,6 +24,7 @@ FIELDS = frozenset({"key", "date", "amount", "kind", "reference", "trace", "orig
 
 _MAX_HEADER = 4096
 _BAI2_TRAILERS = ("49", "98", "99")
+_ANEW = "Ask the bank for the file anew."
 
 
 class Line(Struct, frozen=True):
@@ -203,4 +204,8 @@ def read(body: bytes, context: bytes) -> Line:
     format = head.partition(" ")[0]
     if format not in ("BAI2", "ACH", "CSV"):
         raise InvalidContent("unknown-format", "The message is no line of a bank file", where="context")
-    return Line(format, headers, body.decode(), _key(context, body))
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise InvalidContent("not-text", "The line is not text in UTF-8", where="line", fix=_ANEW) from None
+    return Line(format, headers, text, _key(context, body))

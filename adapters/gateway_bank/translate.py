@@ -22,6 +22,7 @@ _TRN = re.compile(r"TRN\*[12]\*([^*~\\|/\s]{1,50})(?:\*(\d{9,10}))?")
 _CENTS = re.compile(r"[+-]?\d{1,15}", re.ASCII)
 _ACH_CODES = frozenset({"142", "143", "145", "165", "169", "451", "455", "469"})
 _WIRE_CODES = frozenset({"191", "195", "208", "491", "495", "508"})
+_ANEW = "Ask the bank for the file anew."
 _CHECK_CODES = frozenset({"115", "116", "174", "175", "475", "472"})
 
 
@@ -86,7 +87,10 @@ def _ach(line: Line) -> dict[str, str]:
 
 
 def _csv(line: Line, columns: CsvColumns) -> dict[str, str]:
-    names, cells = (next(csv.reader(io.StringIO(text)), []) for text in (line.headers[0], line.text))
+    try:
+        names, cells = (next(csv.reader(io.StringIO(text)), []) for text in (line.headers[0], line.text))
+    except csv.Error:
+        raise InvalidContent("broken-row", "The row's quotes do not fit", where="csv", fix=_ANEW) from None
     row = dict(zip((name.strip() for name in names), (cell.strip() for cell in cells), strict=False))
     try:
         day = datetime.strptime(row.get(columns.date, ""), columns.date_format).date()  # noqa: DTZ007 - a day has no zone
@@ -111,12 +115,12 @@ def _short_date(text: str, where: str) -> str:
     try:
         return date(2000 + int(text[:2]), int(text[2:4]), int(text[4:6])).isoformat()
     except ValueError:
-        raise InvalidContent("not-a-date", "The day is not written YYMMDD", where=where) from None
+        raise InvalidContent("not-a-date", "The day is not written YYMMDD", where=where, fix=_ANEW) from None
 
 
 def _amount(text: str, where: str, *, out: bool) -> str:
     """Cents without a point as dollars."""
     if not _CENTS.fullmatch(text):
-        raise InvalidContent("not-an-amount", "The amount is not written in cents", where=where)
+        raise InvalidContent("not-an-amount", "The amount is not written in cents", where=where, fix=_ANEW)
     cents = -int(text) if out else int(text)
     return f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}"

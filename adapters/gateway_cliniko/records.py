@@ -80,18 +80,26 @@ def decode(kind: str, body: bytes) -> Resource:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         found = _WHERE.search(str(error))
         where = found[1] if found else "body"
-        raise InvalidContent("wrong-type", "The value is of another type than documented", where=where) from None
+        raise InvalidContent(
+            "wrong-type", "The value is of another type than documented", where=where,
+            fix="Ask the vendor whether the field has changed; release when the adapter reads it.",
+        ) from None  # fmt: skip
 
 
 def filled(kind: str, body: bytes) -> Iterator[tuple[str, bytes]]:
     """The message's own fields as sent, rows that were joined under the name of their field."""
-    if kind not in JOINED:
-        yield from ((name, bytes(value)) for name, value in keys(body).items())
-        return
-    parts, prefix = _joined(body), JOINED[kind]
-    yield from ((name, bytes(value)) for name, value in keys(parts.of).items())
-    for row in parts.rows:
-        yield from ((f"{prefix}.{name}".lstrip("."), bytes(value)) for name, value in keys(row).items())
+    try:
+        if kind not in JOINED:
+            yield from ((name, bytes(value)) for name, value in keys(body).items())
+            return
+        parts, prefix = _joined(body), JOINED[kind]
+        yield from ((name, bytes(value)) for name, value in keys(parts.of).items())
+        for row in parts.rows:
+            yield from ((f"{prefix}.{name}".lstrip("."), bytes(value)) for name, value in keys(row).items())
+    except (msgspec.DecodeError, UnicodeDecodeError):  # in a part that the typed record has no field for
+        raise InvalidContent(
+            "not-text", "A part that nothing reads is not JSON in UTF-8", where="body", fix="Ask the vendor to mend it."
+        ) from None
 
 
 def _practitioner(parts: _Joined) -> Practitioner:

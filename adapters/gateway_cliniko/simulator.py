@@ -16,6 +16,7 @@ from aiohttp import web
 from gateway.model.exchange import RateBudget
 from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, SyntheticVisit, synthetic_clinic
+from gateway_cliniko.simulator_events import EVENTS
 from gateway_cliniko.simulator_filters import FILTERS, Row, select, value_of
 from gateway_cliniko.simulator_rows import (
     DESCRIPTIONS,
@@ -244,5 +245,6 @@ SIMULATORS = (
         lambda seed, size: ClinikoSimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
         lambda api: {"base_url": api.base_url, "api_key": API_KEY, "contact_email": "ops@example.com"},
         {"wrong-total": "announces another number of items", "looping-links": "names a page as its own next page"},
+        EVENTS,
     ),
 )

@@ -12,7 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +219,20 @@ def _settings(api: SimulatedApi) -> Mapping[str, str]:
     }  # fmt: skip
 
 
+def _move(api: FhirSimulator) -> None:
+    """The appointment changed longest ago is moved by a week."""
+    row = min(api.tables["Appointment"].values(), key=lambda one: str(one["meta"]["lastUpdated"]))
+    week = {name: utc(datetime.fromisoformat(row[name]) + timedelta(days=7)) for name in ("start", "end")}
+    api.touch("Appointment", row["id"], **week)
+
+
+def _delete(api: FhirSimulator) -> None:
+    """Only an export tells what is gone."""
+    id = next(iter(api.tables["Appointment"]))
+    del api.tables["Appointment"][id]
+    api.exports.gone.append(("Appointment", id))
+
+
 SIMULATORS = (
     SimulatedSystem(
         "fhir",
@@ -226,5 +240,6 @@ SIMULATORS = (
         lambda seed, size: FhirSimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
         _settings,
         FAULTS,
+        {"update": ("an appointment is moved", _move), "remove": ("an appointment is deleted", _delete)},
     ),
 )

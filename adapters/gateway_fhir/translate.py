@@ -229,7 +229,11 @@ _READ_HERE = {
 
 def _residue(body: bytes, resource: Resource, known: frozenset[str]) -> Iterator[str]:
     """Top-level elements that nothing reads, and extensions by the last part of their address."""
-    for name, value in keys(body).items():
+    try:
+        found = keys(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # in an element that nothing reads
+        raise unreadable(error) from None
+    for name, value in found.items():
         if name == "extension" and name not in known:
             yield from (f"extension[{one.url.rpartition('/')[2][:64]}]" for one in resource.extension)
         elif name not in known and bytes(value) not in _EMPTY:

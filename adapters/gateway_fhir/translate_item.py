@@ -17,6 +17,8 @@ PATIENT = {"deductible": "1", "coinsurance": "2", "copay": "3"}
 _CARC = "claim-adjustment-reason-codes"
 _RARC = "remittance-advice-remark-codes"
 
+_MEND = "Have the server send a valid resource; a newer version of it takes this one's place."
+
 
 def dollars(amount: Money | None, where: str) -> Decimal | None:
     """An amount in US dollars; None when there is none. Raises ``InvalidContent`` for another currency."""
@@ -40,7 +42,7 @@ def service(one: ClaimItem, where: str, days: tuple[str, str] = ("service_date",
     concept = one.product_or_service
     code = concept and (concept.code or concept.text)
     if not code:
-        raise InvalidContent("missing-code", "The item names no service", where=f"{where}.productOrService")
+        raise InvalidContent("missing-code", "The item names no service", where=f"{where}.productOrService", fix=_MEND)
     line: dict[str, Any] = {"procedure_code": code}
     modifiers = [found for each in one.modifier if (found := each.code)]
     if modifiers:
@@ -59,7 +61,7 @@ def _day(text: str, where: str) -> date:
     try:
         return date.fromisoformat(text[:10])
     except ValueError:
-        raise InvalidContent("not-a-date", "The value is not a date", where=f"{where}.serviced") from None
+        raise InvalidContent("not-a-date", "The value is not a date", where=f"{where}.serviced", fix=_MEND) from None
 
 
 def charge_of(one: ClaimItem, where: str) -> Decimal | None:

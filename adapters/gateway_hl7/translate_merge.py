@@ -22,6 +22,7 @@ PLACES = dict.fromkeys(MERGES, frozenset({"MRG-1"}))
 _PRIOR = (compile_path("MRG-1[MR].1"), compile_path("MRG-1.1"))
 
 Translate = Callable[[Message], tuple[Patch, ...]]
+_AGAIN = "Have the sender send the merge again with PID and MRG filled."
 
 
 def translators(mapping: Mapping) -> dict[str, Translate]:
@@ -40,7 +41,9 @@ def _merges(mapping: Mapping, kind: str, message: Message) -> Iterator[Patch]:
     """For each PID and its MRG: what is said of the patient that stays, and that the prior one was merged into it."""
     pairs = list(_pairs(message))
     if not pairs:
-        raise InvalidContent("missing-id", "The message does not name the patient that is merged.", where="MRG-1")
+        raise InvalidContent(
+            "missing-id", "The message does not name the patient that is merged.", where="MRG-1", fix=_AGAIN
+        )
     for pair in pairs:
         stays = mapping.patches(kind, pair)
         yield from stays
@@ -65,7 +68,7 @@ def _pairs(message: Message) -> Iterator[Message]:
     """Views of the message, one for each PID with the MRG that follows it; their counts must be the same."""
     patients, priors = message.segments("PID"), message.segments("MRG")
     if len(patients) != len(priors):
-        raise InvalidContent("missing-id", "The message has not one MRG for each PID.", where="MRG")
+        raise InvalidContent("missing-id", "The message has not one MRG for each PID.", where="MRG", fix=_AGAIN)
     for patient, prior in zip(patients, priors, strict=True):
         yield message.at_segment("PID", patient).at_segment("MRG", prior)
 

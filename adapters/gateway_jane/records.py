@@ -112,7 +112,9 @@ def decode(body: bytes) -> Record:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidContent("wrong-type", "The item is not a JSON object", where="body") from None
+        raise InvalidContent(
+            "wrong-type", "The item is not a JSON object", where="body", fix="Ask for it anew."
+        ) from None
 
 
 def whole(chunks: Iterable[bytes]) -> bytes:

@@ -6,11 +6,13 @@ import base64
 import hashlib
 import hmac
 import math
+import os
 import re
+import tempfile
 import time
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -80,6 +82,7 @@ class JaneSimulator(SimulatedApi):
         while recent and recent[0] + self._endpoint.seconds <= now:
             recent.popleft()
         if len(recent) >= self._endpoint.requests:
+            self.violations += 1
             return self.too_many(recent[0] + self._endpoint.seconds - now)
         recent.append(now)
         return None
@@ -207,14 +210,37 @@ def _matches(value: str, operator: str, operand: str) -> bool:
     return {"gt": value > operand, "gte": value >= operand, "lt": value < operand, "lte": value <= operand}[operator]
 
 
+def _settings(api: SimulatedApi) -> Mapping[str, str]:
+    """Settings for a source whose clinic has consented already: a token file of this user alone."""
+    granted = (
+        api.identity.grant(" ".join(sorted({*SCOPES.values(), "offline_access"})))
+        if isinstance(api, JaneSimulator)
+        else {}
+    )
+    handle, path = tempfile.mkstemp(prefix="jane-simulator-")
+    with os.fdopen(handle, "w") as file:
+        file.write(msgspec.json.encode({"refresh_token": granted.get("refresh_token", "")}).decode())
+    return {
+        "clinic": api.base_url, "identity": api.base_url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+        "token_file": path,
+    }  # fmt: skip
+
+
+def _move(api: JaneSimulator) -> None:
+    """The appointment changed longest ago is moved by a week."""
+    id = min(api.tables["appointments"], key=lambda one: api.times[one]["updated_at"])
+    row = api.tables["appointments"][id]
+    week = {name: utc(datetime.fromisoformat(row[name]) + timedelta(days=7)) for name in ("start_at", "end_at")}
+    api.touch("appointments", id, **week)
+
+
 SIMULATORS = (
     SimulatedSystem(
         "jane",
         "Jane's Developer Platform: one clinic and the identity provider that its staff consent at.",
         lambda seed, size: JaneSimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
-        lambda api: {
-            "clinic": api.base_url, "identity": api.base_url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
-        },
+        _settings,
         {"looping-links": "names a page as its own next page"},
+        {"update": ("an appointment is moved", _move)},
     ),
 )  # fmt: skip

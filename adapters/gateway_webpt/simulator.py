@@ -200,6 +200,7 @@ class _Mailbox:
         "stall": "the server stops answering",
         "gap": "every fifth night is left out",
     }
+    lasting = frozenset({"gap"})
     seconds = 5.0
     """Between two nights."""
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from gateway.errors import InvalidContent
 from gateway.wire.x12 import text_of
 from gateway.wire.x12_835 import Elements, element
 from gateway.wire.x12_header import ISA_LENGTH, Delimiters
@@ -99,6 +100,8 @@ def read_claim(body: bytes, context: bytes) -> Claim:
                 found[name] = [*found[name], elements]
             else:
                 found[name] = [elements]
+    if "CLP" not in found:
+        raise InvalidContent("no-claim", "no CLP segment", where="CLP", fix="Ask the payer for a corrected file.")
     loop = Loop(found, header.component)
     found["KEY"] = [_claim_key(found, header)]
     return Claim(loop, lines, unread)

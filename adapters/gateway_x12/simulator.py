@@ -21,7 +21,6 @@ _CODES = (("97110", 4500), ("97112", 4800), ("97140", 4200), ("97530", 5500), ("
 """Therapy procedure codes with a charge per unit in cents."""
 _DENIALS = (("197", "N54"), ("50", "N115"), ("29", "N211"), ("16", "M127"))
 """Reasons with a remark: no authorization, not necessary, too late, information lacking."""
-_BETWEEN_FILES = 5.0
 _PAYER, _TAX, _NPI = "HARBOR MUTUAL HEALTH", "1351840590", "1234567893"
 
 
@@ -208,6 +207,9 @@ class _Clearinghouse:
         "cut-file": "leaves every third file cut in the middle",
         "repeats": "leaves every third file twice, under two names",
     }
+    lasting = frozenset({"cut-file"})
+    seconds = 5.0
+    """Between two files."""
 
     async def serve(
         self, *, host: str, port: int, seed: int, clinic_size: int, faults: Sequence[str],
@@ -226,7 +228,7 @@ class _Clearinghouse:
                 _leave(folder, f"remittance-{number:05d}", whole[: len(whole) // 2] if cut else whole)
                 if "repeats" in faults and number % 3 == 0:
                     _leave(folder, f"remittance-{number:05d}-again", whole)
-                await asyncio.sleep(_BETWEEN_FILES)
+                await asyncio.sleep(self.seconds)
 
 
 def _leave(folder: Path, name: str, content: bytes) -> None:

@@ -14,6 +14,7 @@ from gateway.cli import (
     auditing,
     backups,
     breakglass,
+    certifying,
     clients,
     describing,
     disclosing,
@@ -73,6 +74,7 @@ witnessing.register(app)
 simulating.register(app)
 sources.register(app)
 app.add_typer(describing.app, name="adapters")
+certifying.register(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(remits.app, name="remits")
 app.add_typer(accounting.app, name="accounting")

@@ -20,14 +20,11 @@ from gateway.cli.printing import (
     table,
     tenant_of,
 )
-from gateway.errors import Shredded
+from gateway.flow.contents import open_contents
 from gateway.flow.explain import Explainer
 from gateway.flow.listing import newest_messages
-from gateway.flow.merge import open_stored
-from gateway.flow.places import change_place, change_row
 from gateway.store import journal
 from gateway.store import messages as stored_messages
-from gateway.vault import Sealed
 
 LimitOption = Annotated[int, typer.Option(min=1, max=100_000, help="At most this many rows.")]
 
@@ -93,26 +90,7 @@ def records(
 
 def contents_of(gateway: Gateway, tenant: str, rows: Any) -> dict[bytes, dict[str, Any]]:
     """Contents of these records, under an access entry committed before the first is opened."""
-    entry = gateway.audit.entry(
-        tenant, action="access", actor=actor(), purpose="operations",
-        changes=[change_row(row.record_id, row.version) for row in rows],
-    )  # fmt: skip
-    gateway.store.write_sync(lambda connection: gateway.audit.append(connection, entry))
-    places = [(row.lane, row.position) for row in rows]
-    changes = gateway.store.read_sync(lambda connection: journal.at_places(connection, tenant, places))
-    contents: dict[bytes, dict[str, Any]] = {}
-    with gateway.audit.grant(entry) as grant:
-        for row in rows:
-            change = changes[row.lane, row.position]
-            place = change_place(tenant, change.record_id, change.version)
-            try:
-                body = gateway.vault.open(grant, place, Sealed(change.key_id, change.wrapped, change.box))
-            except Shredded:
-                contents[bytes(row.record_id)] = {"native_id": None, "fields": {}, "shredded": True}
-                continue
-            native_id, fields = open_stored(body)
-            contents[bytes(row.record_id)] = {"native_id": native_id, "fields": fields}
-    return contents
+    return open_contents(gateway.store, gateway.vault, gateway.audit, tenant, rows, actor())
 
 
 def explain(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import importlib.metadata
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated
 
@@ -15,7 +14,7 @@ import typer
 from gateway.cli.printing import JsonOption, as_json, table
 from gateway.errors import InvalidConfiguration
 from gateway.hookspecs import GROUP
-from gateway.testing.simulation import Simulator
+from gateway.testing.simulation import Simulator, simulators
 
 HOST = "127.0.0.1"
 
@@ -69,19 +68,6 @@ def simulate(
             await serving
 
     asyncio.run(main())
-
-
-def simulators(points: Iterable[importlib.metadata.EntryPoint]) -> Sequence[Simulator]:
-    """What the module ``simulator`` beside each plugin's module offers as ``SIMULATORS``.
-
-    A plugin without that module offers none, and so does one whose module needs a library that is not installed.
-    """
-    found: list[Simulator] = []
-    for point in points:
-        module = f"{point.module.rpartition('.')[0]}.simulator"
-        with suppress(ModuleNotFoundError):
-            found += getattr(importlib.import_module(module), "SIMULATORS", ())
-    return sorted(found, key=lambda one: one.name)
 
 
 def _list(found: Mapping[str, Simulator], *, json_: bool) -> None:

@@ -8,6 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from aiohttp import web
 
@@ -45,6 +46,10 @@ class SimulatedApi(ABC):
         """How many requests got each status."""
         self.late_seconds = 2.0
         """How long an answer that is ``late`` takes."""
+        self.violations = 0
+        """How many requests went beyond a budget; those that a fault refused do not count."""
+        self.shown: Counter[str] = Counter()
+        """How often each fault was acted out."""
         self._budget = budget
         self._recent: deque[float] = deque()
         self._faults: Counter[str] = Counter()
@@ -85,7 +90,7 @@ class SimulatedApi(ABC):
 
     def recur(self, fault: str) -> None:
         """Spoil one answer in :data:`EVERY` to which the fault applies, from now on."""
-        self._recurring[fault] = 0
+        self._recurring[fault] = EVERY - 3  # the third is the first, so that few answers are enough to see it
         self._faults.pop(fault, None)
 
     def heal(self) -> None:
@@ -97,11 +102,12 @@ class SimulatedApi(ABC):
         """Whether the answer at hand is to be spoiled; uses the fault up by one."""
         if fault in self._recurring:
             self._recurring[fault] += 1
-            return self._recurring[fault] % EVERY == 0
-        if self._faults[fault] < 1:
-            return False
-        self._faults[fault] -= 1
-        return True
+            spoiled = self._recurring[fault] % EVERY == 0
+        else:
+            spoiled = self._faults[fault] > 0
+            self._faults[fault] -= spoiled
+        self.shown[fault] += spoiled
+        return spoiled
 
     async def after(self, request: web.Request, response: web.Response) -> web.Response:
         """The answer to something that is done already, spoiled as told."""
@@ -126,6 +132,7 @@ class SimulatedApi(ABC):
         while self._recent and self._recent[0] + seconds <= now:
             self._recent.popleft()
         if len(self._recent) >= self._budget.requests:
+            self.violations += 1
             return self.too_many(self._recent[0] + seconds - now)
         if self.takes("429"):
             return self.too_many(0.0)
@@ -165,7 +172,10 @@ class SimulatedSystem:
         build: makes the API of a clinic from its seed and its number of patients.
         tell: the settings a source needs while it listens.
         faults: what it can act out beyond :data:`FAULTS`.
+        events: what can happen at the clinic while it serves: a sentence, and what makes it happen.
     """
+
+    lasting: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -174,19 +184,35 @@ class SimulatedSystem:
         build: Callable[[int, int], SimulatedApi],
         tell: Callable[[SimulatedApi], Mapping[str, str]],
         faults: Mapping[str, str] | None = None,
+        events: Mapping[str, tuple[str, Callable[[Any], object]]] | None = None,
     ) -> None:
         self.name = name
         self.summary = summary
         self.faults: Mapping[str, str] = FAULTS | dict(faults or {})
         self._build = build
         self._tell = tell
+        self._acts = {name: act for name, (_, act) in (events or {}).items()}
+        self.events: Mapping[str, str] = {name: words for name, (words, _) in (events or {}).items()}
+        self._serving: SimulatedApi | None = None
+
+    def counted(self) -> Mapping[str, int]:
+        """What the clinic that it serves now has counted."""
+        api = self._serving
+        if api is None:
+            return {}
+        shown = {f"fault {name}": times for name, times in api.shown.items()}
+        return {"requests": sum(api.answered.values()), "violations": api.violations, **shown}
+
+    def happen(self, event: str) -> None:
+        """Let one of the events happen at the clinic that it serves now."""
+        self._acts[event](self._serving)
 
     async def serve(
         self, *, host: str, port: int, seed: int, clinic_size: int, faults: Sequence[str],
         opened: Callable[[Mapping[str, str]], None],
     ) -> None:  # fmt: skip
         """Serve until cancelled; each fault spoils one answer in :data:`EVERY`."""
-        api = self._build(seed, clinic_size)
+        api = self._serving = self._build(seed, clinic_size)
         for fault in faults:
             api.recur(fault)
         await api.start(port, host)

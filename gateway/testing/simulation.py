@@ -5,8 +5,11 @@ The module ``simulator`` beside a plugin's ``plugin`` module names its simulator
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+import importlib
+import importlib.metadata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol, runtime_checkable
 
 
 class Simulator(Protocol):
@@ -37,3 +40,40 @@ class Simulator(Protocol):
             faults: names out of :attr:`faults`.
             opened: told, once peers can connect, the settings a source or route needs: address, credentials.
         """
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A simulator that also counts, and lets things happen at its clinic, so that an adapter can be certified fully.
+
+    A copy of it (``copy.copy``) serves a clinic of its own; both methods speak of the clinic it serves now.
+    """
+
+    events: Mapping[str, str]
+    """What can happen, by name: ``update`` at least; ``remove`` where the system deletes."""
+    lasting: frozenset[str]
+    """Names of the faults after which something is missing for good, so that it can only be told."""
+
+    def counted(self) -> Mapping[str, int]:
+        """``requests``, ``violations`` of the request budget, and ``fault NAME`` for each fault that was shown."""
+
+    def happen(self, event: str) -> None:
+        """Let one of the events happen now."""
+
+
+def staged(simulator: object) -> Staged | None:
+    """The simulator as one that counts and lets things happen, if it is."""
+    return simulator if isinstance(simulator, Staged) else None
+
+
+def simulators(points: Iterable[importlib.metadata.EntryPoint]) -> Sequence[Simulator]:
+    """What the module ``simulator`` beside each plugin's module offers as ``SIMULATORS``.
+
+    A plugin without that module offers none, and so does one whose module needs a library that is not installed.
+    """
+    found: list[Simulator] = []
+    for point in points:
+        module = f"{point.module.rpartition('.')[0]}.simulator"
+        with suppress(ModuleNotFoundError):
+            found += getattr(importlib.import_module(module), "SIMULATORS", ())
+    return sorted(found, key=lambda one: one.name)

@@ -31,6 +31,7 @@ HEADERS = frozenset({"MSH", "FHS", "BHS"})
 NULLED = ['""']
 """The components of a field that the sender deletes; recognised by identity."""
 _NOTHING: list[str] = []
+_SEND = "Have the sender send the message whole, with MSH-1 and MSH-2 as it uses them."
 
 
 class Delimiters(NamedTuple):
@@ -59,7 +60,9 @@ def delimiters(field: str, encoding: str) -> Delimiters:
         or len(set(characters)) != len(characters)
         or any(c.isalnum() or c in '\r\n\x0b\x1c"' or c == ABSENT for c in characters)
     ):
-        raise MalformedEnvelope("delimiters", "The header declares delimiters that cannot be used.", where="MSH-2")
+        raise MalformedEnvelope(
+            "delimiters", "The header declares delimiters that cannot be used.", where="MSH-2", fix=_SEND
+        )
     return Delimiters(*(characters[n] if n < len(characters) else ABSENT for n in range(5)))
 
 
@@ -86,7 +89,9 @@ class Message:
             text = text.lstrip(LEADING)
             self.begin = len(self.decoded.text) - len(text)
         if not text.startswith("MSH") or len(text) < 4:
-            raise MalformedEnvelope("no-header", "The message does not begin with a header segment.", where="MSH")
+            raise MalformedEnvelope(
+                "no-header", "The message does not begin with a header segment.", where="MSH", fix=_SEND
+            )
         self.text = text
         field = text[3]
         self.delimiters = (
@@ -258,7 +263,7 @@ def _encoding_characters(text: str, field: str) -> str:
     """MSH-2, read without knowing any delimiter but MSH-1."""
     end = min((at for at in (text.find(c, 4) for c in (field, "\r", "\n")) if at >= 0), default=len(text))
     if end - 4 > 5:
-        raise MalformedEnvelope("delimiters", "MSH-2 is longer than its five characters.", where="MSH-2")
+        raise MalformedEnvelope("delimiters", "MSH-2 is longer than its five characters.", where="MSH-2", fix=_SEND)
     return text[4:end]
 
 

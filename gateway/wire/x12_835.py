@@ -39,6 +39,9 @@ class _Seen(dict[str, Decimal]):
         return value
 
 
+_CORRECTED = "Ask the payer for a corrected file."
+
+
 def _number(text: str) -> Decimal:
     if _NUMBER.fullmatch(text) is None:
         raise ValueError("not a number")
@@ -60,7 +63,10 @@ def amount(elements: Elements, number: int) -> Decimal:
         return _AMOUNTS[elements[number]]
     except (ValueError, IndexError):
         raise InvalidContent(
-            "invalid-amount", "not an amount with at most two decimal places", where=f"{elements[0]}-{number:02d}"
+            "invalid-amount",
+            "not an amount with at most two decimal places",
+            where=f"{elements[0]}-{number:02d}",
+            fix=_CORRECTED,
         ) from None
 
 
@@ -69,7 +75,9 @@ def quantity(elements: Elements, number: int) -> Decimal:
     try:
         return _NUMBERS[elements[number]]
     except (ValueError, IndexError):
-        raise InvalidContent("invalid-quantity", "not a number", where=f"{elements[0]}-{number:02d}") from None
+        raise InvalidContent(
+            "invalid-quantity", "not a number", where=f"{elements[0]}-{number:02d}", fix=_CORRECTED
+        ) from None
 
 
 def triplets(cas: Elements) -> Iterator[Elements]:

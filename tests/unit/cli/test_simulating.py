@@ -15,9 +15,9 @@ from standardwebhooks import Webhook
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from gateway.cli.simulating import simulators
 from gateway.errors import InvalidConfiguration
 from gateway.hookspecs import GROUP
+from gateway.testing.simulation import simulators
 from gateway.wire.mllp import Decoder, encode
 
 SYSTEMS = {one.name: one for one in simulators(importlib.metadata.entry_points(group=GROUP))}

@@ -1,0 +1,190 @@
+"""An adapter whose source speaks JSON lists, with a switch for each way of being bad."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.resources import files
+from typing import Any
+
+import aiohttp
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.errors import GatewayError, InvalidContent, SourceUnavailable
+from gateway.hookspecs import hookimpl
+from gateway.model.exchange import AdapterInfo, Finding, Item, RateBudget, Stream
+from gateway.model.patch import Normalized, Patch
+from gateway.transport.polling import Poller, Rhythm
+
+FAULT = os.environ.get("BROKEN", "")
+"""Which rule is broken."""
+COUNTER = {"calls": 0}
+
+
+class Config(BaseModel):
+    model_config = ConfigDict(extra="ignore" if FAULT == "clear-errors" else "forbid")
+    base_url: str = Field("http://127.0.0.1:1", description="Where the clinic's system is.")
+    poll_seconds: float = Field(60.0, description="Seconds between two looks.")
+    requests_per_second: int = Field(15, description="How often it may be asked.")
+
+
+class Lists:
+    """One list, page by page, by the time of change."""
+
+    name = "patients"
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._times: list[float] = []
+
+    async def poll(self, intake: Any) -> None:
+        since = await intake.cursor(self.name) or ""
+        if FAULT == "polls-incrementally":
+            since = ""
+        newest, offset = since, 0
+        async with aiohttp.ClientSession() as session:
+            while True:
+                page = await self._page(session, since, offset)
+                rows = [msgspec.Raw(row) for row in page.rows]
+                items = [item_of(bytes(row)) for row in rows]
+                newest = max([newest, *(str(msgspec.json.decode(row)["changed"]) for row in rows)])
+                last = offset + len(rows) >= page.total
+                if FAULT == "cursor-moves-with-storage":
+                    try:
+                        await intake.accept(items, stream=self.name, cursor=newest if last else None)
+                    except GatewayError:
+                        if not last:
+                            offset += len(rows)
+                            continue
+                        await asyncio.sleep(3600)
+                else:
+                    await intake.accept(items, stream=self.name, cursor=newest if last else None)
+                if FAULT == "errors-hold-no-values":
+                    sys.stdout.write(str([bytes(row) for row in rows]))
+                if last:
+                    return
+                if FAULT == "pages-without-gaps":
+                    offset += len(rows)
+                else:
+                    since = newest
+
+    async def _page(self, session: Any, since: str, offset: int) -> Page:
+        now = time.monotonic()
+        self._times = [at for at in self._times if at > now - 1.05]
+        if len(self._times) >= self._config.requests_per_second and FAULT != "stays-within-rate-budget":
+            await asyncio.sleep(1.1 - (now - self._times[0]))
+        try:
+            query = {"since": since, "offset": str(offset)}
+            async with session.get(f"{self._config.base_url}/patients", params=query) as answer:
+                if answer.status == 500 and FAULT == "recovers-from-500":
+                    await asyncio.sleep(3600)
+                if answer.status != 200:
+                    raise SourceUnavailable("The clinic does not answer", where="patients")
+                body = await answer.read()
+            self._times.append(time.monotonic())
+            page = msgspec.json.decode(body, type=Page)
+        except (aiohttp.ClientError, msgspec.DecodeError):
+            raise SourceUnavailable("The clinic answered no page", where="patients") from None
+        if page.total != page.announced:
+            raise SourceUnavailable("The clinic's totals do not agree", where="patients")
+        return page
+
+
+class Page(msgspec.Struct):
+    rows: list[msgspec.Raw]
+    total: int
+    announced: int
+
+
+def item_of(row: bytes) -> Item:
+    told = msgspec.json.decode(row)
+    return Item(body=row, kind="patient", control_id=f"p{told['id']}-{told['changed']}", order_key=str(told["id"]))
+
+
+class Polling:
+    def __init__(self, name: str, config: Config) -> None:
+        rhythm = Rhythm(interval=config.poll_seconds, backoff=0.05, backoff_cap=0.2)
+        self._poller = Poller(name, [Lists(config)], rhythm)
+
+    async def run(self, intake: Any, opened: Callable[[], None]) -> None:
+        opened()
+        if FAULT == "hostile-raises":
+            raise ZeroDivisionError
+        if FAULT == "hostile-hangs":
+            await asyncio.sleep(3600)
+        if FAULT == "hostile-floods":
+            for number in range(3000):
+                row = msgspec.json.encode({"id": number, "name": f"Flood {number}", "changed": "2026"})
+                await intake.accept([item_of(row)])
+        if FAULT == "hostile-holds-the-loop":
+            time.sleep(0.5)
+        await self._poller.run(intake)
+
+
+class ClinicAdapter:
+    info = AdapterInfo(
+        name="broken", version="1", api=1, summary="A made-up clinic for tests.",
+        streams=(Stream(name="patients", types=("Patient",), mode="poll"),),
+        gaps=() if FAULT == "capabilities-declared" else ("It knows patients only.",),
+        rate=RateBudget(requests=20, seconds=1.0),
+    )  # fmt: skip
+    config = Config
+    mappings = files("gateway_mappings") / "bank"
+
+    def recognize(self, head: bytes) -> bool:
+        return head.startswith(b'{"id"')
+
+    def cut(self, chunks: Iterable[bytes], config: BaseModel) -> Iterator[Item | Finding]:
+        for line in b"".join(chunks).splitlines():
+            try:
+                yield item_of(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+                yield Finding(reason="no-json", what="The line is no patient", where="line", body=line)
+
+    def path(self, text: str) -> Callable[[object], object]:
+        return lambda row: None
+
+    def normalizer(self, config: BaseModel, mapping: Any) -> Callable[[bytes, bytes], Normalized]:
+        return normalize
+
+    def transports(self, name: str, config: Any) -> Sequence[Any]:
+        return [Polling(name, config)]
+
+
+def normalize(body: bytes, context: bytes) -> Normalized:
+    if FAULT == "hostile-wrong-types":
+        return {"what": "no patches"}
+    COUNTER["calls"] += 1
+    if FAULT == "speed-floor":
+        until = time.process_time() + 0.004
+        while time.process_time() < until:
+            pass
+    if FAULT == "full-sync" and b'"id":3,' in body:
+        raise InvalidContent("no-threes", "It does not like threes", where="id", fix="Use fours.")
+    try:
+        row = msgspec.json.decode(body)
+        id, name, changed = str(row["id"]), str(row["name"]), str(row["changed"])
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        cure = "" if FAULT == "quarantine-quality" else "Ask for it again."
+        raise InvalidContent("no-patient", "This is no patient", where="body", fix=cure) from None
+    if FAULT == "same-bytes-same-patches":
+        name += str(random.random())
+    fields = {"name": {"family": name}}
+    if FAULT == "golden-messages":
+        fields["language"] = "en"
+    gone = row.get("gone") and FAULT != "reads-deletions"
+    patch = Patch(
+        type="Patient", native_id=id, patient=id, source_version=changed, fields={} if gone else fields,
+        operation="remove" if gone else "upsert",
+    )  # fmt: skip
+    return Normalized(patches=(patch,))
+
+
+@hookimpl
+def gateway_adapters() -> Sequence[Any]:
+    return [ClinicAdapter()]

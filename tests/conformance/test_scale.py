@@ -1,0 +1,66 @@
+"""Each rule of the scale has an adapter that fails exactly it, and a hostile one is survived."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+JUDGE = Path(__file__).with_name("judge.py")
+RULES = (
+    "golden-messages", "capabilities-declared", "clear-errors", "docs-page", "full-sync", "polls-incrementally",
+    "same-bytes-same-patches", "pages-without-gaps", "cursor-moves-with-storage", "recovers-from-500",
+    "stays-within-rate-budget", "quarantine-quality", "errors-hold-no-values", "reads-deletions", "speed-floor",
+)  # fmt: skip
+HOSTILE = ("raises", "hangs", "floods", "wrong-types", "holds-the-loop")
+SCALE = float(os.environ.get("GATEWAY_FAULT_SCALE", "0.1"))
+"""CI judges every third broken adapter and two hostile ones; 1.0 judges all."""
+BROKEN = RULES if SCALE >= 1 else RULES[::3]
+HOSTILES = HOSTILE if SCALE >= 1 else HOSTILE[::3]
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Verdicts on the sound adapter, on broken ones and on hostile ones."""
+    folder = tmp_path_factory.mktemp("scale")
+    faults = ["none", *BROKEN, *(f"hostile-{name}" for name in HOSTILES)]
+    subprocess.run([sys.executable, str(JUDGE), str(folder), *faults], timeout=280, check=True)
+    return {fault: json.loads((folder / fault / "verdict.json").read_text()) for fault in faults}
+
+
+def failures(verdict: dict[str, Any]) -> dict[str, str]:
+    """Broken rules with the reasons."""
+    return {rule: verdict["why"][rule] for rule, state in verdict["states"].items() if state == "failed"}
+
+
+def test_a_sound_adapter_is_gold(verdicts) -> None:
+    """Without a fault nothing fails, nothing disagrees with its table, and what was not run is said."""
+    verdict = verdicts["none"]
+    assert failures(verdict) == {}
+    assert (verdict["tier"], verdict["disagreements"]) == ("gold", [])
+    assert [rule for rule, state in verdict["states"].items() if state == "not-run"] == [
+        "clock-skew", "drift-found", "erasure", "resumes-after-kill",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_each_rule_is_failed_by_the_adapter_that_breaks_it_alone(verdicts, rule: str) -> None:
+    """A rule that no adapter could fail would be worth nothing."""
+    assert set(failures(verdicts[rule])) == {rule}
+    assert verdicts[rule]["tier"] != "gold"
+    assert verdicts[rule]["disagreements"] != []
+
+
+@pytest.mark.parametrize("name", HOSTILES)
+def test_a_hostile_adapter_is_survived(verdicts, name: str) -> None:
+    """Whatever an adapter does, the suite and its gateway come to an end in time and say what they saw."""
+    verdict = verdicts[f"hostile-{name}"]
+    assert verdict["seconds"] < 60
+    if name != "holds-the-loop":
+        assert failures(verdict) != {}
+    assert verdict["tier"] == ("gold" if name == "holds-the-loop" else verdict["tier"])
