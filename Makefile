@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench faults lock clean
+.PHONY: help demo test check bench faults certify lock clean
 
 help:          ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -28,6 +28,9 @@ bench: $(READY) ## measure against peers; writes benchmarks/RESULTS.md
 
 faults: $(READY) ## the fault tests at full scale: 50 kills, 500 power cuts
 	GATEWAY_FAULT_SCALE=1.0 $(BIN)/python -m pytest tests/faults
+
+certify: $(READY) ## judge every adapter by the quality scale; writes docs/certified and docs/reference/adapters.md
+	$(BIN)/python -m gateway.testing.conformance_docs docs
 
 lock: $(READY) ## pin every dependency with hashes; no index address is written
 	$(BIN)/pip install --quiet --disable-pip-version-check uv

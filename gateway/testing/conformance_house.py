@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from gateway.bootstrap import Gateway, open_gateway
 from gateway.errors import GatewayError, InvalidConfiguration
 from gateway.flow.contents import open_contents
-from gateway.model.exchange import Finding, Intake, Item, Receipt
+from gateway.model.exchange import Fate, Finding, Intake, Item, Receipt
 from gateway.settings import Settings
 from gateway.settings import Source as SourceSettings
 from gateway.store import journal
@@ -71,6 +71,10 @@ class Tapped:
         self._remember(items, receipts)
         self.findings += findings
         return receipts
+
+    async def fate(self, receipt: Receipt) -> Fate:
+        """What became of a message."""
+        return await self._intake.fate(receipt)
 
     async def cursor(self, stream: str) -> str | None:
         """How far the stream is."""

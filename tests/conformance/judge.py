@@ -35,7 +35,7 @@ def judge(folder: Path, fault: str) -> None:
     os.chdir(folder)
     sys.path[:0] = [str(folder), str(HERE)]
     begin = time.monotonic()
-    pace = Pace(clinic_size=24, lingering=0.4, patience=2.5, pressing=1.5)
+    pace = Pace(clinic_size=24, lingering=0.4, patience=2.5, pressing=3.0)
     found = certify(find_subject("broken"), pace, killing=fault == "resumes-after-kill")
     verdict = {
         "tier": found.tier, "seconds": time.monotonic() - begin, "disagreements": found.disagreements,

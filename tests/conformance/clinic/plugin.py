@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -149,8 +148,18 @@ class ClinicAdapter:
     def path(self, text: str) -> Callable[[object], object]:
         return lambda row: None
 
-    def normalizer(self, config: BaseModel, mapping: Any) -> Callable[[bytes, bytes], Normalized]:
-        return normalize
+    def normalizer(self, config: Any, mapping: Any) -> Callable[[bytes, bytes], Normalized]:
+        if FAULT != "same-bytes-same-patches" or config.base_url.endswith(":1"):
+            return normalize
+        seen: set[bytes] = set()
+
+        def forgetful(body: bytes, context: bytes) -> Normalized:
+            found = normalize(body, context)
+            again = ("again",) if body in seen else ()
+            seen.add(body)
+            return Normalized(patches=found.patches, residue=again)
+
+        return forgetful
 
     def transports(self, name: str, config: Any) -> Sequence[Any]:
         return [Polling(name, config)]
@@ -172,8 +181,6 @@ def normalize(body: bytes, context: bytes) -> Normalized:
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
         cure = "" if FAULT == "quarantine-quality" else "Ask for it again."
         raise InvalidContent("no-patient", "This is no patient", where="body", fix=cure) from None
-    if FAULT == "same-bytes-same-patches":
-        name += str(random.random())
     fields = {"name": {"family": name}}
     if FAULT == "golden-messages":
         fields["language"] = "en"
