@@ -235,7 +235,7 @@ class Rehearsal:
             wanted = {_digest(item) for item in plain.items}
             return bool(wanted) and wanted <= {_digest(item) for item in intake.items}
 
-        await house.until(lambda: bool(self._results_of("full-sync")), 2 * self._pace.patience)
+        await house.until(lambda: any(one.rule == "full-sync" for one in self._results), 2 * self._pace.patience)
         came = await house.until(all_there, self._pace.patience, running.done)
         running.cancel()
         with suppress(asyncio.CancelledError):
@@ -249,9 +249,6 @@ class Rehearsal:
             self._results.append(passed(rule) if came else failed(rule, why))
 
     # --- verdicts ---------------------------------------------------------------------------------------------------
-
-    def _results_of(self, rule: str) -> list[Result]:
-        return [one for one in self._results if one.rule == rule]
 
     def _lasting(self, scene: Scene) -> bool:
         return scene.faults[0] in getattr(self._simulator, "lasting", frozenset())
