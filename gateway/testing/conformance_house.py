@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from gateway.bootstrap import Gateway, open_gateway
 from gateway.errors import GatewayError, InvalidConfiguration
 from gateway.flow.contents import open_contents
+from gateway.flow.quarantine import held
 from gateway.model.exchange import Fate, Finding, Intake, Item, Receipt
 from gateway.settings import Settings
 from gateway.settings import Source as SourceSettings
@@ -269,3 +270,8 @@ class House:
         """How many records of one source are removed."""
         rows = self.gateway.store.read_sync(lambda c: journal.recent_records(c, TENANT, None, None, MOST))
         return sum(bool(row.removed) for row in rows if row.source == name)
+
+    def unread(self, name: str) -> str:
+        """Reasons why messages of one source are in quarantine; evidence of bytes that are no message is left out."""
+        waiting = self.gateway.store.read_sync(lambda connection: held(connection, TENANT))
+        return ", ".join(sorted({one.reason for one in waiting if one.source == name and one.kind != "evidence"}))

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.flow.quarantine import held
 from gateway.flow.source import Source
 from gateway.model.exchange import Item
 from gateway.testing.conformance import FAULT, Result, failed, judged, not_run, passed
@@ -95,7 +94,7 @@ class Rehearsal:
         house, plain, pace = self._house, self.plain, self._pace
         patience = pace.endless if self._endless else pace.patience
         arrived = await house.read(plain, house.quiet(plain), patience)
-        unread = self._unread("plain")
+        unread = self._house.unread("plain")
         faults = [plain.error] if plain.error else []
         if not plain.items:
             faults.append("nothing arrived")
@@ -162,7 +161,10 @@ class Rehearsal:
             return
         patience = self._pace.patience
         reading = asyncio.ensure_future(house.read(scene, lambda: False, 4 * patience))
-        await house.until(lambda: bool(scene.items), patience)
+        if not await house.until(lambda: bool(scene.items), patience, reading.done):
+            self._results.append(not_run("polls-incrementally", "nothing arrived"))
+            reading.cancel()
+            return
         for _ in range(8):
             simulator.happen("update")
             await asyncio.sleep(0.03)
@@ -200,10 +202,10 @@ class Rehearsal:
                 self._results.append(not_run(rule, "the simulator deletes nothing"))
             return
         reading = asyncio.ensure_future(house.read(scene, lambda: False, 4 * self._pace.patience))
-        await house.until(house.quiet(scene), self._pace.patience)
+        arrived = await house.until(house.quiet(scene), self._pace.patience, reading.done)
         before = house.removed(scene.name)
         simulator.happen("remove")
-        found = await house.until(lambda: house.removed(scene.name) > before, self._pace.patience / 2)
+        found = arrived and await house.until(lambda: house.removed(scene.name) > before, self._pace.patience / 2)
         reading.cancel()
         with suppress(asyncio.CancelledError):
             await reading
@@ -253,11 +255,6 @@ class Rehearsal:
     def _lasting(self, scene: Scene) -> bool:
         return scene.faults[0] in getattr(self._simulator, "lasting", frozenset())
 
-    def _unread(self, name: str) -> str:
-        """Reasons why messages of one source are in quarantine."""
-        waiting = self._house.gateway.store.read_sync(lambda connection: held(connection, TENANT))
-        return ", ".join(sorted({one.reason for one in waiting if one.source == name and one.kind != "evidence"}))
-
     def _judge_faults(self, records: dict[str, Records]) -> None:
         plain = records.get("plain", {})
         for fault, scene in self.faulty.items():
@@ -282,8 +279,8 @@ class Rehearsal:
                 yield "there are records that the clinic does not have"
             if any(found[key][0] != plain[key][0] for key in plain.keys() & found.keys()):
                 yield "records differ afterwards"
-        unread = self._unread(scene.name)
-        if unread and not self._lasting(scene) and unread != self._unread("plain"):
+        unread = self._house.unread(scene.name)
+        if unread and not self._lasting(scene) and unread != self._house.unread("plain"):
             yield f"messages cannot be read: {unread}"
 
     def _judge_moves(self, records: dict[str, Records]) -> None:

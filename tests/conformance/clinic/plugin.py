@@ -174,7 +174,7 @@ def normalize(body: bytes, context: bytes) -> Normalized:
         until = time.process_time() + 0.004
         while time.process_time() < until:
             pass
-    if FAULT == "full-sync" and b'"id":3,' in body:
+    if FAULT == "full-sync" and b'"id": 3,' in body:
         raise InvalidContent("no-threes", "It does not like threes", where="id", fix="Use fours.")
     try:
         row = msgspec.json.decode(body)
