@@ -17,6 +17,8 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import msgspec
 
+from gateway.access.safe_harbor import Lens as SafeHarbor
+from gateway.access.safe_harbor import Veil
 from gateway.errors import IntegrityViolated, InvalidConfiguration
 from gateway.model import TYPES
 
@@ -52,18 +54,29 @@ class View:
         grants: record type -> field paths. A path is a field, or ``field.part`` for one part of a nested object or of
             each object in a list; ``*`` is every declared field of that type.
         types: the canonical types the grants are checked against.
+        summary: what it is for, in a sentence.
+        veiled: whether what leaves is freed of identifiers first (:mod:`gateway.access.safe_harbor`).
 
     Raises:
         InvalidConfiguration: a type or a field does not exist; the fix lists those that do.
     """
 
     def __init__(
-        self, name: str, grants: Mapping[str, Sequence[str]], types: Mapping[str, type[msgspec.Struct]] = TYPES
+        self,
+        name: str,
+        grants: Mapping[str, Sequence[str]],
+        types: Mapping[str, type[msgspec.Struct]] = TYPES,
+        *,
+        summary: str = "",
+        veiled: bool = False,
     ) -> None:
         self.name = name
+        self.summary = summary
+        self.veiled = veiled
         self.grants: dict[str, tuple[str, ...]] = {}
         """What was granted, ``*`` written out, in the order of the model."""
         self._lenses: dict[str, _Lens] = {}
+        self._veils: dict[str, SafeHarbor] = {}
         for type_name in sorted(grants):
             place = f"views.{name}.{type_name}"
             struct = types.get(type_name)
@@ -77,23 +90,29 @@ class View:
             self.grants[type_name] = tuple(path for field, inner in parts.items() for path in _paths(field, inner))
             lens = _Lens(msgspec.json.Decoder(_narrowed(struct, parts)), tuple(parts.items()))
             self._lenses[type_name] = lens
-        self.text = msgspec.json.encode({"view": name, "grants": self.grants}, order="sorted").decode()
+            if veiled:
+                self._veils[type_name] = SafeHarbor(struct, parts, place)
+        told = {"view": name, "grants": self.grants} | ({"method": "safe-harbor"} if veiled else {})
+        self.text = msgspec.json.encode(told, order="sorted").decode()
         """What was hashed into :attr:`version`: kept by hash, so a later reader can say what was granted then."""
         self.version = hashlib.sha256(self.text.encode()).hexdigest()
 
-    def project(self, type: str, data: bytes) -> Projection:
+    def project(self, type: str, data: bytes, veil: Veil | None = None) -> Projection:
         """Cut one record down to what is granted; nothing when its type is not.
 
         Args:
             type: the canonical type of the record.
             data: the record as canonical JSON.
+            veil: what hides the patient in a veiled view; without one nothing leaves such a view.
 
         Raises:
             IntegrityViolated: ``data`` is not a canonical record of that type; nothing of it is handed on.
         """
         lens = self._lenses.get(type)
-        if lens is None:
+        if lens is None or (self.veiled and veil is None):
             return Projection(_NOTHING, ())
+        if self.veiled and veil is not None:
+            data = _encode(self._veils[type].project(data, veil))
         try:
             narrowed = lens.decode.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -197,7 +216,10 @@ def _holds(item: object, part: str) -> bool:
 def built_in() -> Mapping[str, View]:
     """The views that come with the gateway, by name, compiled from ``views.toml``."""
     text = files("gateway.access").joinpath("views.toml").read_text("utf-8")
-    return {name: View(name, view["grants"]) for name, view in tomllib.loads(text).items()}
+    return {
+        name: View(name, one["grants"], summary=one["summary"], veiled=one.get("method") == "safe-harbor")
+        for name, one in tomllib.loads(text).items()
+    }
 
 
 def compile_views(configured: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, View]:

@@ -35,6 +35,7 @@ from gateway.cli import (
     simulating,
     sources,
     verifying,
+    viewing,
     witnessing,
 )
 from gateway.errors import GatewayError, PluginFailed
@@ -80,6 +81,7 @@ app.add_typer(remits.app, name="remits")
 app.add_typer(accounting.app, name="accounting")
 app.add_typer(persons.app, name="persons")
 app.add_typer(routes.app, name="routes")
+app.add_typer(viewing.app, name="views")
 app.add_typer(verifying.app, name="verify")
 reviewing.register(auditing.app)
 app.add_typer(auditing.app, name="audit")

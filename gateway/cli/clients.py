@@ -176,6 +176,12 @@ def _known(gateway: Gateway, view: str) -> str:
     if view not in gateway.views:
         fix = nearest(view, gateway.views) or f"Known are: {', '.join(sorted(gateway.views))}."
         raise InvalidConfiguration("There is no such view", where="--view", fix=fix)
+    if gateway.views[view].veiled:
+        raise InvalidConfiguration(
+            "Records without identifiers go out by routes alone",
+            where="--view",
+            fix="Configure a route with this view.",
+        )
     return view
 
 

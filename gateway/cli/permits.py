@@ -45,6 +45,8 @@ POWERS: Mapping[str, str] = {
     "persons unlink": "data.import",
     "mappings": "status.read",
     "check": "status.read",
+    "views": "status.read",
+    "views usage": "audit.read",
     "verify audit": "audit.read",
     "verify ledger": "audit.read",
     "clients list": "people.read",

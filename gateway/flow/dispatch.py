@@ -21,6 +21,7 @@ from gateway.flow.policy import Policy, Stop, judge
 from gateway.flow.retry import SCHEDULE
 from gateway.flow.route import Filter, order_key
 from gateway.flow.taking import opened
+from gateway.flow.veil import veil_of, veiled
 from gateway.flow.words import SHREDDED
 from gateway.model.exchange import Delivery, SinkInfo
 from gateway.store import journal
@@ -127,16 +128,19 @@ class Opener:
         return sendings
 
     def _delivery(self, change: Found, body: bytes, replay: str) -> Delivery | None:
-        projection = self.route.view.project(change.type, open_body(body))
+        route = self.route
+        veil = veil_of(self._vault, route.tenant, route.recipient, change) if route.view.veiled else None
+        projection = route.view.project(change.type, open_body(body), veil)
         if not projection.fields:
             return None
-        record_id = str(UUID(bytes=change.record_id))
-        return Delivery(
-            key=self.effect(change, replay).hex(), change=change.kind, type=change.type, record_id=record_id,
-            order=self._vault.digest(self.route.tenant, order_key(change))[:8].hex(), version=change.version,
+        made = Delivery(
+            key=self.effect(change, replay).hex(), change=change.kind, type=change.type,
+            record_id=str(UUID(bytes=change.record_id)),
+            order=self._vault.digest(route.tenant, order_key(change))[:8].hex(), version=change.version,
             at=iso(change.at), source=change.source, observed_at=iso(change.observed_at),
             fields=projection.fields, body=projection.body,
         )  # fmt: skip
+        return made if veil is None else veiled(made, veil)
 
     def effect(self, change: Found, replay: str = "") -> bytes:
         """The business effect of a change on this route: this version of this record, once, and once per replay."""

@@ -111,6 +111,11 @@ class Directory:
                 403, "view-unknown", "The client's view is not configured", where=client.view,
                 fix="Ask the gateway's operator to define it again under [views].",
             )  # fmt: skip
+        if view.veiled:
+            raise HttpRefusal(
+                403, "view-for-routes", "Records without identifiers go out by routes alone", where=client.view,
+                fix="Ask the gateway's operator for a route with this view, into files or a mailbox.",
+            )  # fmt: skip
         if self._agreements and (client.tenant, client.recipient) not in self._agreed:
             raise HttpRefusal(
                 403, "no-agreement", "No agreement with the client's recipient is on file", where=client.id,

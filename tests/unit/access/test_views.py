@@ -207,7 +207,9 @@ def test_the_version_follows_what_is_granted() -> None:
 def test_the_built_in_views_keep_their_word() -> None:
     """Reminders see no clinical or money field, accounting no patient; every view compiles against the model."""
     views = built_in()
-    assert set(views) == {"reminder", "billing", "clearinghouse", "accounting", "workforce-desk", "workforce"}
+    assert set(views) == {
+        "reminder", "billing", "clearinghouse", "accounting", "workforce-desk", "workforce", "analytics-deidentified",
+    }  # fmt: skip
     reminder = {path for name, paths in views["reminder"].grants.items() if name != "Reminder" for path in paths}
     assert not reminder & {"type", "reason", "diagnoses", "birth_date", "identifiers", "text", "charge", "payer"}
     assert not set(views["reminder"].grants["Reminder"]) & {"diagnoses", "identifiers", "charge", "payer"}
@@ -227,6 +229,7 @@ def test_configured_views_join_the_built_in_ones() -> None:
         "accounting",
         "workforce",
         "workforce-desk",
+        "analytics-deidentified",
         "front-desk",
     }
     with pytest.raises(InvalidConfiguration, match="built-in"):
