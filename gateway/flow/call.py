@@ -1,7 +1,8 @@
 """Call: the seam to a route's sink. Whatever the sink does, every delivery of a dispatch has an outcome.
 
 A sink whose API has no key of its own is asked before anything is sent that may have happened already: what was
-ambiguous the last time, and all of a dispatch that a crash cut off.
+ambiguous the last time, and all of a dispatch that a crash cut off. A sink that cannot be asked either is not called
+again for it: a person decides.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Caller:
     def __init__(self, route: Route, sink: OpenSink) -> None:
         self._route = route
         self._sink = sink
+        self._asked_first = route.info.idempotency != "native-key"
         self._probes = route.info.idempotency == "probe"
 
     async def send(self, dispatch: Dispatch, doubtful: AbstractSet[str]) -> Sequence[Outcome]:
@@ -38,7 +40,7 @@ class Caller:
             dispatch: what to send.
             doubtful: keys of deliveries that may have happened already.
         """
-        if not self._probes:
+        if not self._asked_first or not (self._probes or doubtful):
             return await self._deliver(dispatch)
         told = {one.key: await self._probe(one) for one in dispatch.deliveries if one.key in doubtful}
         blocked: set[str] = set()
@@ -55,7 +57,8 @@ class Caller:
         if clear:
             outcomes = await self._deliver(msgspec.structs.replace(dispatch, deliveries=tuple(clear)))
             for one, outcome in zip(clear, outcomes, strict=True):
-                told[one.key] = await self._probe(one) if isinstance(outcome, Ambiguous) else outcome
+                asked = self._probes and isinstance(outcome, Ambiguous)
+                told[one.key] = await self._probe(one) if asked else outcome
         return [told[one.key] for one in dispatch.deliveries]
 
     async def _deliver(self, dispatch: Dispatch) -> Sequence[Outcome]:
@@ -76,6 +79,8 @@ class Caller:
 
     async def _probe(self, delivery: Delivery) -> Outcome:
         """Whether it happened; only the sink's own ``Retry`` says that it did not."""
+        if not self._probes:
+            return Ambiguous("interrupted")
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 return await self._sink.probe(delivery)

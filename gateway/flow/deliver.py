@@ -218,7 +218,7 @@ class Deliverer:
             outcomes = await self._caller.send(dispatch, doubts)
             self.valve.heard([(one.order, told) for one, told in zip(dispatch.deliveries, outcomes, strict=True)])
             await self._keep_answers(outcomes)
-        await self._finish(claim_id, sendings, dict(zip(map(id, offered), outcomes, strict=True)))
+        await self._finish(claim_id, sendings, dict(zip(map(id, offered), outcomes, strict=True)), doubtful)
 
     async def _looked_at(self, sendings: list[Sending]) -> tuple[list[Sending], list[Sending]]:
         """All of them as the store has them now, and those to be sent; what follows one that is held waits too."""
@@ -253,7 +253,10 @@ class Deliverer:
 
     # --- finishing ----------------------------------------------------------------------------------------------
 
-    async def _finish(self, claim_id: int, sendings: Sequence[Sending], outcomes: dict[int, Outcome]) -> None:
+    async def _finish(
+        self, claim_id: int, sendings: Sequence[Sending], outcomes: dict[int, Outcome],
+        doubtful: AbstractSet[tuple[int, int]],
+    ) -> None:  # fmt: skip
         now = micros()
         done: list[dict[str, Any]] = []
         again: list[dict[str, Any]] = []
@@ -266,7 +269,8 @@ class Deliverer:
                 if row["outcome"] == "quarantined" and self.route.halt:
                     self._parking.halt(key)
             else:
-                again.append(self._finisher.again(sending, outcome, now))
+                doubt = (sending.change.lane, sending.change.position) in doubtful
+                again.append(self._finisher.again(sending, outcome, now, doubtful=doubt))
         tenant, name = self.route.tenant, self.route.name
         entry = self._finisher.entry(sendings, done, len(again))
 

@@ -25,15 +25,20 @@ class Finisher:
         self._parking = parking
         self._audit = audit
 
-    def again(self, sending: Sending, outcome: Outcome | None, now: int) -> dict[str, Any]:
-        """The waiting row of a change that must be tried again; one held behind another has not been tried."""
+    def again(self, sending: Sending, outcome: Outcome | None, now: int, *, doubtful: bool) -> dict[str, Any]:
+        """The waiting row of a change that must be tried again; one held behind another has not been tried.
+
+        One that was ``doubtful`` and about which nobody was asked this time stays so.
+        """
         change, stop = sending.change, sending.stop
         key = order_key(change)
         if stop is not None:
             due = now + int(stop.seconds * 1_000_000)
-            return self._parking.row(key, change.lane, change.position, sending.attempts, due, stop.reason)
+            reason = DOUBT + stop.reason if doubtful else stop.reason
+            return self._parking.row(key, change.lane, change.position, sending.attempts, due, reason)
         if not isinstance(outcome, Retry | Ambiguous) or outcome == HELD:
-            return self._parking.row(key, change.lane, change.position, sending.attempts, now, BEHIND)
+            reason = DOUBT + BEHIND if doubtful and outcome is None else BEHIND
+            return self._parking.row(key, change.lane, change.position, sending.attempts, now, reason)
         attempts = sending.attempts + 1
         reason = DOUBT + outcome.reason if isinstance(outcome, Ambiguous) else outcome.reason
         seconds = pause(attempts, getattr(outcome, "after", None), self._route.schedule) or 0.0

@@ -89,14 +89,10 @@ class Shredder:
             actor: who asked for it.
 
         Raises:
-            InvalidConfiguration: a legal hold keeps the patient's data, or nothing is known of the patient.
+            InvalidConfiguration: a legal hold keeps data of the patient, or of another whom one of the patient's
+                messages tells of as well; or nothing is known of the patient.
         """
         keystore = self._vault.keystore
-        held = self._store.read_sync(partial(holds.on, tenant=tenant, patient=patient))
-        if held:
-            raise InvalidConfiguration(
-                "A legal hold keeps this patient's data", where=held[0].hold, fix="See `gateway hold list`."
-            )
         counts = self._store.read_sync(partial(shreds.counts, tenant=tenant, patient=patient))
         rows = keystore.keys_of(tenant, patient)
         if not rows and not counts["changes"]:
@@ -104,17 +100,28 @@ class Shredder:
         under = partial(sealed.messages_under, tenant=tenant, keys=[row.key_id for row in rows])
         counts["messages"] = len(self._store.read_sync(under))
         counts["unattributed"] = self._store.read_sync(partial(shreds.unattributed, tenant=tenant))
-        self._audit_intent(tenant, patient, reason, actor)
+        self._begin(tenant, patient, reason, actor)
         self._list.add(tenant, patient)
         keystore.shred(tenant, patient)
         counts["shared_messages"] = self._tell_store(tenant, patient, reason, actor)
         return self._certificate(tenant, patient, reason, actor, rows, counts)
 
-    def _audit_intent(self, tenant: str, patient: bytes, reason: str, actor: str) -> None:
+    def _begin(self, tenant: str, patient: bytes, reason: str, actor: str) -> None:
+        """Write down what is intended, in the commit that finds no hold: one that begins later comes too late."""
         entry = self._audit.entry(
             tenant, action="shred", actor=actor, purpose=reason, patients=[str(UUID(bytes=patient))], outcome="begun"
         )
-        self._store.write_sync(lambda connection: self._audit.append(connection, entry))
+
+        def unit(connection: Connection) -> None:
+            held = holds.on(connection, tenant, shreds.sharing(connection, tenant, patient) | {patient})
+            if held:
+                raise InvalidConfiguration(
+                    "A legal hold keeps data of this patient, or of one who shares a message", where=held[0].hold,
+                    fix="See `gateway hold list`.",
+                )  # fmt: skip
+            self._audit.append(connection, entry)
+
+        self._store.write_sync(unit)
 
     def reconcile(self, tenant: str) -> int:
         """Shred again whom any of the three lists names and another lacks; how many that were."""

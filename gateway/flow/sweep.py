@@ -10,6 +10,7 @@ told as an absence. When more is absent than could be believed, nothing is remov
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ import msgspec
 import structlog
 
 from gateway.audit import AuditLog
-from gateway.errors import SourceUnavailable
+from gateway.errors import Shredded, SourceUnavailable
 from gateway.flow.absence import Absent, absence_item, also_absent
 from gateway.flow.clock import iso, micros
 from gateway.flow.merge import open_parts
@@ -179,7 +180,9 @@ class Sweeper:
         absent = {
             record_id: head
             for record_id, head in heads.items()
-            if not head.removed and head.source_version == known[record_id]  # news of it came while we read
+            if not head.removed
+            and head.source_version == known[record_id]  # else news of it came while we read
+            and not self._is_shredded(head)  # nobody can tell what it was, so nobody can ask for it
         }
         if len(absent) > max(FEW, self._most_absent * (progress.listed + len(absent))):
             progress.held = len(absent)
@@ -198,6 +201,9 @@ class Sweeper:
                     items.append(self._absence(sweep, record_id, native, asked[record_id], progress))
                     progress.removed += 1
         return items
+
+    def _is_shredded(self, head: Found) -> bool:
+        return head.patient is not None and self._vault.keystore.is_shredded(self._tenant, bytes(head.patient))
 
     def _absence(self, sweep: Sweep, record_id: bytes, native: str, head: Found, progress: Progress) -> Item:
         absent = Absent(sweep.type, native, head.source_version, also_absent(native, sweep.also))
@@ -218,9 +224,10 @@ class Sweeper:
             for record_id, head in heads.items():
                 change = found[head.lane, head.position]
                 place = change_place(tenant, record_id, change.version)
-                body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
-                if body is not None:
-                    natives[record_id] = open_parts(body)[0]
+                with suppress(Shredded):  # meanwhile
+                    body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
+                    if body is not None:
+                        natives[record_id] = open_parts(body)[0]
         return natives
 
     def _tell(self, sweep: Sweep, progress: Progress) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, select, update
 
 from gateway.store.rows import Found
 from gateway.store.schema_vault import holds
@@ -37,9 +38,6 @@ def in_force(connection: Connection, tenant: str) -> Sequence[Found]:
     return connection.execute(query).fetchall()
 
 
-def on(connection: Connection, tenant: str, patient: bytes) -> Sequence[Found]:
-    """Holds that stand and keep this patient's data."""
-    query = select(holds).where(
-        holds.c.tenant == tenant, holds.c.ended_at.is_(None), or_(holds.c.patient == patient, holds.c.patient.is_(None))
-    )
-    return connection.execute(query).fetchall()
+def on(connection: Connection, tenant: str, patients: AbstractSet[bytes]) -> Sequence[Found]:
+    """Holds that stand and keep the data of one of these patients."""
+    return [hold for hold in in_force(connection, tenant) if hold.patient is None or bytes(hold.patient) in patients]

@@ -41,6 +41,15 @@ def messages_of(connection: Connection, tenant: str, patient: bytes) -> set[int]
     return set(connection.execute(query).scalars())
 
 
+def sharing(connection: Connection, tenant: str, patient: bytes) -> set[bytes]:
+    """Everybody of whose records some message that changed this patient's made a change too; the patient as well."""
+    mine = select(changes.c.message_id).where(changes.c.tenant == tenant, changes.c.patient == patient)
+    query = select(changes.c.patient).where(
+        changes.c.tenant == tenant, changes.c.patient.is_not(None), changes.c.message_id.in_(mine)
+    )
+    return {bytes(row) for row in connection.execute(query.distinct()).scalars()}
+
+
 def unattributed(connection: Connection, tenant: str) -> int:
     """Messages in quarantine: whose they are nobody knows before they are released."""
     later = outcomes.alias("later")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,8 +15,9 @@ import pytest
 from gateway.errors import IntegrityViolated, InvalidConfiguration, Shredded
 from gateway.flow.places import change_place, change_row
 from gateway.flow.shred import Certificate, Shredder, check_certificate
-from gateway.model.exchange import Rejected, Retry
-from gateway.store import holds, journal
+from gateway.flow.sweep import FEW, Sweeper
+from gateway.model.exchange import Looked, Rejected, Retry, Seen, SweepPage
+from gateway.store import holds, journal, messages
 from gateway.vault import Keystore, Sealed
 from gateway.vault.shred_list import ShredList
 from tests.integration.parts import TENANT, Parts, Place, Written, appointment, deliver_all, merged, message, patient
@@ -199,3 +204,52 @@ def test_intake_keys_of_past_days_end(parts: Parts) -> None:
     assert parts.outcomes(held.message_id)[-1][0] == "quarantined"
     with pytest.raises(Shredded):
         parts.keystore.get(empty)
+
+
+@pytest.mark.parametrize("whose", ["p1", "p2"])
+def test_a_hold_on_whoever_shares_a_message_refuses_it(parts: Parts, whose: str) -> None:
+    """Bytes that tell of a patient under a legal hold are not dropped because they tell of another patient too."""
+    two(parts)
+    row = {
+        "tenant": TENANT, "hold": "case-2", "patient": parts.record("Patient", whose), "reason": "court", "by": "cli:x",
+        "at": 1,
+    }  # fmt: skip
+    parts.store.write_sync(lambda connection: holds.add(connection, row))
+    with pytest.raises(InvalidConfiguration, match="hold"):
+        shred(parts, "p1")
+    assert shredder(parts).reconcile(TENANT) == 0
+    assert readable(parts, "Patient", "p1") == [True, True]
+    assert parts.store.write_sync(lambda connection: holds.end(connection, TENANT, "case-2", 2))
+    shred(parts, "p1")
+    sound(parts)
+
+
+@dataclass
+class FullList:
+    """A source's full list of its patients, and what it says when it is asked for them."""
+
+    names: tuple[str, ...]
+    name: str = "patients"
+    type: str = "Patient"
+    also: Sequence[tuple[str, str]] = ()
+    history: bool = False
+
+    async def page(self, cursor: str | None) -> SweepPage:
+        """All of them on one page."""
+        return SweepPage(seen=tuple(map(Seen, self.names)), cursor=None)
+
+    async def look(self, native_ids: Sequence[str]) -> Looked:
+        """Only what is listed exists."""
+        return Looked(items=(), found=frozenset(self.names))
+
+
+def test_a_shredded_patient_stops_no_sweep(parts: Parts) -> None:
+    """A sweep neither fails for records that open no more, nor counts them among what seems absent."""
+    many = [f"s{number}" for number in range(FEW + 1)]
+    parts.take(*(message(patient(name, "Adams")) for name in ["p1", "p2", *many]))
+    for name in many:
+        shred(parts, name)
+    sweeper = Sweeper(TENANT, "told", parts.store, parts.vault, parts.audit, interval=1.0, most_absent=0.0)
+    asyncio.run(sweeper.run(FullList(("p1",)), parts.receiver()))
+    kinds = [row.kind for row in parts.store.read_sync(partial(messages.latest, tenant=TENANT, limit=100))]
+    assert kinds.count("absence") == 1

@@ -1,0 +1,84 @@
+"""What may have happened already stays in doubt, however long it is held back, until the receiver was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.flow.last_look import LastLook
+from gateway.flow.policy import Stop
+from gateway.model.exchange import Delivered, Dispatch, Outcome, Retry
+from gateway.store.rows import Found
+from tests.integration.parts import SINK, Parts, Written, deliver_all, message, patient
+from tests.integration.test_flow_deliver import Crash, rows, sound
+
+PROBED = replace(SINK, idempotency="probe")
+UNPROTECTED = replace(SINK, idempotency="none")
+
+
+@dataclass
+class Crashing(Written):
+    """Does what it is told, and the first time the process dies before anybody hears of it."""
+
+    async def deliver(self, dispatch: Dispatch) -> Sequence[Outcome]:
+        """The effect, and then the end."""
+        first = not self.dispatches
+        outcomes = await super().deliver(dispatch)
+        if first:
+            raise Crash
+        return outcomes
+
+
+def holding(monkeypatch: pytest.MonkeyPatch, held: Callable[[Found], bool]) -> None:
+    """Let the next last look hold some changes back, and no later one."""
+    calls: list[int] = []
+
+    async def look(self: LastLook, changes: Sequence[Found], now: int) -> list[Stop | None]:
+        calls.append(now)
+        return [Stop("hold", "unsettled", 0.0) if len(calls) == 1 and held(one) else None for one in changes]
+
+    monkeypatch.setattr(LastLook, "look", look)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_held_back_after_a_crash_is_asked_about(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    """Held by the last look itself or behind a change that is, an effect of before the crash is not made again."""
+    parts.take(message(patient("p1", "A")), message(patient("p1", "B")))
+    sink = Crashing(probe_answer=lambda _: Delivered("found"))
+    with pytest.raises(Crash):
+        deliver_all(parts.delivering(sink, info=PROBED))
+    holding(monkeypatch, lambda change: first or change.version == 1)
+    deliver_all(parts.delivering(sink, info=PROBED))
+    assert len(sink.effects) == 2
+    assert [row[0] for row in rows(parts)] == ["delivered"] * 2
+    sound(parts)
+
+
+def test_what_did_not_happen_is_sent_once(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the receiver knows nothing of what was held in doubt, it is sent."""
+    parts.take(message(patient("p1", "A")))
+    sink = Crashing(probe_answer=lambda _: Retry("not found"))
+    with pytest.raises(Crash):
+        deliver_all(parts.delivering(sink, info=PROBED))
+    holding(monkeypatch, lambda _: True)
+    deliver_all(parts.delivering(sink, info=PROBED))
+    assert len(sink.effects) == 2
+    assert len(sink.probed) == 1
+    sound(parts)
+
+
+def test_without_any_protection_a_crash_is_for_a_person(parts: Parts) -> None:
+    """A sink with neither keys nor a probe is not called again for what a crash cut off, unless a person says so."""
+    parts.take(message(patient("p1", "A")))
+    sink = Crashing()
+    with pytest.raises(Crash):
+        deliver_all(parts.delivering(sink, info=UNPROTECTED))
+    deliver_all(parts.delivering(sink, info=UNPROTECTED))
+    assert len(sink.effects) == 1
+    assert rows(parts) == [("quarantined", "ambiguous:interrupted")]
+    sound(parts)
