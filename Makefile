@@ -26,8 +26,8 @@ check: $(READY) ## lint, format, types, import contracts, layout and size rules
 bench: $(READY) ## measure against peers; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
-faults: $(READY) ## the fault tests at full scale: 50 kills, 500 power cuts
-	GATEWAY_FAULT_SCALE=1.0 $(BIN)/python -m pytest tests/faults
+faults: $(READY) ## the fault tests at full scale, 50 kills, 500 power cuts, and at the end the table of faults
+	GATEWAY_FAULT_SCALE=1.0 $(BIN)/python -m pytest tests/faults $$($(BIN)/python -m tests.faults.table) --fault-table
 
 certify: $(READY) ## judge every adapter by the quality scale; writes docs/certified and docs/reference/adapters.md
 	$(BIN)/python -m gateway.testing.conformance_docs docs

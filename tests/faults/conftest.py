@@ -1,13 +1,17 @@
-"""One recorded load serves every test that judges a recording."""
+"""One recorded load serves every test that judges a recording; the table of faults is printed at the end."""
 
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 
 from tests.faults.power import Recorded, record
+from tests.faults.table import as_json, printed
 from tests.faults.test_power_cut import MESSAGES
+
+_outcomes: dict[str, str] = {}
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +23,28 @@ def _load(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 def recorded(_load: Recorded) -> Recorded:
     """A load under strace; its disk is a copy, so that each test follows it from the beginning."""
     return Recorded(_load.folder, copy.deepcopy(_load.disk), _load.events)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How `make faults` asks for the table."""
+    group = parser.getgroup("faults")
+    group.addoption("--fault-table", action="store_true", help="print the table of faults at the end")
+    group.addoption("--fault-json", type=Path, default=None, help="write the table of faults to this file as JSON")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember the worst of setup, call and teardown."""
+    if report.failed or report.skipped or report.when == "call":
+        before = _outcomes.get(report.nodeid)
+        _outcomes[report.nodeid] = "failed" if "failed" in (before, report.outcome) else report.outcome
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table, where it was asked for."""
+    if config.getoption("fault_table", default=False):
+        terminalreporter.section("faults")
+        for line in printed(_outcomes):
+            terminalreporter.write_line(line)
+    target = config.getoption("fault_json", default=None)
+    if target is not None:
+        target.write_text(as_json(_outcomes), encoding="utf-8")

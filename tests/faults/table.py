@@ -1,0 +1,87 @@
+"""The table of faults: what is done, what proves it, and how it went. ``python -m tests.faults.table`` lists the tests.
+
+A row is "passed" only when every test of it ran and passed; one that was skipped makes it "not run".
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+TABLE = Path(__file__).with_name("table.toml")
+HERE = "tests/faults/"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row; ``table.toml`` says what its columns mean."""
+
+    number: int
+    fault: str
+    target: str
+    tests: tuple[str, ...] = ()
+    mutants: tuple[str, ...] = ()
+    partly: str = ""
+    not_run: str = ""
+
+    @property
+    def proofs(self) -> tuple[str, ...]:
+        """Node ids of everything that must pass."""
+        return self.tests + self.mutants
+
+
+def faults() -> list[Fault]:
+    """All rows, by number."""
+    rows = tomllib.loads(TABLE.read_text("utf-8"))["fault"]
+    return [Fault(**{name: tuple(v) if isinstance(v, list) else v for name, v in row.items()}) for row in rows]
+
+
+def result(fault: Fault, outcomes: Mapping[str, str]) -> str:
+    """How a fault went, by the outcome of each test that was run: node id -> passed, failed or skipped."""
+    if not fault.tests:
+        return "not run"
+    found = [_of(proof, outcomes) for proof in fault.proofs]
+    if "failed" in found:
+        return "failed"
+    if found != ["passed"] * len(found):
+        return "not run"
+    return "passed in part" if fault.partly else "passed"
+
+
+def _of(proof: str, outcomes: Mapping[str, str]) -> str:
+    """The outcome of a test over all its parameters: one that was skipped is enough not to have been run."""
+    said = {
+        outcome for name, outcome in outcomes.items() if name == proof or name.startswith((f"{proof}[", f"{proof}::"))
+    }
+    return next((word for word in ("failed", "skipped", "passed") if word in said), "skipped")
+
+
+def printed(outcomes: Mapping[str, str]) -> Iterable[str]:
+    """The table in lines, the reason below what was not run or not in full."""
+    yield f"{'':>3}  {'result':14}  {'fault':74}  target"
+    for fault in faults():
+        went = result(fault, outcomes)
+        yield f"F{fault.number:<3} {went:14}  {fault.fault:74}  {fault.target}"
+        reason = {"passed in part": fault.partly, "not run": fault.not_run or "a test was skipped or left out"}.get(
+            went
+        )
+        if reason:
+            yield f"{'':20} ({reason})"
+
+
+def as_json(outcomes: Mapping[str, str]) -> str:
+    """The same for programs."""
+    rows = [
+        {"fault": f"F{one.number}", "what": one.fault, "target": one.target, "result": result(one, outcomes),
+         "tests": one.tests, "mutants": one.mutants, "reason": one.partly or one.not_run}
+        for one in faults()
+    ]  # fmt: skip
+    return json.dumps(rows, indent=1)
+
+
+if __name__ == "__main__":
+    elsewhere = {proof for fault in faults() for proof in fault.proofs if not proof.startswith(HERE)}
+    print("\n".join(sorted(elsewhere)))
