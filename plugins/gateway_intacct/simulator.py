@@ -149,4 +149,4 @@ def _tell(api: SimulatedApi) -> Mapping[str, str]:
     }  # fmt: skip
 
 
-SIMULATORS = (SimulatedSystem("intacct", "A Sage Intacct company", lambda _seed, _size: Ledger(), _tell, AFTER),)
+SIMULATORS = (SimulatedSystem("intacct", "A Sage Intacct company.", lambda _seed, _size: Ledger(), _tell, AFTER),)

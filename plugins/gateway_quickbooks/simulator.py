@@ -161,4 +161,4 @@ def _tell(api: SimulatedApi) -> Mapping[str, str]:
     }  # fmt: skip
 
 
-SIMULATORS = (SimulatedSystem("quickbooks", "A QuickBooks company", lambda _seed, _size: Company(), _tell, AFTER),)
+SIMULATORS = (SimulatedSystem("quickbooks", "A QuickBooks company.", lambda _seed, _size: Company(), _tell, AFTER),)

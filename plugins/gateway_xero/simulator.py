@@ -136,4 +136,4 @@ def _tell(api: SimulatedApi) -> Mapping[str, str]:
     }  # fmt: skip
 
 
-SIMULATORS = (SimulatedSystem("xero", "A Xero organisation", lambda _seed, _size: Organisation(), _tell, AFTER),)
+SIMULATORS = (SimulatedSystem("xero", "A Xero organisation.", lambda _seed, _size: Organisation(), _tell, AFTER),)
