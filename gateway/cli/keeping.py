@@ -36,14 +36,15 @@ HoldName = Annotated[str, typer.Argument(help="Its name, such as case-2026-17.")
 def plan(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
     """What a run would drop now; nothing is changed."""
     with opened(config) as gateway:
-        _print(keeping.plan(gateway.store, gateway.settings.retention), json_)
+        _print(keeping.plan(gateway.store, gateway.vault.keystore, gateway.settings.retention), json_)
 
 
 @retention.command()
 def run(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
     """Destroy what opens messages whose time is over; their rows stay. Run it daily."""
     with opened(config) as gateway:
-        _print(keeping.run(gateway.store, gateway.audit, gateway.settings.retention, actor()), json_)
+        found = keeping.run(gateway.store, gateway.vault.keystore, gateway.audit, gateway.settings.retention, actor())
+        _print(found, json_)
 
 
 def _print(found: list[keeping.Due], json_: bool) -> None:

@@ -148,13 +148,7 @@ class Accounts:
         answer, and cost the same work.
         """
         now, whose, source = micros(), _whose(name), _whose("address\0" + address)
-        row, failed, from_there = self._store.read_sync(
-            lambda c: (
-                people.one(c, name),
-                people.failure_count(c, whose, now - WINDOW),
-                people.failure_count(c, source, now - WINDOW),
-            )
-        )
+        row = self._store.read_sync(lambda connection: people.one(connection, name))
         known = None if row is None or not row.password else row
         right = passwords.matches(password, None if known is None else known.password)
         nonce = bytes(one_time.NONCE_BYTES) if known is None else bytes(known.nonce)
@@ -165,7 +159,8 @@ class Accounts:
         token = secrets.token_urlsafe(32)
 
         def unit(connection: Connection) -> bool:
-            throttled = failed >= MOST_FAILURES or from_there >= MOST_FROM_ADDRESS
+            failed, from_there = (people.failure_count(connection, one, now - WINDOW) for one in (whose, source))
+            throttled = failed >= MOST_FAILURES or from_there >= MOST_FROM_ADDRESS  # counted here: some come at once
             done = welcome and not throttled and people.use_step(connection, name, step or 0)
             if done:
                 self._open(connection, token, name, now)

@@ -258,8 +258,11 @@ class Normalizer:
             defect = _defect(message.source, error)
             return Settled(message, "quarantined", defect.reason, defect.place, defect.fix)
         currents.update(moved)
-        patient = next((patch.patient for patch in patches if patch.patient is not None), None)
-        return Settled(message, "normalized", _remark(folded), changes=folded.changes, patient=patient)
+        patients = [patch.patient for patch in patches if patch.patient is not None]
+        return Settled(
+            message, "normalized", _remark(folded), changes=folded.changes, patient=next(iter(patients), None),
+            patients=frozenset(patients) | {patch.into for patch in patches if patch.into is not None},
+        )  # fmt: skip
 
     def _is_shredded(self, tenant: str, patches: Sequence[LinkedPatch], currents: Mapping[bytes, Current]) -> bool:
         """Whether a message tells of a patient who was shredded: nothing of it may be kept."""

@@ -18,7 +18,7 @@ from gateway.flow.places import change_place, message_place
 from gateway.flow.source import Origin
 from gateway.flow.words import SHREDDED, stored_word
 from gateway.model.exchange import Fate
-from gateway.store import journal, messages, patient_index
+from gateway.store import journal, messages, patient_index, shreds
 from gateway.store.rows import RowExists
 from gateway.vault import Sealed, Vault
 
@@ -43,6 +43,8 @@ class Settled(msgspec.Struct, frozen=True):
     fix: str = ""
     changes: tuple[NewVersion, ...] = ()
     patient: bytes | None = None
+    patients: frozenset[bytes] = frozenset()
+    """Everybody of whom it tells."""
 
     @property
     def fate(self) -> Fate:
@@ -82,6 +84,7 @@ class BatchWriter:
         ]
         places = [(one.message.lane, one.message.message_id) for one in settled]
         found_by = self._found_by(settled)
+        several = [(one.message.message_id, one.patients) for one in settled if len(one.patients) > 1]
         by = [row for rows in found_by.values() for row in rows]
         entry = self._audit.entry(
             self._tenant,
@@ -110,6 +113,7 @@ class BatchWriter:
             journal.put_records(connection, list(new.values()), list(moved.values()))
             patient_index.put(connection, self._tenant, [record for record in found_by if record in expected], by)
             messages.settle(connection, done, left)
+            shreds.tell_of(connection, self._tenant, several)
             messages.count_residue(connection, self._tenant, residue)
             self._audit.append(connection, entry)
 

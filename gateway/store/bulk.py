@@ -6,16 +6,27 @@ columns of this store need no conversion on the way in, so only the statement's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.sql.dml import UpdateBase
 
 Row = Mapping[str, Any]
+Value = TypeVar("Value")
+PORTION = 5000
+"""Values in one statement: SQLite takes 32,766 of them, PostgreSQL 65,535."""
 _Text = tuple[str, Callable[[Row], Any]]
 """The statement in a database's own words, and what makes of a row the parameters it wants."""
+
+
+def portions(values: Iterable[Value], most: int = PORTION) -> Iterator[list[Value]]:
+    """The same values, no more at a time than one statement may name."""
+    rest = iter(values)
+    while some := list(islice(rest, most)):
+        yield some
 
 
 class Bulk:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, false, func, or_, se
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store import journal
-from gateway.store.bulk import Bulk
+from gateway.store.bulk import Bulk, portions
 from gateway.store.rows import Found
 from gateway.store.schema import LANES, changes, records
 from gateway.store.schema_reactors import reactor_cursors, reactor_groups, reactor_made, reactor_members, reactors
@@ -132,9 +132,13 @@ def newest(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[by
                 records.c.position == changes.c.position,
             ),
         )
-        .where(records.c.tenant == tenant, records.c.record_id.in_(list(ids)))
+        .where(records.c.tenant == tenant)
     )
-    return {bytes(row.record_id): row for row in connection.execute(query)}
+    return {
+        bytes(row.record_id): row
+        for some in portions(ids)
+        for row in connection.execute(query.where(records.c.record_id.in_(some)))
+    }
 
 
 def groups_of(connection: Connection, tenant: str, reactor: str, ids: Iterable[bytes]) -> dict[bytes, set[bytes]]:
@@ -256,17 +260,20 @@ def keep_group(
 def makers(connection: Connection, tenant: str, reactor: str, ids: Iterable[bytes]) -> dict[bytes, bytes]:
     """The group that makes each of these records."""
     query = select(reactor_made.c.record_id, reactor_made.c.group_id).where(
-        reactor_made.c.tenant == tenant, reactor_made.c.reactor == reactor, reactor_made.c.record_id.in_(list(ids))
+        reactor_made.c.tenant == tenant, reactor_made.c.reactor == reactor
     )
-    return {bytes(row.record_id): bytes(row.group_id) for row in connection.execute(query)}
+    return {
+        bytes(row.record_id): bytes(row.group_id)
+        for some in portions(ids)
+        for row in connection.execute(query.where(reactor_made.c.record_id.in_(some)))
+    }
 
 
 def set_makers(
     connection: Connection, tenant: str, reactor: str, made: Mapping[bytes, bytes], removed: Iterable[bytes]
 ) -> None:
     """Note which group makes which record, and what nobody makes any more."""
-    gone = sorted(removed)
-    if gone:
+    for gone in portions(sorted(removed)):
         connection.execute(
             delete(reactor_made).where(
                 reactor_made.c.tenant == tenant, reactor_made.c.reactor == reactor, reactor_made.c.record_id.in_(gone)
@@ -319,7 +326,9 @@ def unsettled(connection: Connection, tenant: str, reactor: str, group: bytes, n
     ).scalar_one_or_none()
     if due_at is not None and due_at <= now:
         return True
-    members = members_of(connection, tenant, reactor, [group]).get(group, [])
+    members = select(reactor_members.c.record_id).where(
+        reactor_members.c.tenant == tenant, reactor_members.c.reactor == reactor, reactor_members.c.group_id == group
+    )
     unread = (
         select(changes.c.position)
         .join(

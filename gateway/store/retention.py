@@ -7,14 +7,22 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, select
 
 from gateway.store.schema import changes, inbox, messages, outcomes
+from gateway.store.schema_vault import told_of
 
 
 def over(
-    connection: Connection, tenant: str, before: int, sources: Sequence[str], held: Sequence[bytes], most: int
+    connection: Connection,
+    tenant: str,
+    before: int,
+    sources: Sequence[str],
+    held: Sequence[bytes],
+    keys: Sequence[int],
+    most: int,
 ) -> list[int]:
     """Settled messages that came before ``before`` (microseconds) and still have bytes, oldest first.
 
-    What waits or is in quarantine is none of them, nor is what told of a patient in ``held``.
+    What waits or is in quarantine is none of them, nor is what told of a patient in ``held``, whose keys are ``keys``:
+    a message that changed nothing is known by its key alone.
     """
     same = (outcomes.c.tenant == messages.c.tenant) & (outcomes.c.message_id == messages.c.message_id)
     last = select(func.max(outcomes.c.attempt)).where(same).correlate(messages).scalar_subquery()
@@ -31,6 +39,11 @@ def over(
     if sources:
         query = query.where(messages.c.source.in_(list(sources)))
     if held:
-        about = select(changes.c.message_id).where(changes.c.tenant == tenant, changes.c.patient.in_(list(held)))
-        query = query.where(messages.c.message_id.not_in(about))
+        about = (
+            select(table.c.message_id).where(table.c.tenant == tenant, table.c.patient.in_(list(held)))
+            for table in (changes, told_of)
+        )
+        sealed = select(outcomes.c.message_id).where(outcomes.c.tenant == tenant, outcomes.c.key_id.in_(list(keys)))
+        for kept in (*about, sealed):
+            query = query.where(messages.c.message_id.not_in(kept))
     return list(connection.execute(query.order_by(messages.c.message_id).limit(most)).scalars())

@@ -42,4 +42,16 @@ holds = Table(
     PrimaryKeyConstraint("tenant", "hold"),
 )
 
+told_of = Table(
+    "told_of",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("message_id", BigInteger, nullable=False),
+    Column("patient", Binary(16), nullable=False),
+    PrimaryKeyConstraint("tenant", "message_id", "patient"),
+    Index("told_of_patient", "tenant", "patient"),
+    sqlite_with_rowid=False,
+)
+"""Everybody of whom a message tells that tells of several: its changes alone do not name whom it left as they were."""
+
 TABLES = (patient_index, shreds, holds)

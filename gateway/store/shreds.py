@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import CompoundSelect, Connection, delete, func, select, union, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.schema import changes, deliveries, messages, outcomes, records, waiting
-from gateway.store.schema_vault import patient_index, shreds
+from gateway.store.schema_vault import patient_index, shreds, told_of
 
 
 def known(connection: Connection, tenant: str) -> set[bytes]:
@@ -36,18 +36,41 @@ def counts(connection: Connection, tenant: str, patient: bytes) -> dict[str, int
 
 
 def messages_of(connection: Connection, tenant: str, patient: bytes) -> set[int]:
-    """Messages that made a change of this patient's records."""
-    query = select(changes.c.message_id).where(changes.c.tenant == tenant, changes.c.patient == patient).distinct()
-    return set(connection.execute(query).scalars())
+    """Messages that made a change of this patient's records, or told of the patient among others."""
+    return {row.message_id for row in connection.execute(_about(tenant, patient))}
+
+
+def _about(tenant: str, patient: bytes) -> CompoundSelect[tuple[int]]:
+    return union(
+        select(changes.c.message_id).where(changes.c.tenant == tenant, changes.c.patient == patient),
+        select(told_of.c.message_id).where(told_of.c.tenant == tenant, told_of.c.patient == patient),
+    )
+
+
+def tell_of(connection: Connection, tenant: str, told: Sequence[tuple[int, Iterable[bytes]]]) -> None:
+    """Keep whom messages tell of that tell of several patients: (message, patients) each."""
+    rows = [
+        {"tenant": tenant, "message_id": message_id, "patient": patient}
+        for message_id, patients in told
+        for patient in sorted(patients)
+    ]
+    if rows:
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(insert(told_of).on_conflict_do_nothing(), rows)
 
 
 def sharing(connection: Connection, tenant: str, patient: bytes) -> set[bytes]:
-    """Everybody of whose records some message that changed this patient's made a change too; the patient as well."""
-    mine = select(changes.c.message_id).where(changes.c.tenant == tenant, changes.c.patient == patient)
-    query = select(changes.c.patient).where(
-        changes.c.tenant == tenant, changes.c.patient.is_not(None), changes.c.message_id.in_(mine)
+    """Everybody of whom some message tells that tells of this patient; the patient as well."""
+    mine = _about(tenant, patient).subquery()
+    query = union(
+        *(
+            select(table.c.patient).where(
+                table.c.tenant == tenant, table.c.patient.is_not(None), table.c.message_id.in_(select(mine))
+            )
+            for table in (changes, told_of)
+        )
     )
-    return {bytes(row) for row in connection.execute(query.distinct()).scalars()}
+    return {bytes(row) for row in connection.execute(query).scalars()}
 
 
 def unattributed(connection: Connection, tenant: str) -> int:

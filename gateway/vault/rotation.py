@@ -103,9 +103,9 @@ class Rotation:
         if upto is None:
             return 0
         parent = self._keystore.loaded(tenant, TENANT)
-        rows = self._file.older(tenant, PATIENT, upto, most)
-        self._keystore.spend(parent, len(rows))
+        self._keystore.spend(parent, len(self._file.older(tenant, PATIENT, upto, most)))
         with self._file.transaction():
+            rows = self._file.older(tenant, PATIENT, upto, most)  # anew: one may have been shredded since
             self._file.retire([row.key_id for row in rows])
             ids = itertools.count(self._file.next_id())
             self._file.insert(

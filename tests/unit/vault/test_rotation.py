@@ -10,6 +10,7 @@ import pytest
 
 from gateway.errors import IntegrityViolated, Shredded
 from gateway.vault import Keystore, Place, row_bytes
+from gateway.vault.key import Key
 from gateway.vault.rotation import Rotation
 from gateway_keys_file.config import FileKeyConfig
 from tests.unit.vault.opened import Opened
@@ -122,3 +123,21 @@ def test_a_million_keys_move_in_minutes(opened: Opened) -> None:
     print(f"{seconds:.1f} s per million keys, measured with {KEYS}")
     assert rotation.tenant_left("t") == 0
     assert seconds < MOST_SECONDS_PER_MILLION
+
+
+def test_a_patient_shredded_meanwhile_gets_no_new_key(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom another process shreds between the look and the commit of a step is not given a key by it."""
+    opened.keystore.ensure_patients("t", OWNERS)
+    rotation = Rotation(opened.keystore)
+    rotation.begin_patients("t")
+    other = Keystore(opened.path, opened.provider, opened.config)
+    spend = Keystore.spend
+
+    def shredding(self: Keystore, key: Key, count: int = 1) -> None:
+        other.shred("t", OWNERS[0])
+        spend(self, key, count)
+
+    monkeypatch.setattr(Keystore, "spend", shredding)
+    assert rotation.patients_step("t") == len(OWNERS) - 1
+    assert other.keys_of("t", OWNERS[0]) == []
+    other.close()
