@@ -117,6 +117,8 @@ class Clearinghouse:
     async def probe(self, delivery: Delivery) -> Outcome:
         """Ask whether an ambiguous document arrived."""
         made = self._prepare(delivery)
+        if isinstance(made, Retry):
+            return Ambiguous(made.reason)  # what it was cannot be told now, so neither whether it arrived
         if not isinstance(made, Parcel):
             return made
         try:

@@ -19,8 +19,10 @@ UNAUTHORIZED_WAIT = 300.0
 """Seconds: services lock accounts after a few wrong passwords."""
 
 _THEIRS = frozenset({"Receiver", "Fault", "Other"})
-"""Error codes that say nothing against the request: it may succeed later."""
+"""Error codes that say nothing against the request: the service failed, perhaps after it took the document."""
 _RECEIPT_TYPE = "X12_BatchReceiptConfirmation"
+_UNKNOWN = Rejected("core-PayloadIDIllegal")
+"""The answer to a question about a batch that the service does not know."""
 
 
 class CoreService:
@@ -46,7 +48,10 @@ class CoreService:
         if parcel.kind != "claim":
             return Retry("ask-again")
         found = await self._exchange(parcel, "BatchSubmitAckRetrievalTransaction", _RECEIPT_TYPE, None)
-        return Retry("not-received") if isinstance(found, Rejected) else found
+        if found == _UNKNOWN:
+            return Retry("not-received")
+        # A question that got no answer, or a refusal of the question itself, says nothing about the batch.
+        return Ambiguous(f"receipt-unknown-{found.reason}") if isinstance(found, Retry | Rejected) else found
 
     async def close(self) -> None:
         """Close every connection."""
@@ -82,11 +87,13 @@ def _meaning(parcel: Parcel, answer: Answer) -> Sent:
         reply = read(answer.headers.get("content-type", ""), answer.body)
     except MalformedEnvelope as error:
         # Some services tell errors as a web page with status 200; a cut answer reads the same.
-        return Ambiguous(error.reason) if answer.status == 200 else Retry(f"http-{answer.status}")
+        # What a server or one before it says that it failed at (5xx) may have been done all the same.
+        theirs = answer.status == 200 or answer.status >= 500
+        return Ambiguous(error.reason) if theirs else Retry(f"http-{answer.status}")
     if reply.error == "Success":
         if reply.payload_id and reply.payload_id != parcel.payload_id:
             return Ambiguous("another-payload-id")
         return f"CORE {parcel.payload_id}", reply.payload
     if reply.error == "UnAuthorized":
         return Retry("unauthorized", UNAUTHORIZED_WAIT)
-    return Retry(f"core-{reply.error}") if reply.error in _THEIRS else Rejected(f"core-{reply.error}")
+    return Ambiguous(f"core-{reply.error}") if reply.error in _THEIRS else Rejected(f"core-{reply.error}")

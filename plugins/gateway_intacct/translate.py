@@ -125,6 +125,8 @@ def response(body: bytes) -> Response | None:
             return Response(level, _error(root))
     if result is None:
         return None if root.find("errormessage") is None else Response("control", _error(root))
+    if result.find("status") is None:
+        return None  # nobody said that it was done
     data = result.find("data")
     listed = data.get("totalcount", "") if data is not None else ""
     return Response(

@@ -14,10 +14,12 @@ pytest.importorskip("asyncssh", reason="the extra sftp is not installed")
 from gateway.errors import InvalidConfiguration
 from gateway.model import encode
 from gateway.model.exchange import HELD, Ambiguous, Delivered, Delivery, Dispatch, Rejected, Retry
+from gateway.transport.egress import Answer
 from gateway_clearinghouse.config import ClearinghouseConfig
 from gateway_clearinghouse.plugin import ClearinghouseSink
 from gateway_clearinghouse.simulator import ClearinghouseSimulator
 from gateway_clearinghouse.simulator_payer import _transactions
+from gateway_clearinghouse.transport_core import _meaning
 from tests.unit.plugins.clearinghouse.submissions import CLAIM, PARTIES, submission
 
 DIRECTORY = (
@@ -129,6 +131,55 @@ def test_one_control_number_across_retries_and_restarts(core):
     run(core, scenario)
 
 
+@pytest.mark.parametrize("fault", ["busy", "html", "server-error"])
+def test_a_question_that_fails_says_nothing_about_the_claim(core, fault):
+    """A receipt that cannot be asked for leaves a claim ambiguous: it is not sent a second time for that."""
+
+    async def scenario(route):
+        question = asked("claim", "PCN-1001")
+        route.simulator.fail("lost-answer")
+        assert isinstance((await route.send(question))[0], Ambiguous)
+        route.simulator.fail(fault)
+        assert isinstance(await route.sink.probe(question), Ambiguous)
+        assert isinstance(await route.sink.probe(question), Delivered)
+        assert len(route.simulator.payer.taken) == 1
+
+    run(core, scenario)
+
+
+def test_an_unreachable_service_leaves_a_claim_ambiguous(core):
+    """A refused password or a service that is gone while the receipt is asked for says nothing about the claim."""
+
+    async def scenario(route):
+        question = asked("claim", "PCN-1001")
+        route.simulator.fail("lost-answer")
+        assert isinstance((await route.send(question))[0], Ambiguous)
+        kept, route.simulator.password = route.simulator.password, "changed"
+        assert isinstance(await route.sink.probe(question), Ambiguous)
+        route.simulator.password = kept
+        await route.simulator.stop()
+        assert isinstance(await route.sink.probe(question), Ambiguous)
+        await route.simulator.start()
+
+    run(core, scenario)
+
+
+def test_a_claim_that_never_arrived_may_go_again(core):
+    """The service that does not know the batch says so, and only that lets it be sent again."""
+
+    async def scenario(route):
+        assert isinstance(await route.sink.probe(asked("claim", "PCN-1001")), Retry)
+
+    run(core, scenario)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_gateway_error_before_the_service_is_no_word_about_a_claim(status):
+    """A proxy's page with a 5xx may come after the document was taken: it is asked after, not sent again."""
+    answer = Answer(status, {"content-type": "text/html"}, b"<html>Gateway Timeout</html>")
+    assert isinstance(_meaning(None, answer), Ambiguous)
+
+
 def test_a_payer_that_is_down_is_asked_again_with_the_same_number(core):
     """AAA 42 is a retry; the second question has the first one's control number."""
 
@@ -149,10 +200,10 @@ def test_a_payer_that_is_down_is_asked_again_with_the_same_number(core):
 
 @pytest.mark.parametrize(
     ("fault", "expected"),
-    [("busy", Retry("rate-limited", 1.0)), ("html", Ambiguous("not-core")), ("server-error", Retry("core-Fault"))],
+    [("busy", Retry("rate-limited", 1.0)), ("html", Ambiguous("not-core")), ("server-error", Ambiguous("core-Fault"))],
 )
 def test_trouble_at_the_service_is_no_refusal(core, fault, expected):
-    """Limits are obeyed, a page with status 200 is not taken for an answer, a fault of theirs is tried again."""
+    """Limits are obeyed, a page with status 200 is not taken for an answer, nor is a fault of theirs."""
 
     async def scenario(route):
         route.simulator.fail(fault)

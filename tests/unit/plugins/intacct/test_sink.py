@@ -45,6 +45,15 @@ async def books(simulated: Ledger | None = None, **changes: Any) -> AsyncIterato
         await ledger.stop()
 
 
+def test_an_answer_that_does_not_say_that_it_was_done_is_not_understood() -> None:
+    """A result without a status, and statuses other than success, are no bookings."""
+    bare = b"<response><operation><result><key>7</key></result></operation></response>"
+    assert response(bare) is None
+    refused = response(bare.replace(b"<result>", b"<result><status>failure</status>"))
+    assert refused is not None
+    assert refused.level == "result"
+
+
 def test_an_entry_becomes_one_balanced_batch() -> None:
     """Debits and credits, date, reference and dimensions arrive; a repeat books nothing; one session serves all."""
 
