@@ -71,7 +71,7 @@ def claimed_client(text: str) -> str | None:
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
         issuer = claims["iss"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return issuer if isinstance(issuer, str) else None
 
@@ -89,7 +89,7 @@ def verify(text: str, jwks: str, client: str, audience: str, now: int) -> Assert
     try:
         token = jwt.decode(text, KeySet.import_key_set(json.loads(jwks)), algorithms=list(ALGORITHMS))
         claims = token.claims
-    except (JoseError, ValueError, KeyError, TypeError, AttributeError):
+    except (JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise AccessRefused("The assertion is not signed by a registered key with RS384 or ES384") from None
     audiences = claims.get("aud")
     if audience not in (audiences if isinstance(audiences, list) else [audiences]):

@@ -118,6 +118,8 @@ def _named(principal: Principal) -> None:
     """The audit log shows who treats whom: only a client whose scopes name it may read it, a wildcard does not."""
     if "AuditEvent" not in names(principal.client.scopes) or "AuditEvent" not in names(principal.scopes):
         raise HttpRefusal(403, "forbidden", "This client's scopes do not name AuditEvent", where="scope")
+    if principal.client.locations:
+        raise HttpRefusal(403, "forbidden", "The log is of all clinics, and this client sees some only", where="scope")
 
 
 def _note(house: House, principal: Principal) -> None:

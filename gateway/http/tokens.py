@@ -67,5 +67,5 @@ def _parts(text: str) -> tuple[Token, bytes, bytes] | None:
         body, code = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in (first, second))
         client, expires, scopes, _ = json.loads(body)
         return Token(str(client), int(expires), tuple(str(scopes).split())), body, code
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None

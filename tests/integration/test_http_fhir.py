@@ -301,11 +301,18 @@ def test_the_audit_log_is_for_clients_whose_scopes_name_it(served: Served) -> No
     _, named = add_client(served.parts, view="full", scopes="system/AuditEvent.rs")
     time.sleep(0.15)
     assert served.ask("/fhir/AuditEvent", key=wide).status == 403
+    _, local = add_client(
+        served.parts, view="full", scopes="system/AuditEvent.rs", locations=json.dumps([uuid.uuid4().hex])
+    )
     page = served.ask("/fhir/AuditEvent?_count=2", key=named).json
     assert len(page["entry"]) == 2
     valid(page["entry"][0]["resource"])
     following = served.ask(page["link"][0]["url"], key=named).json
     assert following["entry"][0]["resource"]["id"] != page["entry"][1]["resource"]["id"]
+    time.sleep(0.15)
+    assert served.ask("/fhir/AuditEvent", key=local).status == 403  # it names patients of every clinic
+    event = page["entry"][0]["resource"]["id"]
+    assert served.ask(f"/fhir/AuditEvent/{event}", key=local).status == 403
 
 
 # --- other people's clients ------------------------------------------------------------------------------------------
