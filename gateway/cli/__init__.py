@@ -48,8 +48,16 @@ class Commands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # click's own signature
         """Note which command it is, for the power it asks for."""
-        permits.told(args)
+        permits.told(self.words(ctx, args))
         return super().parse_args(ctx, args)
+
+    def words(self, ctx: Any, args: list[str]) -> list[str]:
+        """The words that name a command: a group's own options may stand between them, and are left out."""
+        command = self.get_command(ctx, args[0]) if args else None
+        if not isinstance(command, TyperGroup):
+            return args
+        inner = type(ctx)(command, info_name=args[0], parent=ctx)
+        return [args[0], *command.make_parser(inner).parse_args(list(args[1:]))[1]]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # click's own signature
         """The built-in command, or the one a plugin of that name offers."""

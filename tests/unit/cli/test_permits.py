@@ -27,6 +27,23 @@ def test_a_call_asks_for_its_power(words: list[str], power: str) -> None:
     assert power_of(words) == power
 
 
+@pytest.mark.parametrize(
+    ("words", "power"),
+    [
+        (["routes", "-c", "gateway.toml", "pause", "desk"], "routes.change"),
+        (["routes", "--json", "replay", "desk"], "routes.change"),
+        (["routes", "--config=resume", "pause", "desk"], "routes.change"),
+        (["persons", "--json", "link", "a", "b"], "data.import"), (["routes", "--json"], "status.read"),
+        (["persons", "-c", "review", "link", "a"], "data.import"), (["messages", "--json"], "messages.read"),
+    ],
+)  # fmt: skip
+def test_options_do_not_hide_which_command_it_is(words: list[str], power: str) -> None:
+    """An option between a group and its command does not make it the group, which asks for less."""
+    root = get_command(app)
+    with root.make_context("gateway", ["messages"]) as context:
+        assert power_of(root.words(context, words)) == power  # type: ignore[attr-defined]  # the root is `Commands`
+
+
 def test_the_table_names_commands_and_powers() -> None:
     """Every line is about a command that exists and a power that some role has."""
     root = get_command(app)
