@@ -186,9 +186,10 @@ class Exports:
         """An address that the server named, which must be its own."""
         try:
             url = self._base.join(URL(link, encoded=True))
+            origin = url.origin()
         except ValueError:
             raise SourceUnavailable("The server named no usable address", where="$export") from None
-        if not link or url.origin() != self._base.origin() or url.user is not None:
+        if not link or origin != self._base.origin() or url.user is not None:
             raise SourceUnavailable("The server named an address of another place", where="$export")
         return url
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from yarl import URL
 
 from gateway.errors import InvalidConfiguration
-from gateway.transport.http import HttpClient
+from gateway.transport.http import HttpClient, is_loopback
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Part
 from gateway_fhir.transport_auth import WELL_KNOWN, SmartConfiguration, smart_configuration
@@ -123,7 +123,22 @@ async def token_endpoint(client: HttpClient, config: FhirConfig) -> tuple[URL, S
         raise InvalidConfiguration(
             "The server names no token endpoint", where=WELL_KNOWN, fix="Set token_url to what its operator documents."
         )
-    return URL(found.token_endpoint), found
+    return _named(found.token_endpoint, URL(config.base_url or "")), found
+
+
+def _named(address: str, base: URL) -> URL:
+    """A token endpoint that the server names: over TLS, and on this machine only where the server is there too."""
+    try:
+        url = URL(address)
+        usable = url.user is None and bool(url.origin().host)
+    except ValueError:
+        url, usable = base, False
+    if not usable or (not is_loopback(base) and (url.scheme != "https" or is_loopback(url))):
+        raise InvalidConfiguration(
+            "The server names a token endpoint that cannot be used", where=WELL_KNOWN,
+            fix="Set token_url to what its operator documents.",
+        )  # fmt: skip
+    return url
 
 
 def scopes(config: FhirConfig, found: SmartConfiguration, types: Sequence[str]) -> tuple[str, ...]:

@@ -129,9 +129,10 @@ def same_server(link: str, base: URL, where: str) -> URL:
     try:
         url = URL(link, encoded=True)
         url = url if url.is_absolute() else base.join(url)
+        origin = url.origin()
     except ValueError:
         raise SourceUnavailable("The server's next link is no address", where=where) from None
-    if url.origin() != base.origin() or url.user is not None:
+    if origin != base.origin() or url.user is not None:
         raise SourceUnavailable("The server's next link leads to another place", where=where)
     return url
 

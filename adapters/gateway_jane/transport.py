@@ -81,9 +81,10 @@ class Api:
         base = URL(f"{self._base}/{kind}")
         try:
             url = base.join(URL(link, encoded=True))
+            own = url.origin() == base.origin() and url.path == base.path and url.user is None
         except ValueError:
-            url = URL()
-        if not link.startswith("/") or url.host != base.host or url.path != base.path:
+            own = False
+        if not link.startswith("/") or not own:
             raise SourceUnavailable("The source's next link leads to another place", where=kind)
         return url
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
+from yarl import URL
 
+from gateway.errors import InvalidConfiguration
 from gateway_fhir.transport_auth import SmartConfiguration
-from gateway_fhir.transport_discovery import Capabilities, plan, scopes
+from gateway_fhir.transport_discovery import Capabilities, plan, scopes, token_endpoint
 from tests.unit.adapters.fhir.server import config
 
 
@@ -47,6 +50,40 @@ def test_the_way_follows_from_what_is_offered(offered: dict[str, bool], settings
     assert {"search": list(found.search), "export": list(found.export), "missing": list(found.missing)}[way] == [
         "Patient"
     ]
+
+
+class Named:
+    """Stands for a server whose configuration names one token endpoint."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._found = SmartConfiguration(token_endpoint=endpoint)
+
+    async def get(self, url: URL, decode: object) -> SmartConfiguration:
+        """The configuration."""
+        del url, decode
+        return self._found
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://127.0.0.1:8200/v1/token", "https://localhost/token", "https://127.0.0.1/token", "/token", "",
+        "mailto:x",
+        "http://idp.example.org/token", "https://user@idp.example.org/token", "https://[::1]/token",
+    ],
+)  # fmt: skip
+def test_a_server_cannot_send_our_secret_to_this_machine_or_in_the_clear(endpoint: str) -> None:
+    """A token endpoint that a server names must be over TLS and not on our own machine; no other is used."""
+    settings = config(base_url="https://fhir.example.org/r4", auth="smart", client_id="c", private_key="env:KEY")
+    with pytest.raises(InvalidConfiguration):
+        asyncio.run(token_endpoint(Named(endpoint), settings))  # type: ignore[arg-type]  # only `get` is asked of it
+
+
+def test_a_server_names_a_token_endpoint_of_its_own_house() -> None:
+    """Another host over TLS is usual, and is used."""
+    settings = config(base_url="https://fhir.example.org/r4", auth="smart", client_id="c", private_key="env:KEY")
+    found, _ = asyncio.run(token_endpoint(Named("https://idp.example.org/token"), settings))  # type: ignore[arg-type]  # only `get` is asked of it
+    assert str(found) == "https://idp.example.org/token"
 
 
 def test_a_type_that_is_not_served_is_told() -> None:

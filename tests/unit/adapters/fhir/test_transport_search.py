@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from yarl import URL
 
 from gateway.errors import SourceUnavailable, StoreUnavailable
+from gateway_fhir.transport_search import same_server
 from tests.unit.adapters.fhir.server import Server, with_server
 
 
@@ -89,6 +91,15 @@ def test_a_lying_server_never_moves_the_cursor_over_a_gap(fault: str, words: str
         assert sorted(server.ids("Patient")) == sorted(server.simulator.tables["Patient"])
 
     with_server(body, page_size=50, retries=1)
+
+
+@pytest.mark.parametrize(
+    "link", ["mailto:x@example.org", "javascript:1", "//evil.example/Patient", "https://user@fhir.example.org/x"]
+)
+def test_a_next_link_that_is_no_address_of_the_server_is_an_error_of_ours(link: str) -> None:
+    """Whatever a server names as its next page, the source waits for another answer; nothing else breaks."""
+    with pytest.raises(SourceUnavailable):
+        same_server(link, URL("https://fhir.example.org/r4"), "Patient")
 
 
 def test_pages_without_end_are_bounded() -> None:

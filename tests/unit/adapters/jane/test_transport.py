@@ -14,7 +14,9 @@ from gateway import model
 from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable, StoreUnavailable
 from gateway.model.exchange import RateBudget
 from gateway.model.identity import Ref
+from gateway_jane.config import JaneConfig
 from gateway_jane.simulator import JaneSimulator
+from gateway_jane.transport import VERSION, Api, utc_now
 from gateway_jane.transport_tokens import audience
 from tests.unit.adapters.jane.clinic import CLINIC, START, Clinic, normalize, with_clinic
 
@@ -243,6 +245,20 @@ def test_a_passing_fault_costs_nothing_but_time(tmp_path, fault: str) -> None:
         assert len(await clinic.poll("staff_members")) == len(clinic.held("staff_members"))
 
     with_clinic(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "//clinic.example.org:8443{path}", "//user@clinic.example.org{path}", "//evil.example{path}", "/other", "x",
+        "//[", "",
+    ],
+)  # fmt: skip
+def test_a_next_link_of_another_place_is_an_error_that_passes(link: str) -> None:
+    """Another port, a user, another host or list: the source waits for a better answer, and the gateway goes on."""
+    api = Api(None, JaneConfig(clinic="https://clinic.example.org"), utc_now)  # type: ignore[arg-type]  # nothing is asked
+    with pytest.raises(SourceUnavailable):
+        api.following("patients", link.replace("{path}", f"{VERSION}/patients?page=2"))
 
 
 def test_links_that_loop_end_the_look(tmp_path) -> None:
