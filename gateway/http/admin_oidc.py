@@ -6,13 +6,13 @@ The provider says who somebody is; whether they have an account here, and what i
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import urlencode, urlsplit
 
+import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from yarl import URL
@@ -26,13 +26,15 @@ from gateway.http.refusal import HttpRefusal, missing
 from gateway.model.exchange import RateBudget
 from gateway.secret import resolve_secret
 from gateway.settings import Oidc
-from gateway.transport.http import HttpClient, HttpLimits
+from gateway.transport.http import HttpClient, HttpLimits, is_loopback
 
 TRIP_COOKIE = "__Host-gateway-oidc"
 TRIP_SECONDS = 600
 MOST_TRIPS = 1000
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 LEEWAY_SECONDS = 60
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _LIMITS = HttpLimits(connect=5, total=15, attempts=1, max_bytes=2**20)
 _BUDGET = RateBudget(requests=60, seconds=60)
 
@@ -74,13 +76,15 @@ class Provider:
             "state": trip.state, "nonce": trip.nonce, "code_challenge": challenge_of(trip.verifier),
             "code_challenge_method": "S256",
         })  # fmt: skip
-        return key, f"{described['authorization_endpoint']}?{query}"
+        there = described["authorization_endpoint"]
+        return key, f"{there}{'&' if '?' in there else '?'}{query}"
 
     async def finish(self, key: str, state: str, code: str) -> bytes:
         """Who came back, as their account keeps it.
 
         Raises:
             AccessRefused: the trip is unknown or over, or the token is not one that lets somebody in.
+            SourceUnavailable: the provider does not answer, or not as one does.
         """
         trip = self.trips.pop(key, None)
         if trip is None or trip.ends < time.monotonic() or not secrets.compare_digest(trip.state, state):
@@ -96,22 +100,26 @@ class Provider:
             answer = await client.request("POST", URL(described["token_endpoint"]), expect={200, 400, 401}, form=form)
             if answer.status != 200:
                 raise AccessRefused("The identity provider did not take the code")
-            keys = await client.get(URL(described["jwks_uri"]), json.loads)
-        subject = checked_token(str(json.loads(answer.body).get("id_token", "")), keys, self.settings, trip.nonce)
+            keys = await client.get(URL(described["jwks_uri"]), _object)
+        try:
+            granted = _object(answer.body)
+        except msgspec.DecodeError:
+            raise SourceUnavailable("The identity provider answers no token", where="people.oidc.issuer") from None
+        subject = checked_token(str(granted.get("id_token", "")), keys, self.settings, trip.nonce)
         return subject_hash(self.settings.issuer, subject)
 
     async def _described(self) -> dict[str, str]:
         issuer = self.settings.issuer
         async with HttpClient({_origin(issuer)}, budget=_BUDGET, limits=_LIMITS, tls=self._tls()) as client:
-            found = await client.get(URL(issuer.rstrip("/") + "/.well-known/openid-configuration"), json.loads)
-        if not isinstance(found, dict) or found.get("issuer") != issuer:
+            found = await client.get(URL(issuer.rstrip("/") + "/.well-known/openid-configuration"), _object)
+        if found.get("issuer") != issuer:
             raise SourceUnavailable("The identity provider describes another issuer", where="people.oidc.issuer")
-        names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-        if not all(isinstance(found.get(name), str) for name in names):
+        if not all(_usable(found.get(name), issuer) for name in _ENDPOINTS):
             raise SourceUnavailable(
-                "The identity provider does not say where its parts are", where="people.oidc.issuer"
-            )
-        return {name: found[name] for name in names}
+                "The identity provider names no parts that can be used", where="people.oidc.issuer",
+                fix="They must be https addresses, and on this machine only where the issuer is.",
+            )  # fmt: skip
+        return {name: found[name] for name in _ENDPOINTS}
 
     def _tls(self) -> Any:
         import ssl
@@ -204,6 +212,23 @@ def oidc(house: House, door: AdminDoor) -> APIRouter:
 
 def _word() -> str:
     return secrets.token_urlsafe(48)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        return _decode(body)
+    except (RecursionError, UnicodeDecodeError):
+        raise msgspec.ValidationError("no object that can be read") from None
+
+
+def _usable(address: Any, issuer: str) -> bool:
+    """Whether people, codes and our secret may go there: over TLS, and to this machine only where the issuer is."""
+    try:
+        url = URL(address)
+        local, scheme = is_loopback(url), url.origin().scheme
+    except (ValueError, TypeError):
+        return False
+    return is_loopback(URL(issuer)) if local else scheme == "https"
 
 
 def _origin(address: str) -> str:
