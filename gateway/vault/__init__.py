@@ -6,9 +6,10 @@ module of the gateway that decrypts.
 
 from __future__ import annotations
 
+from gateway.vault.cipher import Opaque
 from gateway.vault.grant import Grant
 from gateway.vault.keystore import Keystore
 from gateway.vault.place import Place, row_bytes
 from gateway.vault.vault import Sealed, Vault
 
-__all__ = ["Grant", "Keystore", "Place", "Sealed", "Vault", "row_bytes"]
+__all__ = ["Grant", "Keystore", "Opaque", "Place", "Sealed", "Vault", "row_bytes"]

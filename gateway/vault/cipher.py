@@ -1,4 +1,4 @@
-"""The only module that encrypts and decrypts: AES-256-GCM with random 96-bit nonces.
+"""The only module that encrypts and decrypts: AES-256-GCM with random 96-bit nonces, AES-SIV for cursors.
 
 Strategy. A *box* holds a value under a data key made for it alone; a *wrap* holds a 32-byte key under another key. Both
 are bound to associated data, and a label keeps a box from ever passing as a wrap. Boxes begin with the version of the
@@ -11,7 +11,7 @@ import hmac
 import os
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from gateway.errors import IntegrityViolated
 from gateway.vault.place import FORMAT
@@ -75,3 +75,26 @@ class Wrapper:
             return AESGCM(key).decrypt(box[2 : 2 + NONCE], box[2 + NONCE :], _HEADER + box_aad)
         except (InvalidTag, ValueError):  # ValueError: shorter than nonce and tag
             raise IntegrityViolated("A sealed value was changed or moved from its place") from None
+
+
+class Opaque:
+    """Hands short values to a client that must not read them and hands back only what was given out.
+
+    AES-SIV (RFC 5297) needs no nonce: equal values look equal, and nothing else shows.
+    """
+
+    __slots__ = ("_siv",)
+
+    def __init__(self, key: bytes) -> None:
+        self._siv = AESSIV(key)
+
+    def hide(self, value: bytes, aad: bytes) -> bytes:
+        """A value that is not empty, bound to what it is for."""
+        return self._siv.encrypt(value, [aad])
+
+    def show(self, hidden: bytes, aad: bytes) -> bytes | None:
+        """The value again; None when it was not hidden with this key for this."""
+        try:
+            return self._siv.decrypt(hidden, [aad])
+        except (InvalidTag, ValueError):
+            return None
