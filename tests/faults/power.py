@@ -20,6 +20,7 @@ from gateway.store import schema
 from gateway_hl7.simulator import clinic_day
 from tests.faults.deployment import Deployment, send_all
 from tests.faults.disk import Disk
+from tests.faults.oracle import damaged, lost, unaccounted, unfounded
 from tests.faults.recording import Event, events, strace
 
 TENANT = "clinic"
@@ -99,10 +100,10 @@ def _findings(gateway: Gateway, acknowledged: set[str]) -> list[str]:
 
 
 def _of_store(connection: Connection, acknowledged: set[str]) -> list[str]:
-    verdict = connection.exec_driver_sql("PRAGMA quick_check").scalar_one()
-    found = [] if verdict == "ok" else ["quick_check: not ok"]
-    stored = set(connection.execute(select(schema.messages.c.control_id)).scalars())
-    return found + [f"acknowledged but lost: {name}" for name in sorted(acknowledged - stored)]
+    return [
+        *damaged(connection), *lost(connection, acknowledged),
+        *unaccounted(connection, TENANT), *unfounded(connection, TENANT),
+    ]  # fmt: skip
 
 
 def _wrapped_keys(connection: Connection) -> list[tuple[str, int, int, bytes]]:
