@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 help:          ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-demo: $(READY) ## the whole gateway on this machine: a vendor API, an HL7 sender, 835 files, two sinks, both verifications
+demo: $(READY) ## the whole gateway on this machine: clinics, payers, bank, texts and books, both verifications
 	$(BIN)/gateway demo
 
 test: $(READY) ## every test; needs no network and no server

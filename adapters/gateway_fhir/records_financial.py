@@ -133,6 +133,7 @@ class Claim(Marked, frozen=True, kw_only=True, gc=False):
     created: str | None = None
     insurer: Reference | None = None
     provider: Reference | None = None
+    facility: Reference | None = None
     related: tuple[RelatedClaim, ...] = ()
     care_team: tuple[CareTeamMember, ...] = ()
     diagnosis: tuple[Diagnosis, ...] = ()

@@ -25,10 +25,13 @@ from gateway.cli.verifying import ledgers, reports
 from gateway.errors import InvalidConfiguration
 from gateway.flow.ledger import totals
 from gateway.store import journal
+from gateway_demo.command_client import billing_vendor
+from gateway_demo.command_facts import facts
+from gateway_demo.command_words import story
 from gateway_demo.config import HOSPITAL, POLL_SECONDS, TENANT
 from gateway_demo.simulator import World
 
-ROLES = frozenset({"intake", "worker", "deliver"})
+ROLES = frozenset({"intake", "worker", "deliver", "api"})
 LOOK_SECONDS = 0.5
 QUIET_SECONDS = POLL_SECONDS + 1.5
 """Nothing pending and nothing new for longer than one poll of the vendor's lists: the day is over."""
@@ -37,6 +40,8 @@ SHOWN = {
     "messages_accepted": "messages in", "changes": "changes", "delivered": "delivered", "suppressed": "suppressed",
     "quarantined": "in quarantine", "pending": "waiting",
 }  # fmt: skip
+MOVING = ("changes", "delivered", "quarantined", "pending")
+"""What stands still at the end of the day; polls go on, and what they find again is counted as suppressed."""
 
 app = typer.Typer(add_completion=False)
 FolderOption = Annotated[
@@ -50,7 +55,7 @@ def demo(
     folder: FolderOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """The whole gateway on this machine: three sources in, two routes out, both verifications at the end."""
+    """The whole gateway on this machine: clinics, payers, bank, texts and books, both verifications at the end."""
     import uvloop
 
     with _workspace(folder) as place:
@@ -86,7 +91,12 @@ async def _demo(folder: Path, *, once: bool, json_: bool) -> dict[str, Any]:
         settings, text = read(config)
         with closing(bootstrap.open_gateway(settings, folder, text, create=True)) as gateway:
             console = Console(quiet=json_, highlight=False)
-            console.print(f"The gateway serves from {folder}: one clinic group, three sources, two routes.\n")
+            console.print(
+                f"The gateway serves from {folder}: one clinic group, {len(settings.sources)} sources,"
+                f" {len(settings.reactors)} reactors, {len(settings.routes)} routes.\n"
+            )
+            world.vendor = billing_vendor(gateway, world.config.http_url(), folder)
+            world.withdrawn = partial(_withdrawn, gateway)
             ready = asyncio.Event()
             serving = asyncio.create_task(bootstrap.serve(gateway, ROLES, ready.set))
             try:
@@ -130,8 +140,9 @@ async def _run(
                     playing.result()  # the world's own failure ends the demo
                 found = await asyncio.to_thread(lambda: totals(ledgers(gateway)))
                 live.update(_table(found), refresh=True)
-                if found != seen or not playing.done():
-                    seen, since = found, time.monotonic()
+                moved = {name: found[name] for name in MOVING}
+                if moved != seen or not playing.done():
+                    seen, since = moved, time.monotonic()
                 elif not found["pending"] and time.monotonic() - since > QUIET_SECONDS:
                     return
                 await asyncio.sleep(LOOK_SECONDS)
@@ -148,16 +159,19 @@ def _table(found: dict[str, Any]) -> Table:
 
 
 def _summary(gateway: bootstrap.Gateway, world: World) -> dict[str, Any]:
-    """Both verifications, and what the world outside saw."""
+    """What the day proved, what the world outside saw, and both verifications, which count the looks as well."""
+    proved = facts(gateway, world)
     found = ledgers(gateway)
     audits = reports(gateway)
     return totals(found) | {
         "acknowledged": world.acknowledged,
         "refused": sum(one.refused for one in found),
+        "suppressed_on_routes": sum(sum(route.suppressed.values()) for one in found for route in one.routes),
         "routes": {route.route: route.delivered for one in found for route in one.routes},
         "receiver": {name: getattr(world.receiver.counts, name) for name in world.receiver.counts.__struct_fields__},
         "audit_valid": all(one.valid for one in audits),
         "audit_entries": sum(one.rows for one in audits),
+        **proved,
     }
 
 
@@ -171,9 +185,19 @@ def _tell(console: Console, gateway: bootstrap.Gateway, summary: dict[str, Any],
         f"\naudit     {summary['audit_entries']} entries: the log is {audit}"
         f"\nreceiver  {receiver['effects']} effects, {receiver['repeats']} repeats, {receiver['conflicts']} conflicts"
     )
+    for line in story(summary):
+        console.print(line)
     console.print("\nLook for yourself:")
     for command in _commands(gateway):
         console.print(f"  gateway {command} -c {config}", soft_wrap=True)
+
+
+def _withdrawn(gateway: bootstrap.Gateway) -> bool:
+    """Whether an answer has become a consent; nothing is opened for it."""
+    rows = gateway.store.read_sync(
+        partial(journal.recent_records, tenant=TENANT, record_type="Consent", patient=None, limit=500)
+    )
+    return any(row.source == "reactor.replies" for row in rows)
 
 
 def _commands(gateway: bootstrap.Gateway) -> list[str]:
@@ -185,4 +209,4 @@ def _commands(gateway: bootstrap.Gateway) -> list[str]:
     for row in [one for one in rows if one.source == HOSPITAL and one.patient is not None][:1]:
         commands.append(f"explain {UUID(bytes=row.record_id)} status")
         commands.append(f"disclosures {UUID(bytes=row.patient)}")
-    return [*commands, "quarantine list", "verify ledger", "verify audit"]
+    return [*commands, "remits", "quarantine list", "verify ledger", "verify audit"]

@@ -1,120 +1,80 @@
-"""The ``gateway.toml`` of the demo: one clinic group, three sources, two routes, two views."""
+"""The ``gateway.toml`` of the demo: one clinic group, its payers, its bank, its texts and its books."""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
+from string import Template
 
 from pydantic import Field
 
+from gateway.model.ledger_entry import AccountRole
 from gateway.settings import Part
 
 API_KEY_VARIABLE = "GATEWAY_DEMO_API_KEY"
+FHIR_VARIABLE = "GATEWAY_DEMO_FHIR"
+SFTP_VARIABLE = "GATEWAY_DEMO_SFTP"
+TWILIO_VARIABLE = "GATEWAY_DEMO_TWILIO"
+BOOKS_VARIABLE = "GATEWAY_DEMO_BOOKS"
 SECRET_FILE = "webhook.secret"  # noqa: S105 - the name of a file, not what it holds
-DROP = "drop"
+MAILBOX = "mailbox"
+DROP = "mailbox/download"
+BANK_FOLDER = "bank"
 OUT = "out/billing"
+MEMORY = "payers.memory"
+OVERLAY = "overlay"
 TENANT = "clinic"
-HOSPITAL, PRACTICE, PAYER = "hospital", "northside-cliniko", "clearinghouse"
+HOSPITAL, PRACTICE, CLINIC = "hospital", "northside-cliniko", "eastside-fhir"
+PAYER, BANK, TEXTS = "clearinghouse", "bank", "texts"
+OWN_NUMBER = "+15005550006"
 POLL_SECONDS = 6.0
 """Sixteen lists every six seconds stay within the vendor's request limit."""
-
-_TEXT = """\
-# Written by `gateway demo`. Everything here is made up and on this machine only.
-[data]
-directory = "data"
-
-[keys]
-provider = "file"
-keystore = "keys/keystore.db"
-
-[keys.config]
-path = "keys/root.key"
-
-[log]
-level = "error"                 # the demo's own screen tells what happens
-
-[[tenants]]
-name = "{tenant}"
-
-[[sources]]                     # a hospital partner that speaks HL7 v2 over MLLP
-name = "{hospital}"
-tenant = "{tenant}"
-adapter = "hl7"
-zone = "America/Chicago"
-
-[sources.config]
-port = {mllp_port}
-
-[[sources]]                     # one clinic's practice software, polled
-name = "{practice}"
-tenant = "{tenant}"
-adapter = "cliniko"
-zone = "America/Chicago"
-
-[sources.config]
-base_url = "{api_url}"
-api_key = "env:{variable}"
-contact_email = "demo@example.com"
-poll_seconds = {poll_seconds}
-overlap_seconds = 1
-
-[[sources]]                     # remittances, dropped as files
-name = "{payer}"
-tenant = "{tenant}"
-adapter = "x12"
-zone = "America/Chicago"
-
-[sources.config]
-folder = "{drop}"
-poll_seconds = 0.3
-
-[[routes]]                      # the reminder system may know who comes when, and how to reach them
-name = "reminders"
-tenant = "{tenant}"
-sink = "webhook"
-view = "who-comes-when"
-purpose = "treatment"
-recipient = "reminder system"
-
-[routes.config]
-url = "{hook_url}"
-secrets = ["file:{secret}"]
-allow_loopback = true
-
-[[routes]]                      # billing may know what was paid, and nothing of the schedule
-name = "billing"
-tenant = "{tenant}"
-sink = "files"
-view = "what-was-paid"
-purpose = "payment"
-recipient = "billing office"
-
-[routes.config]
-folder = "{out}"
-formats = ["ndjson", "csv"]
-
-[views.who-comes-when]
-Appointment = ["start", "end", "zone", "status", "patient"]
-Patient = ["name", "contacts", "language"]
-
-[views.what-was-paid]
-ClaimPayment = ["status", "charge", "paid", "patient_responsibility", "patient_control_number", "adjustments"]
-Remittance = ["amount", "trace_number", "payment_date", "payer_name", "balanced", "difference"]
-"""
+ACCOUNTS: dict[AccountRole, str] = {
+    "cash": "35", "payer-receivable": "91", "patient-receivable": "92", "revenue": "1", "contractual-adjustment": "5",
+    "write-off": "6", "refund-liability": "7", "interest": "8", "fees": "9", "clearing": "84",
+}  # fmt: skip
+"""The books' own number of each account."""
+RECEIVABLES = frozenset({ACCOUNTS["payer-receivable"], ACCOUNTS["patient-receivable"]})
+_PARTS = ("config_sources.toml", "config_reactors.toml", "config_routes.toml")
 
 
 class DemoConfig(Part):
     """What differs from one demo to the next."""
 
     mllp_port: int = Field(ge=1, le=65535, description="Loopback port of the MLLP listener.")
+    http_port: int = Field(ge=1, le=65535, description="Loopback port of the gateway's own HTTP.")
+    noon: str = Field(description="IANA zone in which it is about noon now.")
     api_url: str = Field(description="Address of the simulated vendor API.")
     hook_url: str = Field(description="Address of the webhook receiver.")
+    fhir_url: str = Field(description="Base address of the simulated FHIR server.")
+    fhir_client: str = Field(description="The id under which that server knows the gateway.")
+    sftp_port: int = Field(ge=1, le=65535, description="Loopback port of the clearinghouse's mailbox.")
+    sftp_user: str = Field(description="User of the mailbox.")
+    sftp_key: str = Field(description="Host key of the mailbox.")
+    twilio_url: str = Field(description="Address of the simulated Twilio.")
+    twilio_account: str = Field(description="Its account.")
+    books_url: str = Field(description="Address of the simulated QuickBooks.")
+    company: str = Field(description="Its company.")
+
+    def http_url(self) -> str:
+        """Where the gateway itself answers."""
+        return f"http://127.0.0.1:{self.http_port}"
 
     def write(self, folder: Path) -> Path:
-        """Write ``gateway.toml`` into ``folder``; returns its path."""
+        """Write ``gateway.toml`` and the overlay it names into ``folder``; returns its path."""
+        (folder / OVERLAY).mkdir(exist_ok=True)
+        (folder / OVERLAY / "visit.toml").write_text(_shipped("config_overlay.toml"), encoding="utf-8")
         path = folder / "gateway.toml"
-        text = _TEXT.format(
-            tenant=TENANT, hospital=HOSPITAL, practice=PRACTICE, payer=PAYER, variable=API_KEY_VARIABLE,
-            poll_seconds=POLL_SECONDS, drop=DROP, secret=SECRET_FILE, out=OUT, **self.model_dump(),
+        text = Template("".join(map(_shipped, _PARTS))).substitute(
+            self.model_dump(), tenant=TENANT, hospital=HOSPITAL, practice=PRACTICE, clinic=CLINIC, payer=PAYER,
+            bank=BANK, texts=TEXTS, variable=API_KEY_VARIABLE, fhir_variable=FHIR_VARIABLE,
+            sftp_variable=SFTP_VARIABLE, twilio_variable=TWILIO_VARIABLE, books_variable=BOOKS_VARIABLE,
+            poll_seconds=POLL_SECONDS, drop=DROP, bank_folder=BANK_FOLDER, secret=SECRET_FILE, out=OUT, memory=MEMORY,
+            own_number=OWN_NUMBER, accounts="\n".join(f'{role} = "{number}"' for role, number in ACCOUNTS.items()),
         )  # fmt: skip
         path.write_text(text, encoding="utf-8")
         return path
+
+
+def _shipped(name: str) -> str:
+    return files("gateway_demo").joinpath(name).read_text("utf-8")

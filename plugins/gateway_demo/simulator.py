@@ -1,4 +1,4 @@
-"""The world around the demo: a vendor's API, a hospital's interface engine, a payer, and a receiver of webhooks.
+"""The world around the demo: clinics, a hospital's interface engine, payers, a bank, telephones, books, receivers.
 
 Among the clinic's day are a frame that is no HL7 message, an appointment at an impossible time and an event that makes
 no record, so that refusal, quarantine and suppression have something real to show.
@@ -12,6 +12,8 @@ import os
 import re
 import secrets
 import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,9 +24,31 @@ from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway.wire.hl7 import Message
 from gateway.wire.hl7_path import compile_path
 from gateway.wire.mllp import Decoder, encode
+from gateway_clearinghouse.simulator import ClearinghouseSimulator
 from gateway_cliniko.simulator import ClinikoSimulator
-from gateway_demo.config import API_KEY_VARIABLE, DROP, SECRET_FILE, DemoConfig
+from gateway_demo.config import (
+    ACCOUNTS,
+    API_KEY_VARIABLE,
+    BANK_FOLDER,
+    BOOKS_VARIABLE,
+    DROP,
+    FHIR_VARIABLE,
+    MAILBOX,
+    RECEIVABLES,
+    SECRET_FILE,
+    SFTP_VARIABLE,
+    TEXTS,
+    TWILIO_VARIABLE,
+    DemoConfig,
+)
+from gateway_demo.simulator_billing import Vendor
+from gateway_demo.simulator_clinic import Eastside
+from gateway_demo.simulator_payers import Paid, clearinghouse, directory_known, leave, play_payers
+from gateway_demo.simulator_texts import play_texts
+from gateway_fhir.simulator import CLIENT_ID, CLIENT_SECRET
 from gateway_hl7.simulator import clinic_day, send_day
+from gateway_quickbooks.simulator import COMPANY, Company
+from gateway_twilio.simulator import TwilioSimulator
 from gateway_webhook.simulator import Receiver
 from gateway_x12.simulator import file_835
 
@@ -43,38 +67,87 @@ class World(msgspec.Struct, kw_only=True):
     folder: Path
     api: ClinikoSimulator
     receiver: Receiver
+    clinic: Eastside
+    house: ClearinghouseSimulator
+    twilio: TwilioSimulator
+    company: Company
     config: DemoConfig
+    servers: AsyncExitStack
+    vendor: Vendor | None = None
+    """The billing vendor, once it has a key."""
+    withdrawn: Callable[[], bool] = bool
+    """Whether the gateway knows of a withdrawn consent."""
+    paid: Paid = msgspec.field(default_factory=Paid)
     acknowledged: dict[str, int] = {}
 
     @classmethod
     async def start(cls, folder: Path) -> World:
-        """Start the API and the receiver on loopback, with secrets made now."""
+        """Start every system on loopback, with secrets made now."""
         api_key = f"{secrets.token_urlsafe(24).replace('-', '_')}-au2"
-        os.environ[API_KEY_VARIABLE] = api_key
         secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode("ascii")
         path = folder / SECRET_FILE
         path.touch(mode=0o600)
         path.write_text(secret, encoding="ascii")
-        (folder / DROP).mkdir(exist_ok=True)
+        for name in (MAILBOX, DROP, BANK_FOLDER):
+            (folder / name).mkdir(exist_ok=True)
         api = ClinikoSimulator(synthetic_clinic(2, first_day=datetime.now(UTC).date()), api_key=api_key)
         receiver = Receiver(folder / "receiver.ndjson", [secret])
-        config = DemoConfig(mllp_port=_free_port(), api_url=await api.start(), hook_url=await receiver.start())
-        return cls(folder=folder, api=api, receiver=receiver, config=config)
+        clinic, house, twilio = Eastside(), clearinghouse(folder / MAILBOX), TwilioSimulator()
+        company = Company(accounts=frozenset(ACCOUNTS.values()))
+        company.receivables = RECEIVABLES
+        async with AsyncExitStack() as stack:
+            for one in (api, clinic, house, twilio, company):
+                await one.start()
+                stack.push_async_callback(one.stop)
+            hook_url = await receiver.start()
+            stack.push_async_callback(receiver.close)
+            client, client_secret = company.oauth.client
+            stack.callback(_forget, _tell(
+                {
+                    API_KEY_VARIABLE: api_key, FHIR_VARIABLE: CLIENT_SECRET, SFTP_VARIABLE: house.password,
+                    TWILIO_VARIABLE: twilio.token, BOOKS_VARIABLE: client, f"{BOOKS_VARIABLE}_SECRET": client_secret,
+                    f"{BOOKS_VARIABLE}_TOKEN": company.oauth.refresh_token,
+                }
+            ))  # fmt: skip
+            config = DemoConfig(
+                mllp_port=_free_port(), http_port=_free_port(), noon=_noon(datetime.now(UTC)), api_url=api.base_url,
+                hook_url=hook_url, fhir_url=clinic.fhir_base, fhir_client=CLIENT_ID, sftp_port=house.sftp.port,
+                sftp_user=house.user, sftp_key=house.sftp.host_key, twilio_url=twilio.base_url,
+                twilio_account=twilio.account, books_url=company.base_url, company=COMPANY,
+            )  # fmt: skip
+            return cls(
+                folder=folder, api=api, receiver=receiver, clinic=clinic, house=house, twilio=twilio, company=company,
+                config=config, servers=stack.pop_all(),
+            )  # fmt: skip
+        raise AssertionError("the stack holds no exception back")
 
     async def play(self, *, pause: float) -> None:
-        """One clinic day: messages over MLLP, files into the folder, and staff at work in the vendor's system."""
+        """One clinic day: messages over MLLP, files into folders, and people at work in every system."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._send(pause))
             group.create_task(asyncio.to_thread(self._drop))
             group.create_task(self._work())
+            group.create_task(self._treat())
         while any((self.folder / DROP).glob("*.835")):  # noqa: ASYNC110 - a folder sends no event
             await asyncio.sleep(0.1)
 
     async def stop(self) -> None:
-        """Close both servers."""
-        await self.api.stop()
-        await self.receiver.close()
-        os.environ.pop(API_KEY_VARIABLE, None)
+        """End the billing vendor's program and close every server."""
+        if self.vendor is not None:
+            await self.vendor.kill()
+        await self.servers.aclose()
+
+    async def _treat(self) -> None:
+        """Eastside's day: patients, their claims and their texts; the billing vendor reads along and crashes once."""
+        await directory_known(self.folder)
+        self.clinic.enrol()
+        hooks = f"{self.config.http_url()}/hooks/{TEXTS}"
+        async with asyncio.TaskGroup() as group:
+            group.create_task(play_texts(self.clinic, self.twilio, hooks, self.withdrawn))
+            payers = group.create_task(play_payers(self.folder, self.house, self.company))
+            if self.vendor is not None:
+                group.create_task(self.vendor.crash())
+        self.paid = payers.result()
 
     async def _send(self, pause: float) -> None:
         messages = clinic_day()
@@ -89,9 +162,7 @@ class World(msgspec.Struct, kw_only=True):
     def _drop(self) -> None:
         for number in range(1, FILES + 1):
             whole = file_835(number, CLAIMS, control=number, transactions=number)
-            part = self.folder / DROP / f"remittance-{number}.part"
-            part.write_bytes(whole)
-            part.rename(part.with_suffix(".835"))
+            leave(self.folder / DROP / f"remittance-{number}.835", whole)
 
     async def _work(self) -> None:
         """After the first look of the gateway: two patients cancel, one arrives, one has a new telephone number."""
@@ -135,3 +206,19 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def _noon(now: datetime) -> str:
+    """A zone in which it is about noon."""
+    return f"Etc/GMT{now.hour - 12:+d}" if now.hour != 12 else "Etc/GMT"
+
+
+def _tell(variables: dict[str, str]) -> dict[str, str]:
+    """Set environment variables, to which the settings refer."""
+    os.environ.update(variables)
+    return variables
+
+
+def _forget(variables: dict[str, str]) -> None:
+    for name in variables:
+        os.environ.pop(name, None)
