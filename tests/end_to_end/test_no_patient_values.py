@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway_demo.config import DROP, SECRET_FILE, DemoConfig
+from gateway_demo.config import DROP, MAILBOX, SECRET_FILE, DemoConfig
 from gateway_demo.simulator import HOST, World
 from gateway_hl7.simulator import send_day
 from gateway_x12.simulator import file_835
@@ -17,11 +17,11 @@ from tests.end_to_end.conftest import SCRIPT, Answer, Run
 
 FAMILY, GIVEN, CHART, PHONE, BORN = "Quaggaworth", "Zephyrine", "MRN77440912", "2025550173", "19610229"
 PLANTED = (FAMILY, GIVEN, CHART, PHONE, "(202) 555-0173", BORN, "1961-02-28", "Wibblecondition", "NOTATIME8812")
-OUTSIDE = (DROP, "out")
-"""Where values belong: what the payer dropped, and what the files route delivered."""
+OUTSIDE = (MAILBOX, "out")
+"""Where values belong: what went to payers and came from them, and what the files route delivered."""
 LOOKS = (
     "messages", "quarantine list", "verify ledger", "verify audit --export bundle.ndjson", "health", "records",
-    "explain nobody name", "import drop/failed/third.835",
+    "explain nobody name", f"import {DROP}/failed/third.835",
 )  # fmt: skip
 
 
