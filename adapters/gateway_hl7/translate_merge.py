@@ -51,7 +51,7 @@ def _merges(mapping: Mapping, kind: str, message: Message) -> Iterator[Patch]:
         prior = _PRIOR[0](pair) or _PRIOR[1](pair)
         if patient is None or not isinstance(prior, str):
             where = "PID-3" if patient is None else "MRG-1"
-            raise InvalidContent("missing-id", "A merge does not name both of its patients.", where=where)
+            raise InvalidContent("missing-id", "A merge does not name both of its patients.", where=where, fix=_AGAIN)
         if prior != patient.native_id:
             yield Patch(
                 type="Patient",
@@ -85,7 +85,7 @@ def _separations(mapping: Mapping, message: Message) -> Iterator[Patch]:
         if patch.type == "Patient"
     ]
     if len(pair) != 2 or pair[0].native_id == pair[1].native_id:
-        raise InvalidContent("missing-id", "An unlink does not name its two patients.", where="PID-3")
+        raise InvalidContent("missing-id", "An unlink does not name its two patients.", where="PID-3", fix=_AGAIN)
     yield from pair
     for one, other in (pair, pair[::-1]):
         yield Patch(
