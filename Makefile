@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test again check bench faults certify lock clean
+.PHONY: help demo test again check bench faults fuzz certify lock clean
 
 help:          ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -32,6 +32,9 @@ bench: $(READY) ## measure against peers; writes benchmarks/RESULTS.md
 faults: $(READY) ## the fault tests at full scale, 50 kills, 500 power cuts, and at the end the table of faults
 	GATEWAY_FAULT_SCALE=1.0 $(BIN)/python -m pytest tests/faults $$($(BIN)/python -m tests.faults.table) --fault-table
 
+fuzz: $(READY) ## coverage-guided fuzzing of every parser of outside bytes, FUZZ_SECONDS (60) each
+	$(BIN)/python -m tests.fuzz
+
 certify: $(READY) ## judge every adapter by the quality scale; writes docs/certified and docs/reference/adapters.md
 	$(BIN)/python -m gateway.testing.conformance_docs docs
 
@@ -42,7 +45,7 @@ lock: $(READY) ## pin every dependency with hashes; no index address is written
 	$(BIN)/pip uninstall --quiet --yes uv
 
 clean:         ## everything that was made here
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .bench
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .bench .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp comes last, so an installation that was cut short is made again.

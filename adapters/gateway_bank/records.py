@@ -172,12 +172,14 @@ class _Csv(_Cutter):
     def __init__(self) -> None:
         super().__init__("CSV")
         self._header = ""
+        self._width = 0
 
     def take(self, text: str, number: int) -> Iterator[Item | Finding]:
         """The first line names the columns."""
         if not self._header:
             self._header = text[:_MAX_HEADER]
-        elif len(_cells(text)) != len(_cells(self._header)):
+            self._width = len(_cells(self._header))
+        elif len(_cells(text)) != self._width:
             yield Finding(
                 reason="wrong-columns", what="a line has not as many columns as the first", where=f"line {number}",
                 body=text.encode(),
@@ -191,7 +193,10 @@ class _Csv(_Cutter):
 
 
 def _cells(text: str) -> list[str]:
-    return next(csv.reader(io.StringIO(text)), [])
+    try:
+        return next(csv.reader(io.StringIO(text)), [])
+    except csv.Error:
+        return []  # a row whose quotes do not fit, or with half a line end inside, has no columns
 
 
 def _key(context: bytes, body: bytes) -> str:

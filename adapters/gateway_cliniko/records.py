@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, structs
 
 from gateway.errors import InvalidContent
+from gateway.wire.json_decoder import decoder
 from gateway_cliniko.records_booking import (
     Attendance,
     Attendee,
@@ -50,8 +51,8 @@ LISTED = tuple(kind for kind in KINDS if kind.endswith("s") and "_with_" not in 
 """Kinds that are rows of a list, so that a saved page of it can be imported."""
 JOINED = {"practitioner_with_numbers": "numbers", "invoice_with_items": "items", "group_attendance": ""}
 """Kinds that are joined rows, and the field that holds the further rows; none where they complete the first."""
-_DECODERS = {name: msgspec.json.Decoder(kind).decode for name, kind in KINDS.items()}
-keys = msgspec.json.Decoder(dict[str, Raw]).decode
+_DECODERS = {name: decoder(kind) for name, kind in KINDS.items()}
+keys = decoder(dict[str, Raw])
 
 
 class _Joined(Struct, frozen=True):
@@ -59,11 +60,11 @@ class _Joined(Struct, frozen=True):
     rows: list[Raw]
 
 
-_joined = msgspec.json.Decoder(_Joined).decode
-_group = msgspec.json.Decoder(GroupAppointment).decode
-_attendee = msgspec.json.Decoder(Attendee).decode
-_number = msgspec.json.Decoder(ReferenceNumber).decode
-_invoice_item = msgspec.json.Decoder(InvoiceItem).decode
+_joined = decoder(_Joined)
+_group = decoder(GroupAppointment)
+_attendee = decoder(Attendee)
+_number = decoder(ReferenceNumber)
+_invoice_item = decoder(InvoiceItem)
 
 
 def join(of: bytes, rows: Sequence[bytes]) -> bytes:

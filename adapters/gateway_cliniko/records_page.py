@@ -13,6 +13,7 @@ from msgspec import Meta, Raw, Struct
 
 from gateway.errors import LimitExceeded
 from gateway.model.exchange import Finding, Item
+from gateway.wire.json_decoder import decoder
 from gateway_cliniko.records import LISTED, keys
 from gateway_cliniko.records_people import Link
 
@@ -61,10 +62,10 @@ class Page(Struct, frozen=True):
 
 
 _LINKS = tuple(name for name in _Head.__struct_fields__ if name not in {"id", "updated_at"})
-_head = msgspec.json.Decoder(_Head).decode
-_links = msgspec.json.Decoder(dict[str, str | None]).decode
-_list = msgspec.json.Decoder(list[Raw]).decode
-_total = msgspec.json.Decoder(Annotated[int, Meta(ge=0)]).decode
+_head = decoder(_Head)
+_links = decoder(dict[str, str | None])
+_list = decoder(list[Raw])
+_total = decoder(Annotated[int, Meta(ge=0)])
 
 
 def read_page(body: bytes, collection: str) -> Page:

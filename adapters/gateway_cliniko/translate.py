@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import UNSET, Struct, structs
 
 from gateway.errors import InvalidConfiguration
 from gateway.model.identity import Ref
 from gateway.model.null import NULL
 from gateway.model.patch import Normalized, Patch
+from gateway.wire.json_decoder import decoder
 from gateway_cliniko.records import JOINED, KINDS, decode, filled
 from gateway_cliniko.records_booking import Communication, InvoiceItem
 from gateway_cliniko.records_people import Contact, Correspondent, Identifier, Link, Patient, ReferenceNumber, Resource
@@ -50,7 +50,7 @@ class _Context(Struct, frozen=True):
     zone: str = ""
 
 
-_context = msgspec.json.Decoder(_Context).decode
+_context = decoder(_Context)
 
 
 def path(text: str) -> Callable[[object], Any]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from gateway.model.exchange import Item
+from gateway.wire.json_decoder import decoder
 from gateway_cliniko.records import join
 from gateway_cliniko.records_booking import AppointmentType
 from gateway_cliniko.records_page import Row, stamp
@@ -33,8 +34,8 @@ from gateway_cliniko.transport_lists import (
 )
 
 _FRESH = timedelta(minutes=15)
-_type = msgspec.json.Decoder(AppointmentType).decode
-_business = msgspec.json.Decoder(Business).decode
+_type = decoder(AppointmentType)
+_business = decoder(Business)
 
 
 class Joiner:

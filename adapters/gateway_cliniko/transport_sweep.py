@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
 from gateway.errors import SourceUnavailable
 from gateway.mapping.times import instant
 from gateway.model.exchange import Looked, Seen, SweepPage
+from gateway.wire.json_decoder import decoder
 from gateway_cliniko.config import ClinikoConfig
 from gateway_cliniko.records_page import stamp
 from gateway_cliniko.transport_joined import Joiner
@@ -49,7 +49,7 @@ SWEPT = {
     "referral_source_types": _Of("ReferralSource"),
 }
 """Lists of which every row makes one record under the row's own id."""
-_marks = msgspec.json.Decoder(_Marks).decode
+_marks = decoder(_Marks)
 
 
 class FullList:

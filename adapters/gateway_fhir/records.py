@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.errors import InvalidContent
+from gateway.wire.json_decoder import decoder
 
 TYPES = (
     "Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Location", "Organization", "Appointment", "Slot",
@@ -202,7 +203,7 @@ class Marked(Resource, frozen=True, kw_only=True, gc=False):
         return f"{self.resource_type}/{self.id}"
 
 
-keys = msgspec.json.Decoder(dict[str, Raw]).decode
+keys = decoder(dict[str, Raw])
 
 
 def unreadable(error: Exception) -> InvalidContent:
@@ -222,4 +223,4 @@ def plain(body: bytes) -> dict[str, Any]:
     return found
 
 
-_plain = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+_plain = decoder(dict[str, Any], float_hook=Decimal)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.model.exchange import Finding, Item
+from gateway.wire.json_decoder import decoder
 from gateway_fhir.records import TYPES, Meta, Part, Reference
 from gateway_fhir.records_reference import target
 
@@ -112,10 +113,10 @@ class Cut(Struct, frozen=True):
     findings: list[Finding]
 
 
-_head = msgspec.json.Decoder(_Head).decode
-_bundle = msgspec.json.Decoder(Bundle).decode
-outcome = msgspec.json.Decoder(Outcome).decode
-_type = msgspec.json.Decoder(_Type).decode
+_head = decoder(_Head)
+_bundle = decoder(Bundle)
+outcome = decoder(Outcome)
+_type = decoder(_Type)
 
 
 def resource_type(body: bytes) -> str:

@@ -11,6 +11,7 @@ from msgspec import structs
 from gateway.errors import InvalidContent
 from gateway.model.identity import Ref
 from gateway.model.patch import Normalized, Patch
+from gateway.wire.json_decoder import decoder
 from gateway_fhir import records_clinical as clinical
 from gateway_fhir import records_financial as financial
 from gateway_fhir.records import TYPES, Marked, Resource, keys, plain, unreadable
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
     from gateway_fhir.config import FhirConfig
 
 KINDS: dict[str, type[Resource]] = {name: getattr(clinical, name, None) or getattr(financial, name) for name in TYPES}
-_DECODERS = {name: msgspec.json.Decoder(kind).decode for name, kind in KINDS.items()}
+_DECODERS = {name: decoder(kind) for name, kind in KINDS.items()}
 _ALWAYS = frozenset({"resourceType", "id", "meta", "text", "contained", "language", "implicitRules"})
 _OTHERS = {"Patient": frozenset({"emergency_name", "emergency_phone"})}
 """Fields that another resource fills as well (RelatedPerson), which absence therefore does not delete."""
 _EMPTY = (b"null", b'""', b"[]", b"{}")
 Fields = dict[str, dict[str, frozenset[str]]]
 """By kind, the record types it makes and the canonical fields that its rules fill."""
-_names = msgspec.json.Decoder(dict[str, str]).decode
+_names = decoder(dict[str, str])
 
 
 def kind_of(resource: Resource) -> str:

@@ -24,6 +24,7 @@ from yarl import URL
 from gateway.errors import InvalidConfiguration, SourceUnavailable
 from gateway.settings import resolve_secret
 from gateway.transport.http import HttpClient
+from gateway.wire.json_decoder import decoder
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Part
 
@@ -52,8 +53,8 @@ class _Token(Part, frozen=True, kw_only=True):
     scope: str | None = None
 
 
-_token = msgspec.json.Decoder(_Token).decode
-smart_configuration = msgspec.json.Decoder(SmartConfiguration).decode
+_token = decoder(_Token)
+smart_configuration = decoder(SmartConfiguration)
 
 
 class SigningKey:

@@ -19,6 +19,7 @@ from yarl import URL
 from gateway.errors import GatewayError, SourceUnavailable
 from gateway.model.exchange import Finding, Intake, Item
 from gateway.transport.http import Answer, HttpClient
+from gateway.wire.json_decoder import decoder
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Part
 from gateway_fhir.records_bundle import outcome
@@ -68,8 +69,8 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: int = 0
 
 
-_run = msgspec.json.Decoder(Run).decode
-_manifest = msgspec.json.Decoder(Manifest).decode
+_run = decoder(Run)
+_manifest = decoder(Manifest)
 
 
 class Exports:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from msgspec import Struct
 from yarl import URL
 
 from gateway.errors import InvalidConfiguration
 from gateway.transport.http import HttpClient, is_loopback
+from gateway.wire.json_decoder import decoder
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Part
 from gateway_fhir.transport_auth import WELL_KNOWN, SmartConfiguration, smart_configuration
@@ -75,7 +75,7 @@ class Plan(Struct, frozen=True):
     """Why a type cannot be had, in words for the user."""
 
 
-_capabilities = msgspec.json.Decoder(Capabilities).decode
+_capabilities = decoder(Capabilities)
 
 
 async def discover(client: HttpClient, config: FhirConfig) -> Plan:

@@ -14,6 +14,7 @@ import msgspec
 from gateway.errors import RetryLater
 from gateway.model.exchange import Finding, HookReceiver, HookRequest, HookResponse, Intake, Item
 from gateway.settings import resolve_secret
+from gateway.wire.json_decoder import decoder
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Part, Reference
 from gateway_fhir.records_bundle import cut_bundle, deletion, item, resource_type
@@ -45,8 +46,8 @@ class _Status(Part, frozen=True, kw_only=True):
         return ""
 
 
-_status = msgspec.json.Decoder(_Status).decode
-_numbers = msgspec.json.Decoder(dict[str, int]).decode
+_status = decoder(_Status)
+_numbers = decoder(dict[str, int])
 
 
 class Notifications:

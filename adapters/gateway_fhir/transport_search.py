@@ -19,6 +19,7 @@ from yarl import URL
 from gateway.errors import SourceUnavailable
 from gateway.model.exchange import Intake, Item
 from gateway.transport.http import HttpClient
+from gateway.wire.json_decoder import decoder
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Meta, Part
 from gateway_fhir.records_bundle import Cut, cut_bundle
@@ -43,8 +44,8 @@ class _Head(Part, frozen=True, kw_only=True):
     meta: Meta | None = None
 
 
-_place = msgspec.json.Decoder(Place).decode
-_updated = msgspec.json.Decoder(_Head).decode
+_place = decoder(Place)
+_updated = decoder(_Head)
 
 
 class ChangedResources:

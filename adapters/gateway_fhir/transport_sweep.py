@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC
 
-import msgspec
 from yarl import URL
 
 from gateway.errors import SourceUnavailable
 from gateway.mapping.times import instant
 from gateway.model.exchange import Item, Looked, Seen, SweepPage
 from gateway.transport.http import HttpClient
+from gateway.wire.json_decoder import decoder
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Part
 from gateway_fhir.records_bundle import Cut
@@ -32,7 +32,7 @@ class _Head(Part, frozen=True, kw_only=True):
     status: str = ""
 
 
-_head = msgspec.json.Decoder(_Head).decode
+_head = decoder(_Head)
 
 
 class FullSearch:

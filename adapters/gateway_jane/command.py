@@ -20,6 +20,7 @@ from gateway.errors import InvalidConfiguration, SourceUnavailable
 from gateway.secret import located
 from gateway.settings import load
 from gateway.transport.http import HttpClient
+from gateway.wire.json_decoder import decoder
 from gateway_jane.config import JaneConfig
 from gateway_jane.transport import VERSION, api_client, identity_client
 from gateway_jane.transport_hooks import TOPICS
@@ -135,7 +136,7 @@ async def _registered(client: HttpClient, clinic: str, topic: str, target: str) 
     body = msgspec.json.encode({"event_topic": topic, "target_url": target})
     answer = await client.request("POST", url, expect={201, 409}, json=body)
     if answer.status == 409:
-        listed = await client.get(url, msgspec.json.Decoder(list[_Registered]).decode)
+        listed = await client.get(url, decoder(list[_Registered]))
         for known in listed:
             if known.event_topic == topic:
                 await client.request("DELETE", url / known.id, expect={204, 404})

@@ -14,11 +14,12 @@ from msgspec import Meta, Raw, Struct
 
 from gateway.errors import InvalidContent, LimitExceeded
 from gateway.model.exchange import Finding, Item
+from gateway.wire.json_decoder import decoder
 
 Record = dict[str, Any]
 KINDS = ("locations", "staff_members", "patients", "appointments")
 _MOST_BYTES = 16 * 1024 * 1024
-_decode = msgspec.json.Decoder(Record).decode
+_decode = decoder(Record)
 
 
 class Context(Struct, frozen=True, omit_defaults=True):
@@ -31,7 +32,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
     """The clinic's time zone."""
 
 
-context = msgspec.json.Decoder(Context).decode
+context = decoder(Context)
 
 
 class _Head(Struct, frozen=True):
@@ -81,8 +82,8 @@ class _List(Struct, frozen=True):
     more: bool = msgspec.field(name="hasNextPage", default=False)
 
 
-_head = msgspec.json.Decoder(_Head).decode
-_list = msgspec.json.Decoder(_List).decode
+_head = decoder(_Head)
+_list = decoder(_List)
 
 
 def read_page(body: bytes) -> Page:

@@ -19,6 +19,7 @@ from gateway.errors import InvalidConfiguration, SourceUnavailable
 from gateway.model.exchange import Intake, Item, RateBudget
 from gateway.transport.http import Answer, HttpClient, HttpLimits
 from gateway.transport.polling import Poller, Rhythm
+from gateway.wire.json_decoder import decoder
 from gateway_jane.config import JaneConfig
 from gateway_jane.records import KINDS, Context, Page, Row, read_page
 from gateway_jane.transport_tokens import Identity, TokenFile, Tokens
@@ -52,9 +53,9 @@ class _Treatment(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
-_cursor = msgspec.json.Decoder(_Cursor).decode
-_company = msgspec.json.Decoder(_Company).decode
-_treatment = msgspec.json.Decoder(_Treatment).decode
+_cursor = decoder(_Cursor)
+_company = decoder(_Company)
+_treatment = decoder(_Treatment)
 
 
 class Api:

@@ -17,6 +17,7 @@ import msgspec
 
 from gateway.errors import RetryLater
 from gateway.model.exchange import HookRequest, HookResponse, Intake
+from gateway.wire.json_decoder import decoder
 from gateway_jane.config import JaneConfig
 from gateway_jane.records import read_row
 from gateway_jane.transport import Api, api_client, identity_client, utc_now
@@ -33,7 +34,7 @@ class _Notice(msgspec.Struct, frozen=True):
     appointment_id: str
 
 
-_notice = msgspec.json.Decoder(_Notice).decode
+_notice = decoder(_Notice)
 
 
 class ClinicHooks:
@@ -96,6 +97,6 @@ class ClinicHooks:
     def _is_recent(self, sent: str) -> bool:
         try:
             at = float(sent) if sent.isdecimal() else datetime.fromisoformat(sent).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return False
         return abs(self._clock() - at) <= TOLERANCE

@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 
 from gateway.errors import InvalidContent, LimitExceeded, SourceUnavailable
 from gateway.model.exchange import Finding, Item
+from gateway.wire.json_decoder import decoder
 
 Record = dict[str, Any]
 APPOINTMENT, CASE, CARD, AUTHORIZATION = "appointment", "case", "insurance_card", "authorization"
@@ -24,7 +25,7 @@ EVENTS = (
 KINDS = (APPOINTMENT, CASE, CARD, AUTHORIZATION, *EVENTS)
 SUCCESS = 2000
 _MOST_BYTES = 16 * 1024 * 1024
-_record = msgspec.json.Decoder(Record).decode
+_record = decoder(Record)
 
 
 class Context(Struct, frozen=True, omit_defaults=True):
@@ -38,7 +39,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
     """Whose insurance card it is, and of which case."""
 
 
-context = msgspec.json.Decoder(Context).decode
+context = decoder(Context)
 
 
 class _Envelope(Struct, frozen=True):
@@ -86,14 +87,14 @@ class _Permit(Struct, frozen=True):
     patient_id: str | int | None = None
 
 
-_envelope = msgspec.json.Decoder(_Envelope).decode
-_calendar = msgspec.json.Decoder(CalendarPage).decode
-_list = msgspec.json.Decoder(tuple[Raw, ...]).decode
-_notice = msgspec.json.Decoder(Notice).decode
-_booked = msgspec.json.Decoder(_Booked).decode
-_case = msgspec.json.Decoder(_Case).decode
-_card = msgspec.json.Decoder(_Card).decode
-_permit = msgspec.json.Decoder(_Permit).decode
+_envelope = decoder(_Envelope)
+_calendar = decoder(CalendarPage)
+_list = decoder(tuple[Raw, ...])
+_notice = decoder(Notice)
+_booked = decoder(_Booked)
+_case = decoder(_Case)
+_card = decoder(_Card)
+_permit = decoder(_Permit)
 
 
 def opened(body: bytes) -> bytes:

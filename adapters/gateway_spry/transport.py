@@ -17,6 +17,7 @@ import msgspec
 from gateway.errors import InvalidConfiguration, SourceUnavailable
 from gateway.model.exchange import Finding, Intake, Item
 from gateway.transport.polling import Poller, Rhythm
+from gateway.wire.json_decoder import decoder
 from gateway_spry.config import SpryConfig
 from gateway_spry.records import CalendarPage, appointment_item, authorization_item, case_items, digest, unreadable
 from gateway_spry.transport_api import Api, connected, stamp, utc_now
@@ -35,7 +36,7 @@ class Seen(msgspec.Struct, omit_defaults=True):
     cases: list[str] = []
 
 
-_seen = msgspec.json.Decoder(Seen).decode
+_seen = decoder(Seen)
 
 
 class Calendars:

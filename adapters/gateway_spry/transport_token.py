@@ -11,6 +11,7 @@ from yarl import URL
 from gateway.errors import InvalidConfiguration, SourceUnavailable
 from gateway.settings import resolve_secret
 from gateway.transport.http import HttpClient
+from gateway.wire.json_decoder import decoder
 from gateway_spry.config import SpryConfig
 
 TOKEN = "/apis/v2/oauth/token"  # noqa: S105 - a path
@@ -24,7 +25,7 @@ class _Answered(msgspec.Struct, frozen=True):
     clinic_id_list: tuple[str | int, ...] = ()
 
 
-_answered = msgspec.json.Decoder(_Answered).decode
+_answered = decoder(_Answered)
 
 
 class ClientToken:

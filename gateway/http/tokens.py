@@ -59,12 +59,16 @@ def _text(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
 def _parts(text: str) -> tuple[Token, bytes, bytes] | None:
     if not text.startswith(PREFIX) or len(text) > _MOST:
         return None
     try:
         first, second = text.removeprefix(PREFIX).split(".")
-        body, code = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in (first, second))
+        body, code = (_bytes(part) for part in (first, second))
         client, expires, scopes, _ = json.loads(body)
         return Token(str(client), int(expires), tuple(str(scopes).split())), body, code
     except (ValueError, TypeError, OverflowError, RecursionError):

@@ -20,6 +20,7 @@ from gateway.model.location import Location
 from gateway.model.organization import Organization, Payer
 from gateway.model.practitioner import Practitioner
 from gateway.model.submission import Submission, SubmissionKind
+from gateway.wire.json_decoder import decoder
 from gateway.wire.x12_write import Envelope, TransactionSet, interchange
 from gateway_clearinghouse.config import ClearinghouseConfig, Setup
 from gateway_clearinghouse.sink_memory import KEPT_TYPES, Memory
@@ -39,7 +40,7 @@ _BUILDERS: dict[SubmissionKind, Callable[[Submission, Parties, datetime], Docume
     "claim-status": claim_status,
     "authorization": authorization,
 }
-_read = msgspec.json.Decoder(Submission).decode
+_read = decoder(Submission)
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):

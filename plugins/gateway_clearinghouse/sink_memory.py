@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.errors import InvalidConfiguration
 from gateway.model import decode
+from gateway.wire.json_decoder import decoder
 from gateway.wire.x12_write import MAX_CONTROL
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -34,7 +35,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     record: msgspec.Raw = msgspec.Raw(b"null")
 
 
-_decode = msgspec.json.Decoder(_Line).decode
+_decode = decoder(_Line)
 _encode = msgspec.json.Encoder().encode
 
 

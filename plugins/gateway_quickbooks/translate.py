@@ -12,6 +12,7 @@ from gateway.books import receipt
 from gateway.chart import Journal, JournalLine
 from gateway.model.exchange import Ambiguous, Outcome, Rejected, Retry
 from gateway.model.ledger_entry import AccountRole
+from gateway.wire.json_decoder import decoder
 
 DUPLICATE = Rejected("duplicate-document-number")
 _MAPPING = frozenset({"610", "2020", "2170", "2500"})
@@ -64,7 +65,7 @@ class Reply(msgspec.Struct, frozen=True):
     found: Found | None = msgspec.field(default=None, name="QueryResponse")
 
 
-_read = msgspec.json.Decoder(Reply).decode
+_read = decoder(Reply)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 

@@ -8,9 +8,10 @@ import msgspec
 
 from gateway.errors import InvalidConfiguration, InvalidContent
 from gateway.model.exchange import Finding, Item
+from gateway.wire.json_decoder import decoder
 from gateway.wire.mail import Mail
 
-_read = msgspec.json.Decoder(Mail).decode
+_read = decoder(Mail)
 
 
 def read(body: bytes) -> Mail:

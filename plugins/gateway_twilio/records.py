@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.errors import InvalidConfiguration, InvalidContent
 from gateway.model.exchange import Finding, Item
+from gateway.wire.json_decoder import decoder
 
 FIELDS = frozenset(
     {
@@ -42,7 +43,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
     key: str = ""
 
 
-_context = msgspec.json.Decoder(Context).decode
+_context = decoder(Context)
 
 
 def item(body: bytes, context: Context, control_id: str, number: str) -> Item:
@@ -73,7 +74,7 @@ def read(body: bytes, context: bytes) -> tuple[str, dict[str, str]]:
             raw: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
         else:
             raw = {name: values[0] for name, values in form(body).items()}
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise InvalidContent("not-twilio", "The message is no resource or callback of Twilio", where="body") from None
     if about.kind not in KINDS:
         raise InvalidContent("unknown-kind", "The message is of a kind that is not known", where="context")

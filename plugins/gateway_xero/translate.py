@@ -10,6 +10,7 @@ import msgspec
 from gateway.books import receipt
 from gateway.chart import Dimension, Journal
 from gateway.model.exchange import Ambiguous, Outcome, Rejected
+from gateway.wire.json_decoder import decoder
 
 _WORDS = (
     ("lock", "books-closed"),
@@ -43,7 +44,7 @@ class Reply(msgspec.Struct, frozen=True):
     error: int = msgspec.field(default=0, name="ErrorNumber")
 
 
-_read = msgspec.json.Decoder(Reply).decode
+_read = decoder(Reply)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
