@@ -12,7 +12,7 @@ from gateway.settings import Part, Secret
 from gateway.transport.http import is_loopback
 from gateway_fhir.records import TYPES
 
-Profile = Literal["generic", "epic-like", "nethealth", "theraoffice"]
+Profile = Literal["generic", "epic-like", "gateway", "nethealth", "theraoffice"]
 
 
 def _server(address: str) -> str:
@@ -33,7 +33,9 @@ class FhirConfig(Part):
     base_url: Server | None = Field(
         None, description="Base address of the server; without one, files come in by `gateway import` and hooks only."
     )
-    profile: Profile = Field("generic", description="What kind of server it is: its mapping overlay and defaults.")
+    profile: Profile = Field(
+        "generic", description="What kind of server it is; gateway: another gateway's facade, whose records come whole."
+    )
     types: tuple[str, ...] = Field(
         TYPES, min_length=1, description="Resource types to read; those the server does not serve are reported."
     )

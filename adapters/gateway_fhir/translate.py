@@ -19,6 +19,7 @@ from gateway_fhir.records_bundle import DELETED, resource_type
 from gateway_fhir.records_reference import needs_rewriting, referred, rewrite
 from gateway_fhir.translate_authorization import authorization
 from gateway_fhir.translate_benefit import benefits
+from gateway_fhir.translate_carried import carried
 from gateway_fhir.translate_claim import answer, claim, reconciliation
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ def normalizer(config: FhirConfig, mapping: Mapping) -> Callable[[bytes, bytes],
             resource = _typed(body, kind)
         patches: list[Patch] = []
         for one in (*inner, resource):
-            patches += _patches(one, inner, mapping, fields, config)
+            made = _patches(one, inner, mapping, fields, config)
+            patches += carried(one, list(made)) if config.profile == "gateway" else made
+        if patches and config.profile == "gateway":  # its extensions hold whatever the mapping does not read
+            return Normalized(patches=tuple(patches))
         residue = tuple(_residue(body, resource, known.get(kind_of(resource), _ALWAYS)))
         if not patches:
             return Normalized(suppressed=_why_none(resource), residue=residue)

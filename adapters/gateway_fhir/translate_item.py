@@ -15,6 +15,8 @@ from gateway_fhir.records_financial import Adjudication, ClaimItem, Total
 PATIENT = {"deductible": "1", "coinsurance": "2", "copay": "3"}
 """Categories that the patient owes, with their claim adjustment reason code."""
 _CARC = "claim-adjustment-reason-codes"
+_GROUPS = frozenset({"CO", "CR", "OA", "PI", "PR"})
+"""Claim adjustment group codes, where a server sends them as the category."""
 _RARC = "remittance-advice-remark-codes"
 
 _MEND = "Have the server send a valid resource; a newer version of it takes this one's place."
@@ -119,9 +121,10 @@ def _why(adjudications: Iterable[Adjudication], where: str) -> Iterator[tuple[st
         if category in PATIENT:
             yield "PR", PATIENT[category], amount
         elif one.reason is not None:
+            group = category if category in _GROUPS else "OA"
             for coding in one.reason.coding:
                 if coding.system and coding.system.endswith(_CARC) and coding.code:
-                    yield "OA", coding.code, amount
+                    yield group, coding.code, amount
                     break
 
 

@@ -120,7 +120,7 @@ class Exports:
             "system": self._base / "$export",
             "patient": self._base / "Patient" / "$export",
             "group": self._base / "Group" / (self._config.export_group or "") / "$export",
-        }[self._config.export_level]
+        }["system" if self._config.profile == "gateway" else self._config.export_level]
         query = {"_outputFormat": "application/fhir+ndjson", "_type": ",".join(self._types)}
         if run.since:
             query["_since"] = run.since

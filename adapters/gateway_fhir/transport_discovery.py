@@ -14,8 +14,8 @@ from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Part
 from gateway_fhir.transport_auth import WELL_KNOWN, SmartConfiguration, smart_configuration
 
-_PREFERS_EXPORT = frozenset({"theraoffice"})
-"""Profiles whose vendor documents Bulk Data for system access and no search."""
+_PREFERS_EXPORT = frozenset({"gateway", "theraoffice"})
+"""Profiles that document Bulk Data for system access and no search, or whose export alone tells what is gone."""
 
 
 class _Coded(Part, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import msgspec
 from gateway.access.scopes import RESOURCES
 from gateway.flow.clock import iso
 from gateway.http import fhir_care, fhir_claims, fhir_coverage, fhir_people, fhir_scheduling
+from gateway.http.fhir_carried import carried
 from gateway.http.fhir_values import OURS, Fields, Json
 from gateway.http.reading import Shown
 
@@ -52,7 +53,10 @@ def resource(type: str, id: str, version: int, at: str, source: str, fields: Fie
         fields: the granted fields as JSON values.
     """
     meta = {"versionId": str(version), "lastUpdated": at, "source": f"{OURS}source:{source}"}
-    return {"resourceType": RESOURCE[type], "id": id, "meta": meta, **PROJECTIONS[type](fields)}
+    made = {"resourceType": RESOURCE[type], "id": id, "meta": meta, **PROJECTIONS[type](fields)}
+    if more := carried(type, fields):
+        made["extension"] = [*made.get("extension", ()), *more]
+    return made
 
 
 def shown_resource(shown: Shown) -> Json | None:

@@ -11,7 +11,6 @@ from gateway.http.fhir_values import (
     clean,
     concept,
     concepts,
-    counted,
     extension,
     identifier,
     money,
@@ -20,7 +19,6 @@ from gateway.http.fhir_values import (
     quantity,
     reference,
     required,
-    said_status,
     text,
 )
 
@@ -44,7 +42,6 @@ def referral(fields: Fields) -> Json:
     where = reference("Location", fields.get("location"))
     made = clean(
         {
-            "extension": said_status(fields),
             "identifier": identifier(fields.get("number")),
             "intent": "order",
             "code": concept(fields.get("discipline")),
@@ -66,11 +63,6 @@ def episode(fields: Fields) -> Json:
     status = fields.get("status")
     made = clean(
         {
-            "extension": [
-                *extension("location", "Reference", reference("Location", fields.get("location"))),
-                *extension("discharge-reason", "String", text(fields.get("discharge_reason"))),
-                *extension("onset", "Date", fields.get("onset_on")),
-            ],
             "type": [one] if (one := concept(fields.get("title"))) else None,
             "diagnosis": [{"condition": one} for value in fields.get("diagnoses", ()) if (one := by_code(value, ICD))],
             "patient": must(reference("Patient", fields.get("patient"))),
@@ -95,13 +87,6 @@ def plan(fields: Fields) -> Json:
     )
     made = clean(
         {
-            "extension": [
-                *said_status(fields),
-                *extension("certified-on", "Date", fields.get("certified_on")),
-                *extension("discharged-on", "Date", fields.get("discharged_on")),
-                *extension("goals-total", "UnsignedInt", counted(fields.get("goals_total"))),
-                *extension("goals-met", "UnsignedInt", counted(fields.get("goals_met"))),
-            ],
             "intent": "plan",
             "subject": must(reference("Patient", fields.get("patient"))),
             "period": period(fields.get("certified_from"), fields.get("certified_to")),

@@ -17,7 +17,6 @@ from gateway.http.fhir_values import (
     clean,
     concept,
     concepts,
-    extension,
     identifier,
     money,
     must,
@@ -25,7 +24,6 @@ from gateway.http.fhir_values import (
     quantity,
     reference,
     required,
-    said_status,
     text,
 )
 
@@ -48,11 +46,6 @@ def claim(fields: Fields) -> Json:
     replaced = text(fields.get("payer_claim_number"))
     made = clean(
         {
-            "extension": [
-                *said_status(fields),
-                *extension("frequency", "String", text(fields.get("frequency"))),
-                *extension("rendering", "Identifier", _npi(fields.get("rendering_npi"))),
-            ],
             "identifier": identifier(fields.get("control_number"), words="patient control number"),
             "type": _PROFESSIONAL,
             "use": "claim",
@@ -75,21 +68,15 @@ def claim(fields: Fields) -> Json:
     return made
 
 
-def _npi(value: Any) -> Json | None:
-    found = identifier(value, NPI)
-    return found[0] if found else None
-
-
 def _billed(place: int, line: Fields) -> Json:
     return clean(
         {
             "sequence": place,
             "productOrService": must(concept(line.get("procedure_code"), CPT)),
-            "modifier": concepts(line.get("modifiers", ())),
+            "modifier": concepts(line.get("modifiers", ()), CPT),
             "servicedDate": line.get("service_date"),
             "quantity": quantity(line.get("units")),
             "net": money(line.get("charge")),
-            "extension": extension("line-control-number", "String", text(line.get("line_control_number"))),
         }
     )
 
@@ -108,11 +95,6 @@ def claim_payment(fields: Fields) -> Json:
     numbers += identifier(fields.get("patient_control_number"), words="patient control number")
     made = clean(
         {
-            "extension": [
-                *said_status(fields),
-                *extension("remittance", "Reference", reference("PaymentReconciliation", fields.get("remittance"))),
-                *extension("difference", "Money", money(fields.get("difference"))),
-            ],
             "identifier": numbers,
             "status": "active",
             "type": _PROFESSIONAL,
@@ -147,7 +129,7 @@ def _paid(place: int, line: Fields) -> Json:
         {
             "sequence": place,
             "productOrService": must(concept(line.get("procedure_code"), CPT)),
-            "modifier": concepts(line.get("modifiers", ())),
+            "modifier": concepts(line.get("modifiers", ()), CPT),
             "servicedPeriod": period(line.get("starts_on"), line.get("ends_on")),
             "quantity": quantity(line.get("units")),
             "adjudication": amounts + _adjusted(line.get("adjustments", ())) + _remarks(line.get("remarks", ())),
@@ -188,11 +170,6 @@ def remittance(fields: Fields) -> Json:
     payer = reference("Organization", fields.get("payer"))
     made = clean(
         {
-            "extension": [
-                *extension("difference", "Money", money(fields.get("difference"))),
-                *extension("balanced", "Boolean", fields.get("balanced")),
-                *extension("method", "String", text(fields.get("method"))),
-            ],
             "status": "active",
             "paymentIssuer": payer or clean({"display": text(fields.get("payer_name"))}),
             "outcome": "complete",

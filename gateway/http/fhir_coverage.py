@@ -9,11 +9,8 @@ from gateway.http.fhir_values import (
     Fields,
     Json,
     clean,
-    code,
     concept,
-    concepts,
     counted,
-    extension,
     identifier,
     money,
     must,
@@ -21,7 +18,6 @@ from gateway.http.fhir_values import (
     period,
     reference,
     required,
-    said_status,
     text,
 )
 
@@ -34,7 +30,7 @@ _OUTCOMES = {"requested": "queued", "pended": "queued"}
 _BENEFITS = (
     ("copay", "copay", "copay", None),
     ("deductible", "deductible", "deductible", "deductible_left"),
-    ("out-of-pocket", "out_of_pocket", "out_of_pocket", "out_of_pocket_left"),
+    ("copay-maximum", "out_of_pocket", "out_of_pocket", "out_of_pocket_left"),
 )
 
 
@@ -56,10 +52,6 @@ def coverage(fields: Fields) -> Json:
             "payor": [must(reference("Organization", fields.get("payer")))],
             "class": classes,
             "order": counted(fields.get("priority"), 1),
-            "extension": [
-                *extension("subscriber-name", "String", text(fields.get("subscriber_name"))),
-                *extension("subscriber-birth-date", "Date", fields.get("subscriber_birth_date")),
-            ],
         }
     )
     required(made, "status", None if active is None else "active" if active else "cancelled")
@@ -112,20 +104,20 @@ def _benefits(fields: Fields) -> list[Json]:
     for word, _, total, left in _BENEFITS:
         allowed, rest = number(fields.get(total)), None if left is None else number(fields.get(left))
         used = None if allowed is None or rest is None else allowed - rest
-        if allowed is not None or rest is not None:
+        if allowed is not None:
             found.append(
                 clean(
                     {
                         "type": concept(word, f"{TERMS}benefit-type"),
                         "allowedMoney": money(allowed),
                         "usedMoney": money(used),
-                        "extension": extension("left", "Money", money(rest)),
                     }
                 )
             )
     share = number(fields.get("coinsurance"))
-    if share is not None:
-        found.append({"type": concept("coinsurance"), "extension": extension("share", "Decimal", share)})
+    percent = None if share is None else share * 100
+    if percent is not None and percent == int(percent) and 0 <= percent <= 100:
+        found.append({"type": concept("copay-percent", f"{TERMS}benefit-type"), "allowedUnsignedInt": int(percent)})
     limit, visits = counted(fields.get("visit_limit")), counted(fields.get("visits_used"))
     if limit is not None or visits is not None:
         found.append(
@@ -158,7 +150,7 @@ def authorization(fields: Fields) -> Json:
     ]
     made = clean(
         {
-            "extension": said_status(fields) + _action(fields, status) + _services(fields),
+            "extension": _action(fields, status),
             "identifier": identifier(fields.get("tracking_number"), words="tracking number"),
             "type": concept("professional", f"{TERMS}claim-type"),
             "use": "preauthorization",
@@ -191,11 +183,3 @@ def _action(fields: Fields, status: Any) -> list[Json]:
     if reason := concept(fields.get("reason"), "https://codesystem.x12.org/external/886"):
         parts.append({"url": "reasonCode", "valueCodeableConcept": reason})
     return [{"url": _REVIEW, "extension": parts}]
-
-
-def _services(fields: Fields) -> list[Json]:
-    codes = concepts(fields.get("service_codes", ()), "http://www.ama-assn.org/go/cpt")
-    found = [part for one in codes for part in extension("service", "CodeableConcept", one)]
-    found += extension("service-type", "Code", code(fields.get("service_type")))
-    found += extension("episode", "Reference", reference("EpisodeOfCare", fields.get("episode")))
-    return found + extension("location", "Reference", reference("Location", fields.get("location")))

@@ -10,8 +10,9 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
@@ -21,14 +22,17 @@ from gateway.flow.clock import iso, micros
 from gateway.http.directory import Principal
 from gateway.http.door import Entered
 from gateway.http.feed import told
-from gateway.http.fhir import encode, shown_resource
+from gateway.http.fhir import RESOURCE, encode, shown_resource
 from gateway.http.fhir_facade import types_of
 from gateway.http.fhir_search import parse_range
 from gateway.http.house import House
 from gateway.http.reading import PAGE, Reader
 from gateway.http.refusal import bad, missing
 from gateway.store import clients, reading
+from gateway.store.rows import Found
 
+SETTLE_MICROS = 10 * 1_000_000
+"""How far an export's time lies before it was asked for, so that the next one has what was being committed then."""
 HOLD_MICROS = 24 * 3600 * 1_000_000
 NDJSON = "application/fhir+ndjson"
 ExportId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
@@ -64,12 +68,17 @@ def export(house: House) -> APIRouter:
     async def status(request: Request, principal: Entered, export: ExportId) -> Answer:
         row, asked = await _asked(house, principal, export)
         manifest = {
-            "transactionTime": iso(row.at),
+            "transactionTime": iso(row.at - SETTLE_MICROS),
             "request": f"{house.url}{asked['request']}",
             "requiresAccessToken": True,
             "output": [
                 {"type": name, "url": f"{house.url}/fhir/$export-file/{export}/{name}.ndjson"}
                 for name in asked["types"]
+            ],
+            "deleted": [
+                {"type": "Bundle", "url": f"{house.url}/fhir/$export-deleted/{export}/{name}.ndjson"}
+                for name in asked["types"]
+                if asked["since"] is not None
             ],
             "error": [],
         }
@@ -93,6 +102,18 @@ def export(house: House) -> APIRouter:
         ]
         return StreamingResponse(_lines(house, Reader(house, principal), wanted), 200, told(request), NDJSON)
 
+    @router.get("/$export-deleted/{export}/{resource}.ndjson", summary="What is gone since the time an export names")
+    async def deleted(request: Request, principal: Entered, export: ExportId, resource: str) -> Answer:
+        _, asked = await _asked(house, principal, export)
+        if resource not in asked["types"] or asked["since"] is None:
+            raise missing()
+        wanted = [
+            reading.Wanted(kind, locations=tuple(principal.client.locations), since=asked["since"], removed=True)
+            for kind in types_of(principal, resource)
+        ]
+        lines = _lines(house, Reader(house, principal), wanted)
+        return StreamingResponse(lines, 200, told(request), NDJSON)
+
     return router
 
 
@@ -115,15 +136,37 @@ async def _asked(house: House, principal: Principal, export: str) -> tuple[Any, 
 
 
 async def _lines(house: House, reader: Reader, wanted: list[reading.Wanted]) -> AsyncIterator[bytes]:
-    """Resources as NDJSON, a page at a time."""
+    """Resources, or the deletions of them, as NDJSON, a page at a time."""
     tenant = reader.principal.tenant
     for one in wanted:
         place: reading.Place | None = None
         while True:
             rows = await house.store.read(lambda c, o=one, p=place: reading.listed(c, tenant, o, p, PAGE))  # type: ignore[misc]  # the defaults bind what the loop has now
-            shown = await asyncio.to_thread(reader.show, rows)
-            yield b"".join(encode(made) + b"\n" for each in shown if (made := shown_resource(each)) is not None)
+            yield await asyncio.to_thread(_gone if one.removed else _there, reader, rows)
             if len(rows) < PAGE:
                 break
             last = rows[-1]
             place = reading.Place(None if last.patient is None else bytes(last.patient), bytes(last.record_id))
+
+
+def _there(reader: Reader, rows: Sequence[Found]) -> bytes:
+    return b"".join(encode(made) + b"\n" for one in reader.show(rows) if (made := shown_resource(one)) is not None)
+
+
+def _gone(reader: Reader, rows: Sequence[Found]) -> bytes:
+    """One Bundle for each, with its own time, so that a reader who sees it twice knows it again."""
+    reader.tell(rows)
+    return b"".join(
+        encode(
+            {
+                "resourceType": "Bundle",
+                "type": "transaction",
+                "timestamp": iso(row.at),
+                "entry": [
+                    {"request": {"method": "DELETE", "url": f"{RESOURCE[row.type]}/{UUID(bytes=row.record_id)}"}}
+                ],
+            }
+        )
+        + b"\n"
+        for row in rows
+    )

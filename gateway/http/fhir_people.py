@@ -11,9 +11,7 @@ from gateway.http.fhir_values import (
     address,
     addresses,
     clean,
-    code,
     concept,
-    extension,
     human_name,
     identifier,
     identifiers,
@@ -31,7 +29,7 @@ def patient(fields: Fields) -> Json:
     """Patient."""
     names = human_name(fields.get("name"))
     for other in fields.get("other_names", ()):
-        names += human_name(other, "old")
+        names += human_name({**other, "preferred": None}, "old")  # one nickname: that of the name in use
     made = clean(
         {
             "identifier": identifiers(fields.get("identifiers", ())),
@@ -44,7 +42,6 @@ def patient(fields: Fields) -> Json:
             "contact": _emergency(fields),
             "communication": _language(fields),
             "generalPractitioner": [one] if (one := reference("Practitioner", fields.get("practitioner"))) else None,
-            "extension": extension("home-location", "Reference", reference("Location", fields.get("location"))),
         }
     )
     if fields.get("deceased_at") is not None:
@@ -88,7 +85,6 @@ def practitioner(fields: Fields) -> Json:
             "name": human_name(fields.get("name")),
             "telecom": telecom(fields.get("contacts", ())),
             "qualification": [{"code": one} for one in (taxonomy, credentials) if one],
-            "extension": extension("discipline", "Code", code(fields.get("discipline"))),
         }
     )
 

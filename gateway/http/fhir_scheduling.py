@@ -14,14 +14,11 @@ from gateway.http.fhir_values import (
     clean,
     concept,
     counted,
-    extension,
     identifier,
     must,
     period,
     reference,
     required,
-    said_status,
-    text,
     zone,
 )
 
@@ -39,7 +36,7 @@ def appointment(fields: Fields) -> Json:
     status = fields.get("status")
     made = clean(
         {
-            "extension": zone(fields) + extension("room", "String", text(fields.get("room"))),
+            "extension": zone(fields),
             "identifier": identifier(fields.get("visit_number"), words="visit number"),
             "cancelationReason": concept(fields.get("cancel_reason")),
             "serviceType": [concept("telehealth")] if fields.get("telehealth") else None,
@@ -74,18 +71,7 @@ def _participants(fields: Fields, status: Any) -> list[Json]:
 
 def slot(fields: Fields) -> Json:
     """Slot; whose schedule it is stands in an extension, for the gateway keeps no Schedules."""
-    whose = reference("Practitioner", fields.get("practitioner"))
-    made = clean(
-        {
-            "extension": [
-                *zone(fields),
-                *extension("practitioner", "Reference", whose),
-                *extension("location", "Reference", reference("Location", fields.get("location"))),
-            ],
-            "schedule": must(None),
-            "appointmentType": concept(fields.get("type")),
-        }
-    )
+    made = clean({"extension": zone(fields), "schedule": must(None), "appointmentType": concept(fields.get("type"))})
     required(made, "status", _SLOT[fields.get("status", "free")])
     required(made, "start", fields.get("start"))
     required(made, "end", fields.get("end"))
@@ -103,7 +89,7 @@ def visit(fields: Fields) -> Json:
     minutes = counted(fields.get("minutes"))
     made = clean(
         {
-            "extension": said_status(fields) + zone(fields),
+            "extension": zone(fields),
             "class": {"system": f"{TERMS}v3-ActCode", "code": "AMB", "display": "ambulatory"},
             "subject": reference("Patient", fields.get("patient")),
             "participant": seen,

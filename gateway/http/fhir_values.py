@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from gateway.model import fhir_places
+
 Json = dict[str, Any]
 Fields = Mapping[str, Any]
 
-OURS = "urn:emr-gateway:"
+OURS = fhir_places.OURS
 NPI = "http://hl7.org/fhir/sid/us-npi"
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 CPT = "http://www.ama-assn.org/go/cpt"
@@ -90,11 +92,6 @@ def zone(fields: Fields) -> list[Json]:
     found = code(fields.get("zone"))
     url = "http://hl7.org/fhir/StructureDefinition/timezone"
     return [] if found is None else [{"url": url, "valueCode": found}]
-
-
-def said_status(fields: Fields, name: str = "status") -> list[Json]:
-    """Our own word for a state that FHIR's codes cannot tell apart."""
-    return extension("status", "Code", code(fields.get(name)))
 
 
 def period(start: Any, end: Any) -> Json | None:

@@ -67,6 +67,11 @@ class Reader:
         self._house.store.write_sync(unit)
         return self._open(rows, entry)
 
+    def tell(self, rows: Sequence[Found]) -> None:
+        """One page of which only the ids are told, as of what is gone: written as disclosed, and nothing is opened."""
+        if rows:
+            self._house.store.write_sync(self._page(rows, opening=False)[1])
+
     def search(self, rows: Sequence[Found], matches: Callable[[Shown], bool]) -> list[Shown]:
         """Open candidates, keep what matches, and write that as disclosed before it is given out."""
         if not rows:

@@ -51,10 +51,12 @@ class Wanted(NamedTuple):
     """Changed at this time or later, microseconds."""
     before: int | None = None
     """Changed before this time."""
+    removed: bool = False
+    """Those that are gone instead of those that are there."""
 
 
 def listed(connection: Connection, tenant: str, wanted: Wanted, after: Place | None, most: int) -> Sequence[Found]:
-    """Newest versions of the records of one type that are there, by patient and record, with sealed content."""
+    """Newest versions of the records of one type that are there (or are gone), by patient and record, with sealed content."""
     found: list[Found] = []
     if wanted.patient is None and (after is None or after.patient is None):
         found += _list(connection, tenant, wanted, _of_nobody(after), most)
@@ -82,7 +84,7 @@ def _list(
     query = (
         select(changes)
         .select_from(_newest)
-        .where(records.c.tenant == tenant, records.c.type == wanted.type, records.c.removed.is_(False), place)
+        .where(records.c.tenant == tenant, records.c.type == wanted.type, records.c.removed.is_(wanted.removed), place)
         .order_by(records.c.patient, records.c.record_id)
         .limit(most)
     )
