@@ -7,7 +7,7 @@ gateway did not say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -21,6 +21,16 @@ from gateway.model.identity import Ref
 from gateway.model.patch import Patch
 from gateway_fhir.records import Extension, Resource
 from gateway_fhir.records_reference import target
+from gateway_fhir.translate_path import path
+
+_MOMENTS = {
+    name: tuple(map(path, places))
+    for name, places in {
+        "start": ("start", "period.start"), "end": ("end", "period.end"), "created_at": ("created",),
+        "submitted_at": ("created",), "checked_at": ("created",), "deceased_at": ("deceasedDateTime",),
+    }.items()
+}  # fmt: skip
+"""Field -> where its moment stands with the offset that the other gateway keeps; a mapping gives the site's own."""
 
 
 def carried(resource: Resource, patches: Sequence[Patch]) -> list[Patch]:
@@ -31,6 +41,7 @@ def carried(resource: Resource, patches: Sequence[Patch]) -> list[Patch]:
     patch = next((one for one in made if one.type == "Payer"), made[0])
     kinds = shapes(TYPES[patch.type])
     held = {name: _said(value) for name, value in patch.fields.items() if name in HELD[patch.type]}
+    held |= {name: _moment(name, resource, value) for name, value in held.items() if isinstance(value, datetime)}
     fields = dict.fromkeys(kinds) | held | _fields(kinds, resource.extension, OURS)
     fields.pop("merged_into" if patch.operation != "merge" and fields.get("merged_into") is None else "", None)
     return [structs.replace(patch, native_id=resource.native_id, fields=fields, references=None)]
@@ -43,7 +54,17 @@ def _said(value: Any) -> Any:
     return value
 
 
-def _fields(kinds: Any, extensions: Iterable[Extension], prefix: str) -> dict[str, Any]:
+def _moment(name: str, resource: Resource, value: datetime) -> datetime:
+    """The moment with its offset as it was sent."""
+    text = next((found for read in _MOMENTS[name] if (found := read(resource))), None)
+    try:
+        sent = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:  # a form that only the mapping knows
+        return value
+    return sent if sent.tzinfo is not None else value
+
+
+def _fields(kinds: Mapping[str, Shape], extensions: Iterable[Extension], prefix: str) -> dict[str, Any]:
     names = {f"{prefix}{slug(name)}": name for name in kinds}
     found: dict[str, Any] = {}
     for one in extensions:

@@ -56,7 +56,7 @@ class Wanted(NamedTuple):
 
 
 def listed(connection: Connection, tenant: str, wanted: Wanted, after: Place | None, most: int) -> Sequence[Found]:
-    """Newest versions of the records of one type that are there (or are gone), by patient and record, with sealed content."""
+    """Newest versions of the records of one type there (or gone), by patient and record, with sealed content."""
     found: list[Found] = []
     if wanted.patient is None and (after is None or after.patient is None):
         found += _list(connection, tenant, wanted, _of_nobody(after), most)

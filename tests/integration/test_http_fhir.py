@@ -212,6 +212,36 @@ def test_an_export_is_streamed_and_disclosed(served: Served) -> None:
     assert served.ask(where).status == 404
 
 
+def test_an_export_since_a_time_tells_what_is_gone(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only an export that names a time has deletions, each with its time, and the patient's list has them."""
+    monkeypatch.setattr(directory, "HOLD_SECONDS", 0.1)
+    parts.take(message(patient("p1", "Ngo"), appointment("a1", "p1"), appointment("a2", "p1")))
+    parts.take(message(removed("Appointment", "a1", of="p1"), key="p1"))
+    keep = (bytes.fromhex(FULL.version), "view", FULL.text)
+    parts.store.write_sync(lambda connection: keep_texts(connection, parts.audit, [TENANT], [keep]))
+    with serving(parts, views={"full": FULL}) as running:
+        running.key = add_client(parts, view="full")[1]
+
+        def manifest(since: str) -> Any:
+            asked = f"/fhir/$export?_type=Appointment{since}"
+            begun = running.ask(asked, headers={"Prefer": "respond-async"})
+            return running.ask(begun.headers["Content-Location"]).json
+
+        assert manifest("")["deleted"] == []
+        before = parts.ledger().disclosed
+        (file,) = manifest("&_since=2020-01-01T00:00:00Z")["deleted"]
+        (line,) = running.ask(file["url"]).body.splitlines()
+        told = json.loads(line)
+        valid(told)
+        assert told["entry"][0]["request"]["url"] == f"Appointment/{one(running, 'Appointment', 'a1')}"
+        assert parts.ledger().disclosed == before + 1
+        (later,) = manifest("&_since=2100-01-01T00:00:00Z")["deleted"]
+        assert running.ask(later["url"]).body == b""
+        unasked = file["url"].replace("Appointment.ndjson", "Patient.ndjson")
+        assert running.ask(unasked).status == 404
+    assert parts.ledger().problems == []
+
+
 # --- who may ask -------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -51,8 +50,8 @@ def worded(cls: type[msgspec.Struct], fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def plain(record: msgspec.Struct) -> Any:
-    """The record's fields without objects and lists that say nothing."""
-    return _pruned(msgspec.to_builtins(record, builtin_types=(Decimal, datetime, date)))
+    """The record's fields without objects and lists that say nothing; moments with their offsets."""
+    return _pruned(msgspec.to_builtins(record, builtin_types=(Decimal,)))
 
 
 def _pruned(value: Any) -> Any:
