@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -11,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import structlog
 from pydantic import BaseModel
@@ -35,8 +34,9 @@ from gateway.flow.receive import Receiver
 from gateway.flow.route import Filter
 from gateway.flow.shred import Shredder
 from gateway.flow.source import Origin, Source
+from gateway.flow.subscriptions import Subscriptions
 from gateway.flow.texts import keep_texts
-from gateway.hookspecs import Adapter, Hooked, OpenSink
+from gateway.hookspecs import Adapter, Hooked, OpenSink, Subscribable
 from gateway.keyring import open_keystore, tend_keys
 from gateway.mapping import Mapping
 from gateway.registry import Registry
@@ -45,6 +45,7 @@ from gateway.settings import Route as RouteSettings
 from gateway.settings import Settings, resolve_secret
 from gateway.settings import Source as SourceSettings
 from gateway.store import journal, messages
+from gateway.store.locking import take_lock
 from gateway.store.opening import Store, open_store
 from gateway.vault import Vault
 from gateway.vault.shred_list import ShredList
@@ -241,6 +242,8 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
                     )  # fmt: skip
                     gateway.deliverers.append(deliverer)
                     group.create_task(_deliver(deliverer))
+                if gateway.settings.http is not None:
+                    group.create_task(_subscriptions(gateway, gateway.settings.http).run())
             if "intake" in roles:
                 scheduler = polling.scheduler_of(gateway.settings.polling)
                 for source in gateway.sources.values():
@@ -284,6 +287,18 @@ async def _answer(gateway: Gateway, settings: HttpSettings, opened: Callable[[],
     )  # fmt: skip
     gateway.news.append(house.news.told)
     await serve_http(house, opened)
+
+
+def _subscriptions(gateway: Gateway, settings: HttpSettings) -> Subscriptions:
+    """Who serves the clients that subscribe over HTTP."""
+    sink = gateway.registry.sinks[settings.hook_sink]
+    if not isinstance(sink, Subscribable):
+        fix = "Name a sink that takes subscriptions, such as webhook."
+        raise InvalidConfiguration("This sink takes no subscriptions", where="http.hook_sink", fix=fix)
+    return Subscriptions(
+        gateway.store, gateway.vault, gateway.audit, gateway.views, (sink, sink.info), gateway.deliverers,
+        loopback=settings.hook_loopback, agreement=gateway.settings.mode == "production",
+    )  # fmt: skip
 
 
 async def _all_open(openings: Sequence[asyncio.Event]) -> None:
@@ -344,22 +359,6 @@ async def _health(gateway: Gateway, *, counting: bool) -> None:
 def health_path(settings: Settings) -> Path:
     """Where ``serve`` says how it is."""
     return settings.data.directory / "health.json"
-
-
-def take_lock(folder: Path) -> IO[str]:
-    """Be the only serving process of this data folder; ``InvalidConfiguration`` when another one is."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = (folder / "gateway.lock").open("w", encoding="ascii")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise InvalidConfiguration(
-            "Another gateway serves this data folder",
-            where="data.directory",
-            fix="Stop it first, or use another folder.",
-        ) from None
-    return lock
 
 
 def _wake(gateway: Gateway, tenant: str) -> None:

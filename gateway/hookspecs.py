@@ -26,6 +26,7 @@ from gateway.model.exchange import (
     SignedHead,
     SinkInfo,
     Snapshot,
+    Target,
     Transport,
 )
 
@@ -94,6 +95,14 @@ class Sink(Protocol):
 
     def open(self, route: str, config: BaseModel) -> OpenSink:
         """Connect one configured route."""
+
+
+@runtime_checkable
+class Subscribable(Protocol):
+    """What a sink offers as well when it can serve clients that subscribe over HTTP."""
+
+    def subscribe(self, route: str, target: Target) -> OpenSink:
+        """Connect one subscription."""
 
 
 class Reactor(Protocol):

@@ -265,6 +265,12 @@ class Http(Part):
         default="", pattern=r"^$|^https?://[^/\s?#]+$",
         description="How partners reach the port, such as https://gateway.example.org; signatures and tokens cover it.",
     )  # fmt: skip
+    hook_sink: Name = Field(
+        default="webhook", description="The sink that serves clients who subscribe; loaded with this table."
+    )
+    hook_loopback: bool = Field(
+        default=False, description="Whether subscriptions may name this machine, without TLS too: for trials."
+    )
     hook_bytes: int = Field(default=4 * 2**20, gt=0, description="The largest request to /hooks, in bytes.")
     concurrency: int = Field(default=256, gt=0, le=10_000, description="The most requests at one time.")
 
@@ -329,6 +335,7 @@ class Settings(Part):
         pinned = {pin.rpartition(":")[2] for pin in self.plugins}
         used = [source.adapter for source in self.sources] + [route.sink for route in self.routes]
         used += [reactor.reactor for reactor in self.reactors]
+        used += [] if self.http is None else [self.http.hook_sink]
         used.append(f"keys-{self.keys.provider}")
         if self.keys.previous is not None:
             used.append(f"keys-{self.keys.previous.provider}")

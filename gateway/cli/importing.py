@@ -12,13 +12,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gateway.bootstrap import Gateway, open_gateway, take_lock
+from gateway.bootstrap import Gateway, open_gateway
 from gateway.cli.previewing import chunks, head, previewer
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, read
 from gateway.errors import InvalidConfiguration
 from gateway.flow.react import settle
 from gateway.flow.source import Source
 from gateway.model.exchange import Finding, Item
+from gateway.store.locking import take_lock
 
 STEP_BYTES = 2**20
 STEP_ITEMS = 1000

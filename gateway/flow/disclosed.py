@@ -58,7 +58,7 @@ class Granted:
 def _sent(row: Found) -> Disclosure:
     return Disclosure(
         at=iso(row.at), recipient=row.recipient, purpose=row.purpose, route=row.route, type=row.type,
-        record=str(UUID(bytes=row.record_id)), fields=tuple(row.fields.split(",")), receipt=row.receipt,
+        record=str(UUID(bytes=row.record_id)), fields=tuple(filter(None, row.fields.split(","))), receipt=row.receipt,
     )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def breach(
     if client is None:
         for patient, _, recipient, named in reviewing.delivered(connection, tenant, route, since, until):
             sent += 1
-            _add(patient, named.split(","), recipient, told, fields, recipients, counts)
+            _add(patient, [one for one in named.split(",") if one], recipient, told, fields, recipients, counts)
     if route is None:
         for row in reviewing.shown(connection, tenant, client, since, until):
             pages += 1

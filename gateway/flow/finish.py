@@ -54,7 +54,8 @@ class Finisher:
         if sending.delivery is None:
             return self._row(sending, "suppressed", "view-grants-nothing", "", now)
         if isinstance(outcome, Delivered):
-            return self._row(sending, "delivered", "", outcome.receipt, now)
+            row = self._row(sending, "delivered", "", outcome.receipt, now)
+            return row if outcome.told is None else row | {"fields": ",".join(outcome.told)}
         if isinstance(outcome, Rejected):
             return self._row(sending, "quarantined", outcome.reason, "", now)
         if isinstance(outcome, Ambiguous) and self._route.info.idempotency == "none":

@@ -26,6 +26,7 @@ from gateway.http.house import House
 from gateway.http.oauth import OAuthRefusal, oauth
 from gateway.http.records import records
 from gateway.http.refusal import HttpRefusal, headers_of, status_of, word_of
+from gateway.http.subscribing import fhir_subscriptions, hooks_of_clients
 
 _ISSUES = {
     401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 410: "deleted", 413: "too-long",
@@ -47,7 +48,9 @@ def public(house: House) -> App:
     app.include_router(oauth(house, door))
     app.include_router(export(house))
     app.include_router(origins(house))
+    app.include_router(fhir_subscriptions(house))
     app.include_router(facade(house))
+    app.include_router(hooks_of_clients(house))
     app.include_router(feed(house))
     app.include_router(records(house))
     _tell(app)

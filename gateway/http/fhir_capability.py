@@ -13,6 +13,13 @@ _SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"
 
 
+_SUBSCRIPTION: Json = {
+    "type": "Subscription",
+    "interaction": [{"code": code} for code in ("create", "read", "delete")],
+    "documentation": "rest-hook without payload; criteria is a resource type without parameters",
+}
+
+
 def statement(url: str, version: str) -> Json:
     """The CapabilityStatement of ``<url>/fhir``."""
     return {
@@ -36,7 +43,7 @@ def statement(url: str, version: str) -> Json:
                         }
                     ],
                 },
-                "resource": [_records(name) for name in RESOURCES] + [_other(name) for name in OTHERS],
+                "resource": [*map(_records, RESOURCES), *map(_other, OTHERS), _SUBSCRIPTION],
                 "operation": [{"name": "export", "definition": _BULK}],
             }
         ],

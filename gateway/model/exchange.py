@@ -299,6 +299,19 @@ class Delivered(msgspec.Struct, frozen=True, tag=True):
     receipt: str
     answers: tuple[Item, ...] = ()
     """What the peer answered with: stored as messages of the source that the route names, before the receipt is."""
+    told: tuple[str, ...] | None = None
+    """Names of the fields that really left, where they are fewer than the delivery held: what is disclosed."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a client that subscribed over HTTP is told of changes."""
+
+    url: str
+    secrets: tuple[str, ...]
+    """Signing secrets by the Standard Webhooks form; each signs."""
+    content: Literal["full", "thin", "empty"]
+    """The granted fields, ids alone, or nothing but that something changed."""
+    allow_loopback: bool = False
 
 
 class Retry(msgspec.Struct, frozen=True, tag=True):

@@ -8,7 +8,7 @@ from typing import cast
 from pydantic import BaseModel
 
 from gateway.hookspecs import API_VERSION, OpenSink, Sink, hookimpl
-from gateway.model.exchange import SinkInfo
+from gateway.model.exchange import SinkInfo, Target
 from gateway.settings import resolve_secret
 from gateway.transport.egress import Egress
 from gateway_webhook.config import WebhookConfig
@@ -44,7 +44,14 @@ class WebhookSink:
             timeout=settings.timeout,
             where=f"{place}.url",
         )
-        return Endpoint(egress, keys, concurrency=settings.concurrency, thin=settings.payload == "thin")
+        return Endpoint(egress, keys, concurrency=settings.concurrency, content=settings.payload)
+
+    def subscribe(self, route: str, target: Target) -> OpenSink:
+        """Check the URL of a client's subscription; the first connection is made with the first delivery."""
+        place = f"subscription {route}"
+        egress = Egress(target.url, allow_loopback=target.allow_loopback, connections=8, where=place)
+        keys = tuple(signing_key(one, place) for one in target.secrets)
+        return Endpoint(egress, keys, concurrency=8, content=target.content)
 
 
 @hookimpl

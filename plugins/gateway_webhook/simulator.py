@@ -132,7 +132,7 @@ class Receiver:
 
     async def _act(self, id: str, body: bytes) -> None:
         """The effect, once per id: a line in the ledger."""
-        event: dict[str, Any] = msgspec.json.decode(body)
+        event: dict[str, Any] = msgspec.json.decode(body) if body else {"type": "", "data": {"id": "", "version": 0}}
         digest = hashlib.sha256(body).hexdigest()
         repeat = id in self._seen
         self._seen.setdefault(id, digest)

@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 import aiohttp
 
 from gateway.errors import RetryLater
-from gateway.model.exchange import Delivery, Dispatch, Outcome, Retry
+from gateway.model.exchange import Delivered, Delivery, Dispatch, Outcome, Retry
 from gateway.transport.egress import Egress
 from gateway.transport.in_order import in_order
-from gateway_webhook.translate import message_id, outcome, payload, signed
+from gateway_webhook.translate import message_id, outcome, payload, signed, told
 
 
 class Endpoint:
     """One route's receiver."""
 
-    def __init__(self, egress: Egress, keys: Sequence[bytes], *, concurrency: int, thin: bool) -> None:
+    def __init__(self, egress: Egress, keys: Sequence[bytes], *, concurrency: int, content: str) -> None:
         self._egress = egress
         self._keys = keys
-        self._thin = thin
+        self._content = content
         self._turns = asyncio.Semaphore(concurrency)
         self._resume = 0.0
         """Monotonic time before which the receiver asked to be left alone."""
@@ -35,7 +35,7 @@ class Endpoint:
         left = self._resume - time.monotonic()
         if left > 0:
             return Retry("receiver-asked-to-wait", left)
-        id, body = message_id(delivery), payload(delivery, thin=self._thin)
+        id, body = message_id(delivery), payload(delivery, self._content)
         headers = signed(self._keys, id, int(time.time()), body)
         try:
             answer = await self._egress.post(body, headers)
@@ -44,6 +44,8 @@ class Endpoint:
         result = outcome(answer.status, answer.headers, id, datetime.now(UTC))
         if isinstance(result, Retry) and result.after:
             self._resume = max(self._resume, time.monotonic() + result.after)
+        if isinstance(result, Delivered):
+            return Delivered(result.receipt, told=told(delivery, self._content))
         return result
 
     async def probe(self, delivery: Delivery) -> Outcome:

@@ -71,11 +71,18 @@ def event_type(record_type: str, change: str) -> str:
     return f"{_WORD_START.sub('_', record_type).lower()}.{change}"
 
 
-def payload(delivery: Delivery, *, thin: bool) -> bytes:
-    """The request's body: the same bytes for every attempt."""
-    record = msgspec.UNSET if thin else msgspec.Raw(delivery.body)
+def payload(delivery: Delivery, content: str) -> bytes:
+    """The request's body, full, thin or empty: the same bytes for every attempt."""
+    if content == "empty":
+        return b""
+    record = msgspec.UNSET if content == "thin" else msgspec.Raw(delivery.body)
     data = _Data(delivery.record_id, delivery.version, delivery.source, delivery.observed_at, record)
     return _encode(_Event(event_type(delivery.type, delivery.change), delivery.at, data))
+
+
+def told(delivery: Delivery, content: str) -> tuple[str, ...]:
+    """Names of what a request tells of a record: its fields, its id alone, or nothing."""
+    return {"full": delivery.fields, "thin": ("id",)}.get(content, ())
 
 
 def signed(keys: Sequence[bytes], id: str, timestamp: int, body: bytes) -> dict[str, str]:

@@ -45,7 +45,7 @@ def test_the_published_vector() -> None:
 def test_the_reference_library_accepts_each_secret() -> None:
     """With two secrets, a receiver that knows either of them verifies the request by the reference library."""
     other = "whsec_" + base64.b64encode(bytes(range(64))).decode()
-    body = payload(delivery(), thin=False)
+    body = payload(delivery(), "full")
     now = int(datetime.now(UTC).timestamp())
     headers = signed([signing_key(VECTOR, ""), signing_key(other, "")], message_id(delivery()), now, body)
     for secret in (VECTOR, other):
@@ -61,12 +61,12 @@ def test_a_message_keeps_its_id_and_body() -> None:
     assert message_id(delivery()) == message_id(delivery(version=4))
     assert message_id(delivery()) != message_id(delivery(key="k2"))
     assert "." not in message_id(delivery(key="a.b"))
-    assert payload(delivery(), thin=False) == payload(delivery(), thin=False)
+    assert payload(delivery(), "full") == payload(delivery(), "full")
 
 
 def test_full_and_thin_payloads() -> None:
     """A full payload carries the record as the view made it, a thin one ids only."""
-    full, thin = (msgspec.json.decode(payload(delivery(), thin=thin)) for thin in (False, True))
+    full, thin = (msgspec.json.decode(payload(delivery(), content)) for content in ("full", "thin"))
     record = full["data"].pop("record")
     assert record == {"start": "2026-07-20T09:00:00-05:00"}
     assert full == thin

@@ -1,0 +1,145 @@
+"""Subscriptions: clients that asked over HTTP to be told of changes are served by the ordinary delivery engine.
+
+Each is a route of its own, ``hook-<id>``: its cursors are made in the commit that keeps it, so no change between asking
+and being served is missed. Once a second it is looked what runs: a subscription that ended, whose
+client was revoked or may not see as much any more, stops; what changed starts anew where it stood.
+
+The signing secrets rest nowhere: they are keyed digests of the subscription and of how often it was rotated. After a
+rotation the old one signs too for a day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from sqlalchemy import Connection
+
+from gateway.access import View, scopes
+from gateway.audit import AuditLog
+from gateway.errors import GatewayError, RetryLater
+from gateway.flow.clock import micros
+from gateway.flow.deliver import Deliverer
+from gateway.flow.dispatch import Route
+from gateway.flow.route import Filter
+from gateway.hookspecs import Subscribable
+from gateway.model.exchange import SinkInfo, Target
+from gateway.store import deliveries, subscriptions
+from gateway.store.opening import Store
+from gateway.vault import Vault
+
+LOOK_SECONDS = 1.0
+OVERLAP_MICROS = 86_400_000_000
+
+log = structlog.get_logger(__name__)
+
+
+def route_name(subscription: str) -> str:
+    """The route that serves a subscription."""
+    return f"hook-{subscription}"
+
+
+def secret(vault: Vault, tenant: str, subscription: str, generation: int) -> str:
+    """A signing secret as a receiver is told it, by the Standard Webhooks form."""
+    key = vault.digest(tenant, f"subscription\0{subscription}\0{generation}".encode())
+    return "whsec_" + base64.b64encode(key).decode("ascii")
+
+
+def wanted(types: str, locations: frozenset[bytes], view: View, held: str) -> Filter:
+    """What a subscription is told of: the types it names that view and scopes still let through."""
+    seen = frozenset(types.split()) & scopes.allowed(held.split(), view.grants)
+    return Filter(seen, frozenset(), locations)
+
+
+class Subscriptions:
+    """Starts and stops the deliverers of subscriptions; ``deliverers`` is the list that news of the journal go to."""
+
+    def __init__(
+        self, store: Store, vault: Vault, audit: AuditLog, views: Mapping[str, View],
+        sink: tuple[Subscribable, SinkInfo], deliverers: list[Deliverer], *,
+        loopback: bool = False, agreement: bool = False,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._vault = vault
+        self._audit = audit
+        self._views = views
+        self._sink, self._info = sink
+        self._deliverers = deliverers
+        self._loopback = loopback
+        self._agreement = agreement
+        self._running: dict[tuple[str, str], tuple[Any, asyncio.Task[None]]] = {}
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        try:
+            while True:
+                with suppress(RetryLater):
+                    await self._look()
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            for key in list(self._running):
+                await self._stop(key)
+
+    async def _look(self) -> None:
+        now = micros()
+        rows = {(row.tenant, row.subscription): row for row in await self._store.read(subscriptions.running)}
+        asked = {key: (row, now - row.rotated_at < OVERLAP_MICROS) for key, row in rows.items() if self._allowed(row)}
+        for key, (was, task) in list(self._running.items()):
+            if asked.get(key) != was or task.done():
+                await self._stop(key)
+        for key, state in asked.items():
+            if key not in self._running:
+                self._start(key, *state)
+
+    def _allowed(self, row: Any) -> bool:
+        view = self._views.get(row.view)
+        return view is not None and not view.veiled and urlsplit(row.url).hostname in json.loads(row.hook_hosts)
+
+    def _start(self, key: tuple[str, str], row: Any, overlapping: bool) -> None:
+        view = self._views[row.view]
+        chosen = wanted(row.types, frozenset(map(bytes.fromhex, json.loads(row.locations))), view, row.scopes)
+        if not chosen.types:
+            return  # an empty filter would be all of the journal
+        route = Route(
+            tenant=row.tenant, name=route_name(row.subscription), filter=chosen, view=view, purpose=row.purpose,
+            recipient=row.recipient, halt=False, info=self._info, start_now=True, agreement=self._agreement,
+        )  # fmt: skip
+        first = max(0, row.generation - overlapping)
+        held = [secret(self._vault, row.tenant, row.subscription, n) for n in range(first, row.generation + 1)]
+        target = Target(url=row.url, secrets=tuple(held), content=row.content, allow_loopback=self._loopback)
+        try:
+            sink = self._sink.subscribe(route.name, target)
+        except GatewayError as error:
+            log.warning("subscription-not-served", route=route.name, error=error.code)
+            return
+        deliverer = Deliverer(route, sink, self._store, self._vault, self._audit)
+        self._deliverers.append(deliverer)
+        self._running[key] = ((row, overlapping), asyncio.create_task(self._serve(deliverer)))
+
+    async def _serve(self, deliverer: Deliverer) -> None:
+        try:
+            await deliverer.run()
+        except Exception as error:  # noqa: BLE001 - one client's subscription must not end another's
+            log.error("subscription-failed", route=deliverer.route.name, error=type(error).__name__)  # noqa: TRY400 - its text might hold a value
+        finally:
+            self._deliverers.remove(deliverer)
+            await deliverer.close()
+
+    async def _stop(self, key: tuple[str, str]) -> None:
+        _, task = self._running.pop(key)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def kept(connection: Connection, row: Mapping[str, Any], chosen: Filter) -> None:
+    """Keep a subscription and where its route begins, in one commit."""
+    subscriptions.add(connection, row)
+    name = route_name(row["subscription"])
+    deliveries.register(connection, row["tenant"], name, chosen.text, row["created_at"], now=True)

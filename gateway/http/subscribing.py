@@ -1,0 +1,215 @@
+"""Push for those who ask for it: REST hooks under ``/v1/hooks``, and FHIR's Subscription (rest-hook) under ``/fhir``.
+
+A client may name addresses of the hosts that its registration lists, and types that its view and scopes let through.
+What is sent is the work of the delivery engine, with the client's view, on the patients' disclosure lists; it ends with
+the subscription, and with the client.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets as chance
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from gateway.access.scopes import RESOURCES
+from gateway.errors import InvalidConfiguration
+from gateway.flow.clock import iso, micros
+from gateway.flow.route import Filter
+from gateway.flow.subscriptions import kept, secret
+from gateway.http.directory import Principal
+from gateway.http.door import Entered
+from gateway.http.fhir_facade import answer, types_of
+from gateway.http.house import House
+from gateway.http.refusal import HttpRefusal, bad, missing
+from gateway.store import subscriptions
+from gateway.transport.egress import Egress
+
+MOST = 50
+"""Subscriptions of one client."""
+Id = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
+_ENDPOINT = "channel.endpoint"
+
+
+class Hook(BaseModel):
+    """What a client asks to be told of."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    url: str = Field(max_length=2000, description="Where to POST: https, at a host of the client's registration.")
+    types: list[str] = Field(default=[], max_length=50, description="Record types; all it may see if none.")
+    payload: Literal["full", "thin"] = Field(
+        default="full", description="full sends the granted fields; thin sends ids, to be fetched."
+    )
+
+
+def hooks_of_clients(house: House) -> APIRouter:
+    """``/v1/hooks``: subscribe, list, rotate, unsubscribe."""
+    router = APIRouter(prefix="/v1/hooks", tags=["hooks"])
+
+    @router.post("", summary="Subscribe", status_code=201)
+    async def subscribe(principal: Entered, hook: Hook) -> Response:
+        unknown = [name for name in hook.types if name not in principal.types]
+        if unknown:
+            raise bad("There is no such record type, or none that this client may see", "types")
+        types = hook.types or sorted(principal.types)
+        row = await _keep(house, principal, hook.url, types, hook.payload, "", "url")
+        shown = _shown(row) | {"secret": secret(house.vault, principal.tenant, row["subscription"], 0)}
+        return JSONResponse(shown, 201)
+
+    @router.get("", summary="This client's subscriptions")
+    async def list_(principal: Entered) -> Response:
+        return JSONResponse({"hooks": [_shown(row) for row in await _mine(house, principal) if not row["asked"]]})
+
+    @router.post("/{id}/rotate", summary="A new signing secret; the old one signs too for a day")
+    async def rotate(principal: Entered, id: Id) -> Response:
+        row = await _one(house, principal, id)
+        await _write(house, principal, "rotated", lambda c: subscriptions.rotate(c, principal.tenant, id, micros()))
+        made = secret(house.vault, principal.tenant, id, row["generation"] + 1)
+        return JSONResponse(_shown(row) | {"secret": made})
+
+    @router.delete("/{id}", summary="Unsubscribe", status_code=204)
+    async def unsubscribe(principal: Entered, id: Id) -> Response:
+        await _end(house, principal, id)
+        return Response(status_code=204)
+
+    return router
+
+
+def fhir_subscriptions(house: House) -> APIRouter:
+    """``/fhir/Subscription``: rest-hook without content, after which the client fetches what it may see."""
+    router = APIRouter(prefix="/fhir/Subscription", tags=["fhir"])
+
+    @router.post("", summary="Subscribe", status_code=201)
+    async def create(request: Request, principal: Entered) -> Response:
+        asked = _subscription(await request.body())
+        channel, criteria = asked["channel"], asked["criteria"]
+        resource = criteria.removesuffix("?")
+        if resource not in RESOURCES:
+            raise HttpRefusal(
+                422, "criteria", "Only a resource type can be subscribed to, without parameters", where="criteria",
+                fix="Write Appointment? and search for what you want when you are told.",
+            )  # fmt: skip
+        types = [name for name in types_of(principal, resource) if name in principal.types]
+        told = {"criteria": criteria, "reason": str(asked.get("reason", ""))[:500]}
+        row = await _keep(house, principal, channel["endpoint"], types, "empty", json.dumps(told), _ENDPOINT)
+        where = f"{house.url}/fhir/Subscription/{row['subscription']}"
+        return answer(_resource(row), 201, {"Location": where})
+
+    @router.get("/{id}", summary="Read")
+    async def read(principal: Entered, id: Id) -> Response:
+        return answer(_resource(await _one(house, principal, id, fhir=True)))
+
+    @router.delete("/{id}", summary="Unsubscribe", status_code=204)
+    async def delete(principal: Entered, id: Id) -> Response:
+        await _end(house, principal, id, fhir=True)
+        return Response(status_code=204)
+
+    return router
+
+
+def _subscription(body: bytes) -> dict[str, Any]:
+    """A Subscription that can be served.
+
+    Raises:
+        HttpRefusal: it is none, or asks for another channel, for content, or for headers of its own.
+    """
+    try:
+        asked = msgspec.json.decode(body)
+        channel = asked["channel"]
+        right = asked["resourceType"] == "Subscription" and isinstance(asked["criteria"], str)
+        right = right and isinstance(channel["endpoint"], str) and isinstance(channel["type"], str)
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        right, channel = False, {}
+    if not right:
+        raise bad("This is not a Subscription", "body", "It needs criteria, channel.type and channel.endpoint.")
+    if channel["type"] != "rest-hook" or channel.get("payload") or channel.get("header"):
+        raise HttpRefusal(
+            422, "channel", "Only rest-hook without payload and header is offered", where="channel",
+            fix="Leave payload and header out: the notification is empty and signed; fetch what changed.",
+        )  # fmt: skip
+    return dict(asked)
+
+
+async def _keep(
+    house: House, principal: Principal, url: str, types: list[str], content: str, asked: str, where: str
+) -> dict[str, Any]:
+    _check(house, principal, url, where)
+    if len(await _mine(house, principal)) >= MOST:
+        raise HttpRefusal(409, "too-many-hooks", f"A client has at most {MOST} subscriptions", fix="End some of them.")
+    now = micros()
+    row: dict[str, Any] = {
+        "tenant": principal.tenant, "subscription": chance.token_hex(8), "client": principal.client.id, "url": url,
+        "types": " ".join(sorted(set(types))), "content": content, "asked": asked, "generation": 0, "rotated_at": 0,
+        "created_at": now, "ended_at": None,
+    }  # fmt: skip
+    chosen = Filter(frozenset(types), frozenset(), principal.client.locations)
+    await _write(house, principal, "subscribed", lambda c: kept(c, row, chosen))
+    return row
+
+
+def _check(house: House, principal: Principal, url: str, where: str) -> None:
+    """Refuse an address that is not this client's, or that no patient data may go to."""
+    try:
+        host = urlsplit(url).hostname or ""
+        Egress(url, allow_loopback=house.settings.hook_loopback, where=where)
+    except InvalidConfiguration as error:
+        raise bad(error.what, where, error.fix) from None
+    except ValueError:
+        raise bad("This is not a URL", where, "Write https://host/path.") from None
+    if host.lower() not in principal.client.hook_hosts:
+        raise HttpRefusal(
+            403, "host-not-registered", "The client's registration does not list this host", where=where,
+            fix="Ask the gateway's operator to register it: `gateway clients add --hook-host`.",
+        )  # fmt: skip
+
+
+async def _mine(house: House, principal: Principal) -> list[dict[str, Any]]:
+    rows = await house.store.read(lambda c: subscriptions.of_client(c, principal.tenant, principal.client.id))
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+
+
+async def _one(house: House, principal: Principal, id: str, *, fhir: bool = False) -> dict[str, Any]:
+    found = [row for row in await _mine(house, principal) if row["subscription"] == id and bool(row["asked"]) == fhir]
+    if not found:
+        raise missing()
+    return found[0]
+
+
+async def _end(house: House, principal: Principal, id: str, *, fhir: bool = False) -> None:
+    await _one(house, principal, id, fhir=fhir)
+    await _write(house, principal, "unsubscribed", lambda c: subscriptions.end(c, principal.tenant, id, micros()))
+
+
+async def _write(house: House, principal: Principal, outcome: str, unit: Any) -> None:
+    """Change a subscription and write so in the tenant's audit log, in one commit."""
+    entry = house.audit.entry(
+        principal.tenant, action="client", actor=principal.actor, purpose="operations",
+        outcome=outcome, clients=[principal.client.id],
+    )  # fmt: skip
+
+    def write(connection: Connection) -> None:
+        unit(connection)
+        house.audit.append(connection, entry)
+
+    await house.store.write(write)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["subscription"], "url": row["url"], "types": row["types"].split(), "payload": row["content"],
+        "created_at": iso(row["created_at"]),
+    }  # fmt: skip
+
+
+def _resource(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "resourceType": "Subscription", "id": row["subscription"], "status": "active", **json.loads(row["asked"]),
+        "channel": {"type": "rest-hook", "endpoint": row["url"]},
+    }  # fmt: skip

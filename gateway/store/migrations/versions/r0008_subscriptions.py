@@ -1,0 +1,16 @@
+"""Subscriptions of clients."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from gateway.store.metadata import metadata
+from gateway.store.schema_hooks import TABLES
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    """Make the table where it is missing: a new database got every table with the first revision."""
+    metadata.create_all(op.get_bind(), tables=TABLES)

@@ -1,0 +1,27 @@
+"""Subscriptions of clients: where each is told of changes, of which types, and how much it is told."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, String, Table, Text
+
+from gateway.store.metadata import metadata
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("subscription", String(16), nullable=False),
+    Column("client", String(40), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("types", Text, nullable=False, doc="record types, space separated; never none"),
+    Column("content", String(8), nullable=False, doc="full, thin or empty"),
+    Column("asked", Text, nullable=False, doc="what a FHIR client asked for, JSON; empty of a REST hook"),
+    Column("generation", Integer, nullable=False, doc="of the signing secret; counts up when it is rotated"),
+    Column("rotated_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    PrimaryKeyConstraint("tenant", "subscription"),
+    Index("subscriptions_client", "client"),
+)
+
+TABLES = (subscriptions,)

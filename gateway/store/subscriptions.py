@@ -1,0 +1,61 @@
+"""Statements about subscriptions: what clients asked to be told of, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from gateway.store.rows import Found
+from gateway.store.schema_hooks import subscriptions
+from gateway.store.schema_http import clients
+
+
+def add(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Keep a new subscription."""
+    connection.execute(subscriptions.insert().values(row))
+
+
+def of_client(connection: Connection, tenant: str, client: str) -> Sequence[Found]:
+    """One client's subscriptions that have not ended, oldest first."""
+    query = (
+        select(subscriptions)
+        .where(
+            subscriptions.c.tenant == tenant, subscriptions.c.client == client, subscriptions.c.ended_at.is_(None)
+        )
+        .order_by(subscriptions.c.created_at, subscriptions.c.subscription)
+    )  # fmt: skip
+    return connection.execute(query).fetchall()
+
+
+def end(connection: Connection, tenant: str, subscription: str, at: int) -> None:
+    """Let it be told of nothing more."""
+    connection.execute(
+        update(subscriptions)
+        .where(subscriptions.c.tenant == tenant, subscriptions.c.subscription == subscription)
+        .values(ended_at=at)
+    )
+
+
+def rotate(connection: Connection, tenant: str, subscription: str, at: int) -> None:
+    """Sign by the next secret from now on."""
+    connection.execute(
+        update(subscriptions)
+        .where(subscriptions.c.tenant == tenant, subscriptions.c.subscription == subscription)
+        .values(generation=subscriptions.c.generation + 1, rotated_at=at)
+    )
+
+
+def running(connection: Connection) -> Sequence[Found]:
+    """Every subscription that has not ended, of a client that is not revoked, with what the client may see."""
+    query = (
+        select(
+            subscriptions, clients.c.view, clients.c.purpose, clients.c.recipient, clients.c.scopes,
+            clients.c.locations, clients.c.hook_hosts,
+        )
+        .join(clients, clients.c.client == subscriptions.c.client)
+        .where(subscriptions.c.ended_at.is_(None), clients.c.revoked_at.is_(None))
+        .order_by(subscriptions.c.tenant, subscriptions.c.subscription)
+    )  # fmt: skip
+    return connection.execute(query).fetchall()

@@ -1,0 +1,215 @@
+"""Subscriptions: a client asks over HTTP, is told by the delivery engine, and its end is the end of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.access import built_in
+from gateway.flow import subscriptions as flow
+from gateway.flow.clock import micros
+from gateway.flow.disclosed import accounting
+from gateway.flow.subscriptions import OVERLAP_MICROS, Subscriptions, secret
+from gateway.http import directory
+from gateway.store import clients
+from gateway.store import subscriptions as stored
+from gateway_webhook.plugin import WebhookSink
+from gateway_webhook.simulator import Receiver
+from tests.integration.parts import TENANT, VIEW, Parts, appointment, message, patient
+from tests.integration.serving import Served, free_port, serving
+from tests.integration.test_http_feed import add_client
+
+HOSTS = json.dumps(["127.0.0.1"])
+
+
+@pytest.fixture
+def served(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A server with a client that may name this machine."""
+    monkeypatch.setattr(directory, "HOLD_SECONDS", 0.1)
+    monkeypatch.setattr(flow, "LOOK_SECONDS", 0.05)
+    parts.take(message(patient("p1", "A")))
+    with serving(parts, hook_loopback=True) as running:
+        running.key = add_client(parts, hook_hosts=HOSTS)[1]
+        yield running
+
+
+def post(served: Served, path: str, body: Any) -> Any:
+    return served.ask(path, method="POST", body=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
+
+
+class Push:
+    """The engine for subscriptions, and a receiver on this machine."""
+
+    def __init__(self, parts: Parts, ledger: Path, keys: list[str], port: int) -> None:
+        self.parts = parts
+        self.receiver = Receiver(ledger, keys)
+        self.port = port
+        sink = WebhookSink()
+        views = {**built_in(), "plain": VIEW}
+        served = (sink, sink.info)
+        self.engine = Subscriptions(parts.store, parts.vault, parts.audit, views, served, [], loopback=True)
+
+    def until(self, *steps: Callable[[], Any]) -> None:
+        """Run the engine; each step is done, then a number of effects it names is waited for."""
+
+        async def run() -> None:
+            await self.receiver.start(self.port)
+            task = asyncio.create_task(self.engine.run())
+            try:
+                for step in steps:
+                    wanted = await asyncio.to_thread(step)
+                    ends = time.monotonic() + 15
+                    while self.receiver.counts.effects < wanted:
+                        assert time.monotonic() < ends, self.receiver.counts
+                        await asyncio.sleep(0.02)
+                await asyncio.sleep(0.3)
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                await self.receiver.close()
+
+        asyncio.run(run())
+
+
+def sent(parts: Parts, native_id: str = "p1") -> list[tuple[str, tuple[str, ...]]]:
+    """The patient's disclosure list: by which door, and which fields."""
+    wanted = parts.record("Patient", native_id)
+    found = parts.store.read_sync(lambda c: list(accounting(c, TENANT, wanted, 0, micros())))
+    return [(one.route, one.fields) for one in found]
+
+
+def test_a_hook_is_told_of_changes_and_so_is_the_disclosure_list(parts: Parts, served: Served, tmp_path: Path) -> None:
+    """What follows the subscription is posted, signed by the secret that was shown, and disclosed; no more after."""
+    port = free_port()
+    made = post(served, "/v1/hooks", {"url": f"http://127.0.0.1:{port}/hook", "types": ["Patient"]})
+    assert made.status == 201
+    push = Push(parts, tmp_path / "ledger", [made.json["secret"]], port)
+
+    def changed() -> int:
+        parts.take(message(patient("p1", "B")), message(appointment("a1", "p1")))
+        return 1
+
+    def ended() -> int:
+        assert served.ask(f"/v1/hooks/{made.json['id']}", method="DELETE").status == 204
+        time.sleep(0.4)
+        parts.take(message(patient("p1", "C")))
+        return 1
+
+    push.until(changed, ended)
+    assert [line.type for line in push.receiver.lines] == ["patient.updated"]
+    assert push.receiver.counts.refused == 0
+    assert sent(parts) == [(f"hook-{made.json['id']}", ("name",))]
+    assert served.ask("/v1/hooks").json == {"hooks": []}
+    assert parts.ledger().problems == []
+
+
+def test_a_revoked_client_is_told_no_more(parts: Parts, served: Served, tmp_path: Path) -> None:
+    """Within a look of the engine after the client is revoked nothing of it is sent any more."""
+    port = free_port()
+    made = post(served, "/v1/hooks", {"url": f"http://127.0.0.1:{port}/hook", "payload": "thin"}).json
+    push = Push(parts, tmp_path / "ledger", [made["secret"]], port)
+
+    def first() -> int:
+        parts.take(message(patient("p1", "B")))
+        return 1
+
+    def revoked() -> int:
+        (row,) = parts.store.read_sync(clients.everyone)
+        parts.store.write_sync(lambda c: clients.revoke(c, row.client, micros()))
+        time.sleep(0.4)
+        parts.take(message(patient("p1", "C")))
+        return 1
+
+    push.until(first, revoked)
+    assert push.receiver.counts.effects == 1
+    assert sent(parts) == [(f"hook-{made['id']}", ("id",))]
+
+
+def test_a_rotated_secret_signs_with_the_old_one_for_a_day(parts: Parts, served: Served, tmp_path: Path) -> None:
+    """A receiver that knows only the old secret still believes what comes, and after a day it does not."""
+    port = free_port()
+    made = post(served, "/v1/hooks", {"url": f"http://127.0.0.1:{port}/hook"}).json
+    new = post(served, f"/v1/hooks/{made['id']}/rotate", {}).json
+    assert made["secret"] == secret(parts.vault, TENANT, made["id"], 0) != new["secret"]
+    for number, key in enumerate((made["secret"], new["secret"])):
+        push = Push(parts, tmp_path / f"ledger{number}", [key], port)
+        parts.take(message(patient("p1", f"B{number}")))
+        push.until(lambda: 1)
+        assert push.receiver.counts.refused == 0
+    long_ago = micros() - OVERLAP_MICROS - 1
+    parts.store.write_sync(lambda c: stored.rotate(c, TENANT, made["id"], long_ago))
+    push = Push(parts, tmp_path / "ledger9", [new["secret"]], port)
+    parts.take(message(patient("p1", "B9")))
+    push.until(lambda: 0)
+    assert (push.receiver.counts.effects, push.receiver.counts.refused > 0) == (0, True)
+
+
+def test_a_fhir_subscription_is_an_empty_notification(parts: Parts, served: Served, tmp_path: Path) -> None:
+    """A rest-hook without payload posts nothing but that something changed, and can be read and deleted."""
+    port = free_port()
+    channel = {"type": "rest-hook", "endpoint": f"http://127.0.0.1:{port}/hook"}
+    asked = {
+        "resourceType": "Subscription",
+        "status": "requested",
+        "reason": "r",
+        "criteria": "Patient?",
+        "channel": channel,
+    }
+    made = post(served, "/fhir/Subscription", asked)
+    assert (made.status, made.json["status"], made.json["channel"]) == (201, "active", channel)
+    id = made.json["id"]
+    assert made.headers["Location"].endswith(f"/fhir/Subscription/{id}")
+    push = Push(parts, tmp_path / "ledger", [secret(parts.vault, TENANT, id, 0)], port)
+
+    def changed() -> int:
+        parts.take(message(patient("p1", "B")))
+        return 1
+
+    push.until(changed)
+    assert [line.type for line in push.receiver.lines] == [""]
+    assert sent(parts) == [(f"hook-{id}", ())]
+    assert served.ask(f"/fhir/Subscription/{id}").json["criteria"] == "Patient?"
+    assert served.ask(f"/v1/hooks/{id}", method="DELETE").status == 404
+    assert served.ask(f"/fhir/Subscription/{id}", method="DELETE").status == 204
+    assert served.ask(f"/fhir/Subscription/{id}").status == 404
+
+
+def test_only_registered_public_addresses_are_taken(served: Served) -> None:
+    """Any other host, a private address, a password in the URL and what is no URL are refused by name."""
+    assert post(served, "/v1/hooks", {"url": "https://evil.example/x"}).json["error"] == "host-not-registered"
+    for url in ("http://evil.example/x", "https://10.0.0.1/x", "https://u:p@127.0.0.1/x", "https://[", ""):
+        told = post(served, "/v1/hooks", {"url": url})
+        assert (told.status, told.json["error"]) == (400, "invalid-request"), url
+    assert post(served, "/v1/hooks", {"url": "https://127.0.0.1/x", "types": ["Claim"]}).status == 400
+    assert post(served, "/v1/hooks", {"url": "https://127.0.0.1/x", "extra": 1}).status == 422
+    assert served.ask("/v1/hooks").json == {"hooks": []}
+
+
+def test_a_client_sees_and_ends_only_its_own(parts: Parts, served: Served) -> None:
+    """Another client's subscription is not there: neither listed, nor rotated, nor ended."""
+    made = post(served, "/v1/hooks", {"url": "https://127.0.0.1/x"}).json
+    other = add_client(parts, hook_hosts=HOSTS)[1]
+    assert served.ask("/v1/hooks", key=other).json == {"hooks": []}
+    assert served.ask(f"/v1/hooks/{made['id']}", method="DELETE", key=other).status == 404
+    assert [one["id"] for one in served.ask("/v1/hooks").json["hooks"]] == [made["id"]]
+    assert "secret" not in served.ask("/v1/hooks").json["hooks"][0]
+
+
+def test_a_subscription_that_cannot_be_kept_is_refused(served: Served) -> None:
+    """Criteria with parameters, another channel and what is no Subscription get an OperationOutcome, no promise."""
+    channel = {"type": "rest-hook", "endpoint": "https://127.0.0.1/x"}
+    asked = {"resourceType": "Subscription", "criteria": "Patient", "channel": channel}
+    changes: list[dict[str, Any]] = [
+        {"criteria": "Patient?name=x"}, {"criteria": "Nothing"}, {"criteria": 1}, {"channel": 1},
+        {"channel": {"type": "email", "endpoint": "x"}}, {"channel": {**channel, "payload": "application/fhir+json"}},
+    ]  # fmt: skip
+    for change in changes:
+        told = post(served, "/fhir/Subscription", asked | change)
+        assert told.status in {400, 422}, change
+        assert told.json["resourceType"] == "OperationOutcome"
