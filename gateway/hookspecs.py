@@ -106,11 +106,7 @@ class Subscribable(Protocol):
 
 
 class Reactor(Protocol):
-    """Derives records from records: pure functions of what they are given.
-
-    Records fall into groups (a patient's visits, a claim and its payments, a remittance and its bank line). Whenever a
-    record changes, the core derives its groups anew from the newest versions of all their members.
-    """
+    """Derives records, purely: of groups (a patient's visits, a claim and its payments) that a changed record is in."""
 
     info: ReactorInfo
     config: type[BaseModel]
