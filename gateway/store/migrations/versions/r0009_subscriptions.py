@@ -7,8 +7,8 @@ from alembic import op
 from gateway.store.metadata import metadata
 from gateway.store.schema_hooks import TABLES
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 
 
 def upgrade() -> None:
