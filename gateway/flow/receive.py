@@ -36,6 +36,10 @@ IN_FLIGHT = 2
 MOST_PER_UNIT = 512
 
 
+Contexts = dict[bytes, tuple[int, dict[str, Any]]]
+"""By the bytes of an envelope: its number, and its row."""
+
+
 def _at_once(function: Callable[..., object], *arguments: object) -> None:
     function(*arguments)
 
@@ -93,7 +97,10 @@ class Receiver:
     async def accept(
         self, items: Sequence[Item], *, stream: str = "", cursor: str | None = None, findings: Sequence[Finding] = ()
     ) -> Sequence[Receipt]:
-        """Store the messages of one page or file step in one commit, with its findings and the stream's new cursor."""
+        """Store the messages of one page or file step in one commit, with its findings and the stream's new cursor.
+
+        What a cursor's look finds again, in the overlap of two looks, is nothing new: it leaves no row.
+        """
         evidence = [self._evidence.seal(found.body, "AA", found.reason, found.where, found.fix) for found in findings]
 
         def beside(connection: Connection) -> None:
@@ -102,15 +109,16 @@ class Receiver:
                 messages.set_cursor(connection, self._source.tenant, self._source.name, stream, cursor, micros())
 
         call = asyncio.get_running_loop().call_soon_threadsafe
-        return await asyncio.wrap_future(self.hand_in(items, beside, call))
+        return await asyncio.wrap_future(self.hand_in(items, beside, call, repeats=cursor is None))
 
     def hand_in(
-        self, items: Sequence[Item], beside: Callable[[Connection], None], call: Callable[..., object] = _at_once
-    ) -> Future[list[Receipt]]:
+        self, items: Sequence[Item], beside: Callable[[Connection], None], call: Callable[..., object] = _at_once,
+        *, repeats: bool = True,
+    ) -> Future[list[Receipt]]:  # fmt: skip
         """Store messages and run ``beside`` in one commit, from any thread; the future resolves once it is synced.
 
         ``call`` runs what offers the messages to the normalizer: at once on the writer's thread, or on a loop of which
-        the source's other messages are offered.
+        the source's other messages are offered. ``repeats`` says whether a repeat is a message too.
         """
         for item in items:
             refusal = self.refusal(item)
@@ -120,8 +128,7 @@ class Receiver:
         prepared = [self._prepare(item, contexts) for item in items]
 
         def unit(connection: Connection) -> list[Receipt]:
-            messages.add_contexts(connection, [row for _, row in contexts.values()])
-            receipts = self._insert(connection, prepared)
+            receipts = self._insert(connection, prepared, contexts, repeats=repeats)
             beside(connection)
             return receipts
 
@@ -181,8 +188,7 @@ class Receiver:
             return
 
         def unit(connection: Connection) -> list[Receipt]:
-            messages.add_contexts(connection, [row for _, row in contexts.values()])
-            return self._insert(connection, prepared)
+            return self._insert(connection, prepared, contexts)
 
         self._in_flight += 1
         loop = asyncio.get_running_loop()
@@ -226,8 +232,8 @@ class Receiver:
             ],
         )  # fmt: skip
 
-    def _seal_contexts(self, items: Sequence[Item]) -> dict[bytes, tuple[int, dict[str, Any]]]:
-        sealed: dict[bytes, tuple[int, dict[str, Any]]] = {}
+    def _seal_contexts(self, items: Sequence[Item]) -> Contexts:
+        sealed: Contexts = {}
         tenant = self._source.tenant
         for context in dict.fromkeys(item.context for item in items if item.context):
             context_id = self._store.next_id()
@@ -241,7 +247,7 @@ class Receiver:
             sealed[context] = (context_id, row)
         return sealed
 
-    def _prepare(self, item: Item, contexts: dict[bytes, tuple[int, dict[str, Any]]]) -> Prepared:
+    def _prepare(self, item: Item, contexts: Contexts) -> Prepared:
         tenant = self._source.tenant
         message_id = self._store.next_id()
         sealed = self._vault.seal(self._vault.intake_key(tenant), message_place(tenant, message_id), item.body)
@@ -259,39 +265,39 @@ class Receiver:
             sealed.box,
         )
 
-    def _insert(self, connection: Connection, prepared: Sequence[Prepared]) -> list[Receipt]:
-        """Tell repeats and conflicts from new messages, and insert rows and the audit entry for all of them."""
-        if not prepared:
-            return []
+    def _insert(
+        self, connection: Connection, prepared: Sequence[Prepared], contexts: Contexts, *, repeats: bool = True
+    ) -> list[Receipt]:
+        """Tell repeats and conflicts from new messages, and insert rows and the audit entry for what is stored."""
         tenant, source = self._source.tenant, self._source.name
         known: dict[str, dict[bytes, int]] = {}
         found = messages.same_control(connection, tenant, source, {p.control_id for p in prepared})
         for row in found:
             known.setdefault(row.control_id, {}).setdefault(bytes(row.digest), row.repeat_of or row.message_id)
-        receipts, rows, waiting, repeats = [], [], [], []
+        receipts, rows, waiting, again = [], [], [], []
         for p in prepared:
             same = known.setdefault(p.control_id, {})
             first = same.get(p.digest)
             receipt = Receipt(p.message_id if first is None else first, first is not None, first is None and bool(same))
             receipts.append(receipt)
-            rows.append(self._row(p, receipt))
+            if repeats or first is None:
+                rows.append(self._row(p, receipt))
             if first is None:
                 same[p.digest] = p.message_id
-                waiting.append(
-                    {
-                        "tenant": tenant, "lane": p.lane, "message_id": p.message_id,
-                        "key_id": p.key_id, "wrapped": p.wrapped,
-                    }
-                )  # fmt: skip
-            else:
-                repeats.append(outcome_row(tenant, p.message_id, "suppressed", "repeat", self._source.label))
-        messages.add(connection, rows, waiting)
-        messages.settle(connection, repeats, [])
-        entry = self._audit.entry(
-            tenant, action="receive", actor=f"source:{source}", purpose="intake",
-            messages=[p.message_id for p in prepared], outcome="stored",
-        )  # fmt: skip
-        self._audit.append(connection, entry)
+                place = {"tenant": tenant, "lane": p.lane, "message_id": p.message_id}
+                waiting.append(place | {"key_id": p.key_id, "wrapped": p.wrapped})
+            elif repeats:
+                again.append(outcome_row(tenant, p.message_id, "suppressed", "repeat", self._source.label))
+        if rows:
+            kept = {row["context_id"] for row in rows}
+            messages.add_contexts(connection, [row for number, row in contexts.values() if number in kept])
+            messages.add(connection, rows, waiting)
+            messages.settle(connection, again, [])
+            entry = self._audit.entry(
+                tenant, action="receive", actor=f"source:{source}", purpose="intake",
+                messages=[row["message_id"] for row in rows], outcome="stored",
+            )  # fmt: skip
+            self._audit.append(connection, entry)
         return receipts
 
     def _row(self, p: Prepared, receipt: Receipt) -> dict[str, Any]:

@@ -84,6 +84,24 @@ def test_a_repeat_gets_the_first_answer(parts: Parts) -> None:
         again.close()
 
 
+def test_what_a_look_finds_again_leaves_no_row(parts: Parts) -> None:
+    """A poll whose overlap shows known rows moves its cursor and stores nothing: rest costs no space for ever."""
+    old, new = message(patient("p1", "A"), control="A1"), message(patient("p2", "B"), control="A2")
+
+    async def looks() -> list[list[bool]]:
+        receiver = parts.receiver()
+        return [
+            [one.repeat for one in await receiver.accept(items, stream="patients", cursor=cursor)]
+            for cursor, items in (("1", [old]), ("2", [old, new]), ("3", [old, new, old]))
+        ]
+
+    assert asyncio.run(looks()) == [[False], [True, False], [True, True, True]]
+    assert [row.control_id for row in stored(parts)] == ["A1", "A2"]
+    assert asyncio.run(parts.receiver().cursor("patients")) == "3"
+    assert parts.ledger().problems == []
+    assert parts.ledger().suppressed == {}
+
+
 def test_same_control_id_with_other_bytes_keeps_both(parts: Parts) -> None:
     """A control id used twice for different bytes is flagged; both are kept, and each one's repeat finds its own."""
     first, second = message(patient("p1", "A"), control="A1"), message(patient("p1", "B"), control="A1")
