@@ -93,20 +93,19 @@ def assert_linear(
     doublings = (largest // smallest).bit_length() - 1
     small, large = shape(smallest), shape(largest)
     low = high = float("inf")
-    for _ in range(40):
-        low, high = min(low, _seconds(work, small), _seconds(work, small)), min(high, _seconds(work, large))
-        ratio = (high / max(low, FLOOR)) ** (1 / doublings)
-        if ratio <= RATIO:
-            return
+    gc.disable()  # a whole test run's objects would be looked through for the sake of these few
+    try:
+        for _ in range(40):
+            low, high = min(low, _seconds(work, small), _seconds(work, small)), min(high, _seconds(work, large))
+            ratio = (high / max(low, FLOOR)) ** (1 / doublings)
+            if ratio <= RATIO:
+                return
+    finally:
+        gc.enable()
     raise AssertionError(f"each doubling from {smallest} to {largest} bytes took {ratio:.2f} times as long")
 
 
 def _seconds(work: Callable[[bytes], object], data: bytes) -> float:
-    gc.collect()
-    gc.disable()  # a whole test run's objects would be looked through for the sake of these few
-    try:
-        begin = time.process_time()
-        work(data)
-        return time.process_time() - begin
-    finally:
-        gc.enable()
+    begin = time.process_time()
+    work(data)
+    return time.process_time() - begin
