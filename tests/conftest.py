@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,3 +33,9 @@ def corpora() -> Path:
     if not folder.is_dir():
         pytest.skip("the public sample files (../shared/corpora) are not on this machine")
     return folder
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests live until the end: the collector need not look through them again and again."""
+    gc.collect()
+    gc.freeze()
