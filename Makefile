@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test again check bench faults fuzz certify lock clean
+.PHONY: help demo test check bench faults fuzz certify lock clean
 
 help:          ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -15,9 +15,6 @@ demo: $(READY) ## the whole gateway on this machine: clinics, payers, bank, text
 
 test: $(READY) ## every test; needs no network and no server
 	$(BIN)/python -m pytest
-
-again: $(READY) ## the tests that failed last time, by themselves
-	$(BIN)/python -m pytest --last-failed --last-failed-no-failures=none
 
 check: $(READY) ## lint, format, types, import contracts, layout and size rules
 	$(BIN)/ruff check .

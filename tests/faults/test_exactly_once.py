@@ -172,10 +172,7 @@ def test_the_judgement_sees_a_second_effect(tmp_path: Path) -> None:
 
 
 def test_a_hung_sink_slows_nobody(tmp_path: Path) -> None:
-    """Of ten routes on one journal one hangs: the others' 95th percentile is at most a tenth worse, or 20 ms.
-
-    A run below full scale shares its machine with others, and allows for 100 ms.
-    """
+    """Of ten routes on one journal one hangs: the others' 95th percentile is at most a tenth worse, or 20 ms."""
     parts = Place(tmp_path, "embedded").open()
     rounds = max(12, int(60 * SCALE))
 
@@ -224,12 +221,14 @@ def test_a_hung_sink_slows_nobody(tmp_path: Path) -> None:
 
     async def run() -> tuple[float, float]:
         free, hung = [], []
-        for turn in range(2):
+        for turn in range(5):  # other processes share the machine: the best of some turns counts, for both alike
             free.append(await measured(f"warm{turn}", hanging=False))
             hung.append(await measured(f"hung{turn}", hanging=True))
+            if turn and min(hung) <= min(free) * 1.10:
+                break
         return min(free), min(hung)
 
     free, hung = asyncio.run(run())
     parts.close()
     print(f"p95 {free * 1000:.1f} ms with ten sinks, {hung * 1000:.1f} ms with one of them hanging")
-    assert hung <= max(free * 1.10, free + (0.02 if SCALE >= 1 else 0.1))
+    assert hung <= max(free * 1.10, free + 0.02)
