@@ -55,6 +55,7 @@ def create(gateway: Gateway, config: Path, to: Path, keys_to: Path) -> Backup:
         )  # fmt: skip
     if to.resolve() == keys_to.resolve():
         raise InvalidConfiguration("Data and keys go to one folder", fix="Give --keys-to another one, elsewhere.")
+    _undo_last_step(to, keys_to)
     for folder in (to, keys_to):
         if folder.exists():
             raise InvalidConfiguration("The backup's folder is there already", where=str(folder), fix="Name a new one.")
@@ -173,9 +174,28 @@ def _hashes(folder: Path) -> dict[str, str]:
     return found
 
 
+def _undo_last_step(to: Path, keys_to: Path) -> None:
+    """Clear the keys that a crash named before it could name their data: they open no backup that is there.
+
+    Only keys of whose data the unnamed half still has the manifest are cleared; others are somebody's.
+    """
+    half = _unnamed(to)
+    if to.exists() or not keys_to.exists() or not (half / MANIFEST).exists():
+        return
+    try:
+        checked(half, keys_to)
+    except IntegrityViolated:
+        return
+    shutil.rmtree(keys_to)
+
+
+def _unnamed(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".part")
+
+
 def _part(folder: Path) -> Path:
     """A new folder for what is not complete yet; what a crash left of an earlier one is cleared away."""
-    part = folder.with_name(folder.name + ".part")
+    part = _unnamed(folder)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, mode=0o700)
     return part

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from gateway.access import scopes
 from gateway.diagnosis import Configured, Location, Problem, problem_at
+from gateway.registry import Registry
 from gateway.secret import Secret
 from gateway.settings import EMBEDDED, Settings, is_loopback_host
 from gateway.settings_people import EVERYBODY
@@ -30,6 +31,8 @@ TRIALS: Mapping[str, str] = {
 }
 """Setting of a plugin -> what is weak about it."""
 LARGEST_MESSAGE = 64 * 2**20
+LONGEST_GAP = 60.0
+"""Seconds of the audit log that no witness may know of yet."""
 
 
 def refusals(settings: Settings, configured: Configured, config: Path, text: str) -> list[Problem]:
@@ -61,6 +64,19 @@ def client_refusals(connection: Connection, tenants: Sequence[str]) -> list[Prob
         for row in clients.everyone(connection)
         if row.tenant in tenants and row.revoked_at is None
         and (not row.scopes.split() or "*" in scopes.names(row.scopes.split()))
+    ]  # fmt: skip
+
+
+def unwatched(settings: Settings, registry: Registry, text: str) -> list[Problem]:
+    """Whether each witness hears too seldom: what was signed since the last head it has could be rewritten unseen."""
+    kinds = {registry.witnesses[one.witness] for one in settings.witnesses}
+    if not kinds or any(kind.every <= LONGEST_GAP for kind in kinds):
+        return []
+    return [
+        problem_at(
+            "No witness hears of the audit log at least once a minute", ("witnesses",), text,
+            "Keep these, and add one that hears at once: another host (http), or a folder elsewhere (file).",
+        )
     ]  # fmt: skip
 
 

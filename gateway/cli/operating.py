@@ -15,11 +15,13 @@ from typing import Annotated
 import typer
 
 from gateway import bootstrap
+from gateway.cli.agreements import without_agreement
 from gateway.cli.permits import permit
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, read
-from gateway.diagnosis import InvalidSettings, check_plugins
+from gateway.diagnosis import InvalidSettings, Problem, check_plugins
 from gateway.errors import InvalidConfiguration
-from gateway.production import client_refusals, refusals
+from gateway.flow.clock import micros
+from gateway.production import client_refusals, refusals, unwatched
 from gateway.registry import Registry
 from gateway.settings import parse, starter_toml
 
@@ -85,10 +87,12 @@ def _problems(config: Path, *, production: bool) -> list[str]:
         if settings.mode == "development":
             return []
         found = refusals(settings, configured, config, text)
+        found += unwatched(settings, registry, text)
         if settings.keys.keystore.exists():
             with closing(bootstrap.open_gateway(lenient, folder, text)) as gateway:
                 permit(gateway, actor())
                 found += gateway.store.read_sync(lambda connection: client_refusals(connection, gateway.tenants))
+                found += _unagreed(gateway)
         try:
             check_plugins(settings, registry, folder, text)
         except InvalidSettings as error:
@@ -98,6 +102,18 @@ def _problems(config: Path, *, production: bool) -> list[str]:
         return [str(problem) for problem in error.problems]
     except InvalidConfiguration as error:
         return [str(error)]
+
+
+def _unagreed(gateway: bootstrap.Gateway) -> list[Problem]:
+    """Whom production mode would give nothing: `serve` starts all the same, and holds what is theirs."""
+    return [
+        Problem(
+            "Nothing goes out here: the recipient has no agreement on file", f"{one['kind']} {one['name']}", None,
+            "gateway agreements add RECIPIENT --document WHERE, or --not-required REASON.",
+        )
+        for tenant in gateway.tenants
+        for one in without_agreement(gateway, tenant, micros())
+    ]  # fmt: skip
 
 
 def serve(
@@ -110,7 +126,9 @@ def serve(
         raise InvalidConfiguration("There is no such role", where="--role", fix=f"Known are: {', '.join(ROLES)}.")
     with opened(config) as gateway:
         if gateway.settings.mode == "production":
-            weak = refusals(gateway.settings, gateway.configured, config, config.read_text("utf-8"))
+            text = config.read_text("utf-8")
+            weak = refusals(gateway.settings, gateway.configured, config, text)
+            weak += unwatched(gateway.settings, gateway.registry, text)
             weak += gateway.store.read_sync(lambda connection: client_refusals(connection, gateway.tenants))
             if weak:
                 raise InvalidSettings(config.name, weak)

@@ -40,6 +40,8 @@ TABLE: Mapping[tuple[str, str], Need] = {
     ("GET", "/records/{type}"): Need("records.read", "operations"),
     ("GET", "/records/{type}/{id}"): Need("records.read", "operations"),
     ("GET", "/explain/{id}/{field}"): Need("explain", "explain"),
+    ("GET", "/audit"): Need("audit.read", "review"),
+    ("GET", "/audit/sums"): Need("audit.read", "review"),
     ("GET", "/people"): Need("people.read", "review"),
     ("POST", "/breakglass"): Need("breakglass.use", "emergency"),
     ("POST", "/breakglass/end"): Need("breakglass.use", "emergency"),

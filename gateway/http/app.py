@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 import gateway
 from gateway.errors import GatewayError
+from gateway.http.admin_audit import examined
 from gateway.http.admin_door import ENTERED, AdminDoor, check_table
 from gateway.http.admin_oidc import oidc
 from gateway.http.admin_rooms import emergency, opened_rooms, rooms
@@ -74,6 +75,7 @@ def admin_app(house: House) -> FastAPI:
     app.include_router(rooms(house))
     app.include_router(opened_rooms(house))
     app.include_router(emergency(house))
+    app.include_router(examined(house))
     _tell(app)
     return app
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, make_url, update
 from sqlalchemy.exc import DatabaseError
 
-from gateway.errors import InvalidConfiguration, StoreUnavailable
+from gateway.errors import IntegrityViolated, InvalidConfiguration, StoreUnavailable
 from gateway.store import migrations
 from gateway.store.engines import check_usable, embedded_engine, postgres_engine
 from gateway.store.leading import Leadership
@@ -36,8 +36,26 @@ class Store:
         self.dialect = writing.dialect.name
 
     def start(self) -> None:
-        """Bring the schema up to date and begin to take units."""
-        migrations.upgrade(self._writing)
+        """Bring the schema up to date and begin to take units.
+
+        Raises:
+            IntegrityViolated: the file, or the log beside it, is not what this store's key wrote.
+            StoreUnavailable: the disk or the database server does not answer.
+        """
+        try:
+            migrations.upgrade(self._writing)
+        except DatabaseError as error:
+            if type(error) is DatabaseError:  # what the driver says of content; its subclasses tell of circumstances
+                raise IntegrityViolated(
+                    "The store's file or its write-ahead log is not what this keystore's key has written",
+                    where="data.directory",
+                    fix="Put back the gateway.db-wal that belongs to it, or restore the latest verified backup.",
+                ) from None
+            if not is_of_the_store(error):
+                raise
+            raise StoreUnavailable(
+                "The store could not be opened", fix="Check the disk and the database server."
+            ) from error
         self._writer.start()
 
     def close(self) -> None:

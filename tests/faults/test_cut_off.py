@@ -187,6 +187,8 @@ def test_a_backup_cut_off_anywhere_is_none(tmp_path: Path, monkeypatch: pytest.M
                 else:
                     with pytest.raises(IntegrityViolated):
                         backup.checked(data, keys)
+                    backup.create(gateway, config, data, keys)
+                    assert backup.checked(data, keys).keys
                 continue
             break
         steps["left"] = -1

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import sqlcipher3.dbapi2 as sqlcipher
 from sqlalchemy import select
-from sqlalchemy.exc import DatabaseError
 
 from gateway.errors import GatewayError
 from gateway.store.engines import embedded_engine
@@ -144,7 +143,7 @@ def _killed(folder: Path, spoil: Callable[[Path, Path], None]) -> tuple[Path, se
 
 def _start(left: Path, acknowledged: set[str]) -> tuple[bool, list[str]]:
     """Start on what is left: whether that is refused, and what is missing if it is not."""
-    with suppress(GatewayError, DatabaseError):
+    with suppress(GatewayError):
         parts = Place(left, "embedded").open()
         try:
             return False, breaches(parts, World(acknowledged))

@@ -148,3 +148,29 @@ def test_refusals_and_looks_are_in_the_audit_log(staffed: Admin, signed: Signed,
     assert look
     assert look[-1]["purpose"] == "operations"
     assert look[-1]["rows"]["changes"][0].startswith(record)
+
+
+def test_the_audit_log_is_searched_and_the_search_is_in_it(staffed: Admin, signed: Signed, record: str) -> None:
+    """A compliance officer finds who looked at a record and pages on; the look itself is the newest entry then."""
+    staffed.ask(f"/records/Appointment/{record}", headers=signed["operator-north"])
+    staffed.served.parts.sequence()  # which `serve` does once a second
+    officer = signed["compliance-north"]
+    found = staffed.ask("/audit?actor=person:operator-north&action=access", headers=officer).json["entries"]
+    assert found
+    assert {(one["actor"], one["action"]) for one in found} == {("person:operator-north", "access")}
+    staffed.served.parts.sequence()
+    first = staffed.ask("/audit?limit=1", headers=officer).json
+    assert (first["entries"][0]["purpose"], first["entries"][0]["actor"]) == ("audit-search", "person:compliance-north")
+    second = staffed.ask(f"/audit?limit=1&before={first['next']}", headers=officer).json
+    assert second["entries"][0]["entry"] < first["entries"][0]["entry"]
+    sums = staffed.ask("/audit/sums?per=actor", headers=officer).json
+    assert "person:operator-north" in {one["who"] for one in sums}
+    assert staffed.ask("/audit?since=2999-01-01", headers=officer).json["entries"] == []
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=100000", "since=now", "patient=x", "actor=%22%7D", "per=all"])
+def test_a_question_to_the_audit_log_is_bounded(staffed: Admin, signed: Signed, query: str) -> None:
+    """What is too much or has a wrong form is refused by the name of its parameter."""
+    path = "/audit/sums" if query.startswith("per") else "/audit"
+    answer = staffed.ask(f"{path}?{query}", headers=signed["compliance-north"])
+    assert answer.status in {400, 404, 422}, answer.body

@@ -8,7 +8,7 @@ import pytest
 
 from gateway import production
 from gateway.diagnosis import Problem, check_plugins
-from gateway.production import refusals
+from gateway.production import refusals, unwatched
 from gateway.registry import Registry
 from gateway.settings import parse
 
@@ -116,3 +116,15 @@ def test_root_is_refused(strong: str, tmp_path: Path, monkeypatch: pytest.Monkey
     """A gateway that could do anything on its machine does not serve in production."""
     monkeypatch.setattr(production.os, "geteuid", lambda: 0)
     assert [one.where for one in found(strong, tmp_path)] == ["process"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "refused"), [(["mail"], True), (["timestamp", "mail"], True), (["mail", "file"], False)]
+)
+def test_a_witness_that_hears_hourly_is_not_enough(kinds: list[str], refused: bool, tmp_path: Path) -> None:
+    """Of the witnesses one must hear at once, or an hour of the log could be rewritten unseen."""
+    told = "".join(f'[[witnesses]]\nname = "{kind}"\nwitness = "{kind}"\n' for kind in kinds)
+    text = '[[tenants]]\nname = "clinic"\n' + told
+    settings = parse(text, tmp_path)
+    found = unwatched(settings, Registry.load(settings.plugin_names()), text)
+    assert [problem.where for problem in found] == (["witnesses"] if refused else [])

@@ -86,9 +86,9 @@ def assert_linear(
 ) -> None:
     """Assert that the CPU time of ``work`` grows at most :data:`RATIO` times for each doubling of its input.
 
-    ``shape(n)`` makes an input of about ``n`` bytes. Growth is spread evenly over the doublings from the smallest to the
-    largest. An input that leaves a processor's cache costs more once; an algorithm that is not linear costs more at any
-    size. So what looks worse is measured again from ``largest`` on, and fails when it is worse there too.
+    ``shape(n)`` makes an input of about ``n`` bytes. Growth is spread evenly over the doublings from the smallest to
+    the largest. An input that leaves a processor's cache costs more once; an algorithm that is not linear costs more at
+    any size. So what looks worse is measured again from ``largest`` on, and fails when it is worse there too.
     """
     first = _growth(work, shape, smallest, largest)
     if first <= RATIO:
@@ -96,9 +96,9 @@ def assert_linear(
     beyond = largest * (largest // smallest)
     second = _growth(work, shape, largest, beyond)
     refused = second < 1.5  # a limit ended the work: the larger input says nothing about the growth
-    assert not refused and second <= RATIO, (
-        f"each doubling took {first:.2f} times as long up to {largest} bytes, {second:.2f} times up to {beyond}"
-    )
+    told = f"each doubling took {first:.2f} times as long up to {largest} bytes, {second:.2f} times up to {beyond}"
+    assert not refused, told
+    assert second <= RATIO, told
 
 
 def _growth(work: Callable[[bytes], object], shape: Callable[[int], bytes], smallest: int, largest: int) -> float:
