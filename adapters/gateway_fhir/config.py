@@ -47,6 +47,9 @@ class FhirConfig(Part):
         None, description="Reference to our private key in PEM (RSA for RS384, P-384 for ES384), for auth = smart."
     )
     key_id: str | None = Field(None, description="kid of that key, as registered; its RFC 7638 thumbprint if not set.")
+    further_keys: tuple[Secret, ...] = Field(
+        (), max_length=4, description="References to further keys to publish: the next one, and the last one."
+    )
     client_secret: Secret | None = Field(None, description="Reference to the secret, for auth = client-secret.")
     certificate: Path | None = Field(None, description="Our certificate chain in PEM, for auth = mutual-tls.")
     certificate_key: Path | None = Field(None, description="Its private key in PEM, for auth = mutual-tls.")

@@ -78,7 +78,7 @@ class FhirAdapter:
         return transports(name, cast("FhirConfig", config))
 
     def hooks(self, name: str, config: BaseModel) -> HookReceiver | None:
-        """The receiver of notifications, where a secret for it is configured."""
+        """The receiver of notifications and of questions for our public keys, where either is configured."""
         from gateway_fhir.transport_hook import receiver
 
         return receiver(name, cast("FhirConfig", config))

@@ -1,4 +1,4 @@
-"""Validation against the standard by fhir.resources: strict mode, ``gateway fhir validate`` and onboarding.
+"""Validation against the standard by fhir.resources: strict mode, quarantine, ``gateway fhir validate``, onboarding.
 
 The library has no R4 (4.0.1) module, only R4B (4.3.0). Of the resources read here R4B changed none that R4 clinics
 send, except that it knows more values in a few places; the differences that touch this adapter are in
@@ -7,11 +7,13 @@ send, except that it knows more values in a few places; the differences that tou
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
+from gateway.errors import InvalidContent
 from gateway.model.exchange import Finding
 from gateway_fhir.records import plain
 
@@ -27,7 +29,12 @@ _WORDS = {
     "value_error": ("breaks-a-rule", "The element breaks a rule of FHIR"),
 }
 _MOST = 100
-__all__ = ["DIFFERENCES", "check"]
+_TOLD = 5
+"""Faults named beside the reason of a quarantined resource; the commands name them all."""
+_LARGEST = 256 * 1024
+"""Bytes: the library takes half a second for as much, and messages behind this one wait meanwhile."""
+_ELEMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+__all__ = ["DIFFERENCES", "check", "told"]
 
 
 def check(body: bytes) -> list[Finding]:
@@ -49,10 +56,27 @@ def check(body: bytes) -> list[Finding]:
     return []
 
 
+def told(body: bytes) -> str:
+    """What else is wrong with a resource that goes to quarantine, in one sentence; empty when nothing is."""
+    if len(body) > _LARGEST:
+        return "It is too large to be validated here; `gateway fhir validate` does it."
+    try:
+        found = check(body)
+    except InvalidContent:
+        return ""  # no JSON: there is nothing to validate
+    if not found:
+        return ""
+    named = dict.fromkeys(f"{one.where} ({one.reason})" for one in found)
+    more = f" and {len(named) - _TOLD} more" if len(named) > _TOLD else ""
+    return f"FHIR R4 itself finds wrong: {', '.join(list(named)[:_TOLD])}{more}."
+
+
 def _finding(kind: str, error: Any) -> Finding:
     type = str(error.get("type", ""))
     reason, what = _WORDS.get(type, ("wrong-type", "The value is not of the type that FHIR says"))
     place = kind
     for part in error.get("loc", ()):
-        place += f"[{part}]" if isinstance(part, int) else f".{str(part)[:64]}"
+        name = str(part)
+        # what the sender calls an element of its own may be anything, a patient's name too
+        place += f"[{part}]" if isinstance(part, int) else f".{name if _ELEMENT.fullmatch(name) else '?'}"
     return Finding(reason=reason, what=what, where=place, fix="Correct it at the sender.")

@@ -21,6 +21,7 @@ from gateway_fhir.translate_authorization import authorization
 from gateway_fhir.translate_benefit import benefits
 from gateway_fhir.translate_carried import carried
 from gateway_fhir.translate_claim import answer, claim, reconciliation
+from gateway_fhir.translate_validity import refuse_invalid, validated
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
@@ -58,13 +59,19 @@ def normalizer(config: FhirConfig, mapping: Mapping) -> Callable[[bytes, bytes],
         if context.startswith(b"deleted "):
             return _deleted(context, fields)
         try:
+            return read(body, context)
+        except InvalidContent as error:
+            raise validated(error, body) from None
+
+    def read(body: bytes, context: bytes) -> Normalized:
+        try:
             kind = resource_type(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise unreadable(error) from None
         if kind not in KINDS:
             return Normalized(suppressed="unsupported-resource")
         if config.strict:
-            _strictly(body)
+            refuse_invalid(body)
         inner: list[Resource] = []
         if needs_rewriting(body):
             resource, inner = _rewritten(body, kind, context, base)
@@ -188,15 +195,6 @@ def _refuse_modifiers(resource: Resource, config: FhirConfig) -> None:
         what = "The resource says that its meaning is changed in a way this gateway does not know"
         fix = "Find out what the sender means by it; list a harmless one under accepted_modifiers; then release."
         raise InvalidContent("unknown-modifier", what, where=place, fix=fix)
-
-
-def _strictly(body: bytes) -> None:
-    from gateway_fhir.strict import check
-
-    found = check(body)
-    if found:
-        first = found[0]
-        raise InvalidContent("not-valid-fhir", first.what, where=first.where, fix=first.fix)
 
 
 def _why_none(resource: Resource) -> str:

@@ -75,7 +75,8 @@ class SigningKey:
                 "The private key is neither an RSA key of 2048 bits or more nor one of the curve P-384 in PEM",
                 where="private_key", fix="Make one with `openssl ecparam -name secp384r1 -genkey -noout`.",
             )  # fmt: skip
-        self.key_id = key_id or self._key.thumbprint()
+        self.thumbprint = self._key.thumbprint()
+        self.key_id = key_id or self.thumbprint
 
     def assertion(self, client_id: str, audience: str, now: float) -> str:
         """A signed statement of who we are, good once."""
@@ -99,6 +100,14 @@ def signing_key(config: FhirConfig) -> SigningKey:
     return SigningKey(resolve_secret(config.private_key), config.key_id)
 
 
+def published_keys(config: FhirConfig) -> dict[str, Any]:
+    """The JWK set of the key that signs and of the further ones, each once; raises ``InvalidConfiguration``."""
+    own = signing_key(config)
+    further = [SigningKey(resolve_secret(one), None) for one in config.further_keys]
+    others = {one.key_id: one for one in further if one.thumbprint != own.thumbprint}
+    return {"keys": [jwk for one in (own, *others.values()) for jwk in one.jwks()["keys"]]}
+
+
 class Token:
     """The bearer token of one server: a :class:`gateway.transport.http.Credential`."""
 
@@ -116,7 +125,8 @@ class Token:
         self._endpoint = endpoint
         self._scopes = scopes
         self._now = now
-        self._key = signing_key(config) if config.auth == "smart" else None
+        if config.auth == "smart":
+            signing_key(config)  # an unusable key is told now
         self._secret = resolve_secret(config.client_secret) if config.client_secret else ""
         self._text: str | None = None
         self._until = 0.0
@@ -153,9 +163,10 @@ class Token:
         form = {"grant_type": "client_credentials", "scope": " ".join(self._scopes)}
         client_id = self._config.client_id or ""
         headers = {"Accept": "application/json"}
-        if self._key is not None:
+        if self._config.auth == "smart":
+            key = signing_key(self._config)  # read for each token: a key that was replaced signs the next one
             form |= {"client_assertion_type": _ASSERTION}
-            form |= {"client_assertion": self._key.assertion(client_id, str(self._endpoint), self._now())}
+            form |= {"client_assertion": key.assertion(client_id, str(self._endpoint), self._now())}
         elif self._config.auth == "client-secret":
             pair = base64.b64encode(f"{client_id}:{self._secret}".encode()).decode("ascii")
             headers["Authorization"] = f"Basic {pair}"

@@ -1,8 +1,9 @@
-"""Notifications that a server sends: R4 rest-hook subscriptions, plain ones and those of the R4 backport.
+"""What comes in over HTTP: questions for our public keys, and notifications that a server sends.
 
-A notification with resources is stored before it is answered. One without (``empty`` or ``id-only``) says only that
-something changed: polling brings it. Delivery is not guaranteed, so the numbers of the events are watched, and a gap is
-kept as a finding; polling from its own cursor closes it.
+Notifications are R4 rest-hook subscriptions, plain ones and those of the R4 backport. One with resources is stored
+before it is answered. One without (``empty`` or ``id-only``) says only that something changed: polling brings it.
+Delivery is not guaranteed, so the numbers of the events are watched, and a gap is kept as a finding; polling from its
+own cursor closes it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gateway.wire.json_decoder import decoder
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Part, Reference
 from gateway_fhir.records_bundle import cut_bundle, deletion, item, resource_type
+from gateway_fhir.transport_jwks import PATH, PublishedKeys
 
 _STREAM = "subscription"
 _DONE = HookResponse(status=200)
@@ -114,7 +116,25 @@ async def _accepted(intake: Intake, items: list[Item], findings: list[Finding] |
     return _DONE
 
 
+class Entrance:
+    """What a source lets in over HTTP: notifications, where a secret is set, and questions for our public keys."""
+
+    def __init__(self, notifications: Notifications | None, keys: PublishedKeys | None) -> None:
+        self._notifications = notifications
+        self._keys = keys
+
+    async def receive(self, request: HookRequest, intake: Intake) -> HookResponse:
+        """By the path; 404 for what this source does not offer."""
+        if request.path == PATH and self._keys is not None:
+            return await self._keys.receive(request, intake)
+        if self._notifications is None:
+            return HookResponse(status=404)
+        return await self._notifications.receive(request, intake)
+
+
 def receiver(name: str, config: FhirConfig) -> HookReceiver | None:
-    """The receiver, where a secret is configured."""
+    """The receiver, where a secret for notifications or a key to publish is configured."""
     del name  # a receiver is mounted under the source's name by the core
-    return Notifications(resolve_secret(config.hook_secret)) if config.hook_secret is not None else None
+    notifications = Notifications(resolve_secret(config.hook_secret)) if config.hook_secret is not None else None
+    keys = PublishedKeys(config) if config.auth == "smart" and config.private_key is not None else None
+    return None if notifications is None and keys is None else Entrance(notifications, keys)
