@@ -61,6 +61,13 @@ class Caller:
                 told[one.key] = await self._probe(one) if asked else outcome
         return [told[one.key] for one in dispatch.deliveries]
 
+    async def ask(self, delivery: Delivery) -> Outcome | None:
+        """Whether what shall not be sent any more was sent already; None where nobody can be asked.
+
+        Only ``Retry`` and ``Rejected`` say that it was not.
+        """
+        return await self._probe(delivery) if self._asked_first else None
+
     async def _deliver(self, dispatch: Dispatch) -> Sequence[Outcome]:
         most = len(dispatch.deliveries)
         try:

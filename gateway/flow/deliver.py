@@ -32,7 +32,7 @@ from gateway.flow.replay import replay_of
 from gateway.flow.route import Reading, order_key, read_on
 from gateway.flow.valve import Valve
 from gateway.hookspecs import OpenSink
-from gateway.model.exchange import Delivered, Dispatch, Finding, Intake, Outcome
+from gateway.model.exchange import Ambiguous, Delivered, Dispatch, Finding, Intake, Outcome
 from gateway.store import agreements, deliveries, route_states
 from gateway.store.opening import Store
 from gateway.vault import Vault
@@ -203,7 +203,8 @@ class Deliverer:
     ) -> None:  # fmt: skip
         """Send what was claimed; ``doubtful`` are the places of what may have happened already."""
         sendings = await asyncio.to_thread(self._opener.open, items, replays)
-        sendings, offered = await self._looked_at(sendings)
+        sendings, settled = await self._looked_at(sendings, doubtful)
+        offered = _offered(sendings, settled)
         outcomes: Sequence[Outcome] = ()
         if offered:
             dispatch = Dispatch(
@@ -218,24 +219,32 @@ class Deliverer:
             outcomes = await self._caller.send(dispatch, doubts)
             self.valve.heard([(one.order, told) for one, told in zip(dispatch.deliveries, outcomes, strict=True)])
             await self._keep_answers(outcomes)
-        await self._finish(claim_id, sendings, dict(zip(map(id, offered), outcomes, strict=True)), doubtful)
+        await self._finish(claim_id, sendings, settled | dict(zip(map(id, offered), outcomes, strict=True)), doubtful)
 
-    async def _looked_at(self, sendings: list[Sending]) -> tuple[list[Sending], list[Sending]]:
-        """All of them as the store has them now, and those to be sent; what follows one that is held waits too."""
+    async def _looked_at(
+        self, sendings: list[Sending], doubtful: AbstractSet[tuple[int, int]]
+    ) -> tuple[list[Sending], dict[int, Outcome]]:
+        """All of them as the store has them now; and by ``id`` what is known of those that may have happened already.
+
+        What would not be sent any more and may have been sent already is asked about first: if it was, it is delivered.
+        """
         now = micros()
         going = [one for one in sendings if one.delivery is not None and one.stop is None]
         stops = await self._last_look.look([one.change for one in going], now)
         stopped = {id(one): stop for one, stop in zip(going, stops, strict=True) if stop is not None}
         looked = [replace(one, stop=stopped[id(one)]) if id(one) in stopped else one for one in sendings]
-        offered: list[Sending] = []
-        held: set[bytes] = set()
-        for one in looked:
-            key = order_key(one.change)
-            if one.stop is not None and one.stop.outcome == "hold":
-                held.add(key)
-            elif one.delivery is not None and one.stop is None and key not in held:
-                offered.append(one)
-        return looked, offered
+        settled: dict[int, Outcome] = {}
+        for index, one in enumerate(looked):
+            doubt = (one.change.lane, one.change.position) in doubtful
+            if not doubt or one.delivery is None or one.stop is None or one.stop.outcome == "hold":
+                continue
+            told = await self._caller.ask(one.delivery)
+            if told is None:
+                looked[index] = replace(one, doubtful=True)
+            elif isinstance(told, Delivered | Ambiguous):
+                looked[index] = replace(one, stop=None)
+                settled[id(looked[index])] = told
+        return looked, settled
 
     async def _keep_answers(self, outcomes: Sequence[Outcome]) -> None:
         """What peers answered is stored as messages before their receipts are; after a crash they are repeats."""
@@ -284,3 +293,16 @@ class Deliverer:
 
         await self._store.write(unit)
         self._parking.put(again)
+
+
+def _offered(sendings: Sequence[Sending], settled: Mapping[int, Outcome]) -> list[Sending]:
+    """Those to be sent; what follows one of its patient that is held, or that nobody knows about, waits too."""
+    offered: list[Sending] = []
+    held: set[bytes] = set()
+    for one in sendings:
+        key = order_key(one.change)
+        if isinstance(settled.get(id(one)), Ambiguous) or (one.stop is not None and one.stop.outcome == "hold"):
+            held.add(key)
+        elif one.delivery is not None and one.stop is None and key not in held and id(one) not in settled:
+            offered.append(one)
+    return offered

@@ -32,6 +32,7 @@ class Disclosure(msgspec.Struct, frozen=True, kw_only=True):
     record: str
     fields: tuple[str, ...]
     receipt: str = ""
+    """The peer's evidence; where none is known, why it may have left all the same."""
 
 
 def accounting(connection: Connection, tenant: str, patient: bytes, since: int, until: int) -> Iterator[Disclosure]:
@@ -58,7 +59,8 @@ class Granted:
 def _sent(row: Found) -> Disclosure:
     return Disclosure(
         at=iso(row.at), recipient=row.recipient, purpose=row.purpose, route=row.route, type=row.type,
-        record=str(UUID(bytes=row.record_id)), fields=tuple(filter(None, row.fields.split(","))), receipt=row.receipt,
+        record=str(UUID(bytes=row.record_id)), fields=tuple(filter(None, row.fields.split(","))),
+        receipt=row.receipt or row.reason,
     )  # fmt: skip
 
 

@@ -71,6 +71,8 @@ class Sending:
     """Why it does not go out, by the route's policy."""
     replay: str = ""
     """The replay it belongs to; empty the first time."""
+    doubtful: bool = False
+    """Whether an attempt before this one may have happened, and its receiver cannot be asked: it counts as told."""
 
     @property
     def would(self) -> tuple[str, str]:

@@ -50,7 +50,8 @@ class Finisher:
             return self._row(sending, "quarantined", "damaged", "", now)
         if sending.stop is not None:
             stop = sending.stop
-            return None if stop.outcome == "hold" else self._row(sending, stop.outcome, stop.reason, "", now)
+            reason = DOUBT + stop.reason if sending.doubtful else stop.reason
+            return None if stop.outcome == "hold" else self._row(sending, stop.outcome, reason, "", now)
         if sending.delivery is None:
             return self._row(sending, "suppressed", "view-grants-nothing", "", now)
         if isinstance(outcome, Delivered):
@@ -66,7 +67,7 @@ class Finisher:
 
     def _row(self, sending: Sending, outcome: str, reason: str, receipt: str, now: int) -> dict[str, Any]:
         change, delivery, route = sending.change, sending.delivery, self._route
-        unsent = delivery is None or sending.stop is not None
+        unsent = sending.stop is not None and not sending.doubtful
         return {
             "tenant": route.tenant, "route": route.name, "lane": change.lane, "position": change.position,
             "attempt": 0, "outcome": outcome, "reason": stored_word(reason, 120), "receipt": stored_word(receipt, 500),

@@ -37,11 +37,18 @@ class LastLook:
 
     async def look(self, changes: Sequence[Found], now: int) -> list[Stop | None]:
         """What stops each of these changes now."""
-        if not changes or not (self._policy.latest_only or self._policy.stale_after is not None):
+        if not changes or not self._needed:
             return [None] * len(changes)
-        return await self._store.read(lambda connection: self._look(connection, changes, now))
+        return await self._store.read(lambda connection: self.judge(connection, changes, now))
 
-    def _look(self, connection: Connection, changes: Sequence[Found], now: int) -> list[Stop | None]:
+    @property
+    def _needed(self) -> bool:
+        return self._policy.latest_only or self._policy.stale_after is not None
+
+    def judge(self, connection: Connection, changes: Sequence[Found], now: int) -> list[Stop | None]:
+        """The same for who is reading already."""
+        if not self._needed:
+            return [None] * len(changes)
         heads = journal.record_heads(connection, self._tenant, {bytes(change.record_id) for change in changes})
         return [self._one(connection, change, heads.get(bytes(change.record_id)), now) for change in changes]
 

@@ -14,13 +14,14 @@ from typing import Any
 import msgspec
 
 from gateway.flow.words import stored_word
+from gateway.store import deliveries
 
 NEVER = 2**62
 """Due time of what waits for somebody else, not for the clock."""
 BEHIND = "behind"
 MERGE = "merge:"
 """Waits until nothing waits any more of the patient merged into this one, from before the merge: id and position."""
-DOUBT = "ambiguous:"
+DOUBT = deliveries.DOUBT
 """Its last attempt may have happened."""
 
 

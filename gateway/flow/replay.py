@@ -7,8 +7,10 @@ takes the effect for a new one, once, however often the replay itself is tried.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -17,6 +19,8 @@ from sqlalchemy import Connection
 from gateway.audit import AuditLog
 from gateway.flow.clock import micros
 from gateway.flow.dispatch import Opener
+from gateway.flow.last_look import LastLook
+from gateway.flow.parking import MERGE
 from gateway.flow.route import Filter, order_key, read_on
 from gateway.store import deliveries, route_states
 from gateway.store.opening import Store
@@ -26,6 +30,7 @@ from gateway.store.schema import LANES
 PAGE = 500
 REPLAY = "replay:"
 """Reasons of ``released`` rows that a replay wrote begin with it; its id follows."""
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +64,7 @@ def replay(
     name = f"{store.next_id('replays')}"
     wanted = frozenset(records)
     count, after = 0, (-1, 0)
+    _told(store, audit, tenant, actor, f"{route}/{name}")
     while True:
         page = partial(route_states.delivered, tenant=tenant, route=route, after=after, since=since, most=PAGE)
         rows = store.read_sync(page)
@@ -68,11 +74,18 @@ def replay(
         chosen = [row for row in rows if filter_.matches(row) and (not wanted or bytes(row.record_id) in wanted)]
         count += len(chosen)
         store.write_sync(partial(_release, tenant=tenant, route=route, rows=chosen, name=name))
+    _told(store, audit, tenant, actor, f"{route}/{name}", {"changes": count})
+    return name, count
+
+
+def _told(
+    store: Store, audit: AuditLog, tenant: str, actor: str, outcome: str, counts: Mapping[str, int] = _NOTHING
+) -> None:
+    """An entry of its own: who asked stands in the log before the first change is let go, how many after the last."""
     entry = audit.entry(
-        tenant, action="replay", actor=actor, purpose="operations", outcome=f"{route}/{name}", counts={"changes": count}
+        tenant, action="replay", actor=actor, purpose="operations", outcome=outcome, counts=dict(counts)
     )
     store.write_sync(lambda connection: audit.append(connection, entry))
-    return name, count
 
 
 def _release(connection: Connection, tenant: str, route: str, rows: Sequence[Found], name: str) -> None:
@@ -110,21 +123,37 @@ def replay_of(row: Found | None) -> str:
 
 
 def rehearse(store: Store, opener: Opener, most: int) -> list[Rehearsed]:
-    """What the route would send next, opened under an access entry, without sending or moving anything."""
-    tenant, name, filter_ = opener.route.tenant, opener.route.name, opener.route.filter
+    """What the route would send next, opened under an access entry, without sending or moving anything.
 
-    def read(connection: Connection) -> list[tuple[int, int, int]]:
+    It is judged as a delivery is, by the last look too. What waits for a person is told as held.
+    """
+    route = opener.route
+    tenant, name, filter_ = route.tenant, route.name, route.filter
+
+    def read(connection: Connection) -> tuple[list[tuple[int, int, int]], set[bytes]]:
         cursors = deliveries.cursors(connection, tenant, name) or dict.fromkeys(range(LANES), 0)
         reading = read_on(connection, tenant, filter_, cursors, (), most)
-        waiting = deliveries.waiting_of(connection, tenant, name)[:most]
+        waiting = [row for row in deliveries.waiting_of(connection, tenant, name) if not row.reason.startswith(MERGE)]
+        halted = deliveries.quarantined(connection, tenant, name) if route.halt else ()
         places = [(row.lane, row.position, row.attempts) for row in waiting]
-        return (places + [(row.lane, row.position, 0) for row in reading.wanted])[:most]
+        places += [(row.lane, row.position, 0) for row in reading.wanted]
+        return places[:most], {order_key(row) for row in halted}
 
-    return [
-        Rehearsed(
-            type=one.change.type, record_id=one.change.record_id.hex(), version=one.change.version,
-            change=one.change.kind, outcome=one.would[0], reason=one.would[1],
-            fields=() if one.delivery is None else one.delivery.fields,
-        )
-        for one in opener.open(store.read_sync(read), purpose="rehearse")
-    ]  # fmt: skip
+    places, halted = store.read_sync(read)
+    sendings = opener.open(places, purpose="rehearse")
+    going = [one for one in sendings if one.delivery is not None and one.stop is None]
+    look = partial(LastLook(tenant, route.policy, store).judge, changes=[one.change for one in going], now=micros())
+    stops = {id(one): stop for one, stop in zip(going, store.read_sync(look), strict=True)}
+    rehearsed: list[Rehearsed] = []
+    for one in sendings:
+        outcome, reason = replace(one, stop=one.stop or stops.get(id(one))).would
+        if outcome == "send" and order_key(one.change) in halted:
+            outcome, reason = "hold", "halted"
+        rehearsed.append(
+            Rehearsed(
+                type=one.change.type, record_id=one.change.record_id.hex(), version=one.change.version,
+                change=one.change.kind, outcome=outcome, reason=reason,
+                fields=() if one.delivery is None else one.delivery.fields,
+            )
+        )  # fmt: skip
+    return rehearsed

@@ -16,6 +16,8 @@ from gateway.store.schema import LANES, changes, claims, deliveries, route_curso
 Values = Mapping[str, Any]
 COLUMNS = tuple(column.name for column in deliveries.columns)
 """Names of the columns of a delivery row."""
+DOUBT = "ambiguous:"
+"""Reasons begin with it where an attempt may have happened, and nobody could be asked."""
 
 _add_deliveries, _add_waiting = Bulk(deliveries.insert()), Bulk(waiting.insert())
 _move_cursor = Bulk(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from gateway.store.deliveries import DOUBT
 from gateway.store.rows import Found
 from gateway.store.schema import changes, deliveries, records
 from gateway.store.schema_http import disclosures
@@ -112,9 +113,11 @@ def shown(connection: Connection, tenant: str, client: str | None, since: int, u
 
 
 def _delivered(tenant: str, since: int, until: int) -> ColumnElement[bool]:
+    """What left, and what may have left: a disclosure in doubt is one that a patient must be told of."""
+    doubtful = deliveries.c.reason.startswith(DOUBT, autoescape=True) & (deliveries.c.outcome != "released")
     return (
         (deliveries.c.tenant == tenant)
-        & (deliveries.c.outcome == "delivered")
+        & ((deliveries.c.outcome == "delivered") | doubtful)
         & (deliveries.c.at >= since)
         & (deliveries.c.at < until)
     )

@@ -73,6 +73,20 @@ def last_rows(
     return {(row.lane, row.position): row for row in connection.execute(query)}
 
 
+def last_release(connection: Connection, tenant: str, route: str, place: tuple[int, int]) -> str | None:
+    """The reason of a change's last ``released`` row on a route; None when it was never released."""
+    query = (
+        select(deliveries.c.reason)
+        .where(
+            deliveries.c.tenant == tenant, deliveries.c.route == route, deliveries.c.lane == place[0],
+            deliveries.c.position == place[1], deliveries.c.outcome == "released",
+        )
+        .order_by(deliveries.c.attempt.desc())
+        .limit(1)
+    )  # fmt: skip
+    return connection.execute(query).scalar_one_or_none()
+
+
 def delivered(
     connection: Connection, tenant: str, route: str, *, after: tuple[int, int], since: int, most: int
 ) -> Sequence[Found]:

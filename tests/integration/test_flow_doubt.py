@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import pytest
 from msgspec.structs import replace
 
+from gateway.flow.disclosed import accounting
 from gateway.flow.last_look import LastLook
-from gateway.flow.policy import Stop
-from gateway.model.exchange import Delivered, Dispatch, Outcome, Retry
+from gateway.flow.policy import Policy, Stop
+from gateway.model.exchange import Ambiguous, Delivered, Dispatch, Outcome, Retry
 from gateway.store.rows import Found
-from tests.integration.parts import SINK, Parts, Written, deliver_all, message, patient
+from tests.integration.parts import SINK, TENANT, Parts, Written, deliver_all, message, patient
 from tests.integration.test_flow_deliver import Crash, rows, sound
 
 PROBED = replace(SINK, idempotency="probe")
@@ -81,4 +82,44 @@ def test_without_any_protection_a_crash_is_for_a_person(parts: Parts) -> None:
     deliver_all(parts.delivering(sink, info=UNPROTECTED))
     assert len(sink.effects) == 1
     assert rows(parts) == [("quarantined", "ambiguous:interrupted")]
+    sound(parts)
+
+
+@pytest.mark.parametrize(
+    ("found", "first"),
+    [
+        (Delivered("found"), ("delivered", "")),
+        (Retry("not found"), ("suppressed", "superseded")),
+        (Ambiguous("no answer"), None),
+    ],
+)
+def test_what_would_be_suppressed_is_asked_about_first(
+    parts: Parts, found: Outcome, first: tuple[str, str] | None
+) -> None:
+    """A version in doubt that a newer one has followed is told as delivered where it was, and never sent again."""
+    parts.take(message(patient("p1", "A")))
+    sink = Crashing(probe_answer=lambda _: found)
+    latest = Policy(latest_only=True)
+    with pytest.raises(Crash):
+        deliver_all(parts.delivering(sink, info=PROBED, policy=latest))
+    parts.take(message(patient("p1", "B")))
+    deliver_all(parts.delivering(sink, info=PROBED, policy=latest, schedule=(3600.0,)))
+    assert [delivery.version for delivery in sink.effects] == ([1] if first is None else [1, 2])
+    assert len(sink.probed) == 1
+    assert rows(parts) == ([] if first is None else [first, ("delivered", "")])
+    sound(parts)
+
+
+def test_what_cannot_be_asked_about_counts_as_disclosed(parts: Parts) -> None:
+    """A version in doubt that is suppressed at a sink without probe stands on the patient's list of disclosures."""
+    parts.take(message(patient("p1", "A")))
+    sink, latest = Crashing(), Policy(latest_only=True)
+    with pytest.raises(Crash):
+        deliver_all(parts.delivering(sink, policy=latest))
+    parts.take(message(patient("p1", "B")))
+    deliver_all(parts.delivering(sink, policy=latest))
+    assert rows(parts) == [("suppressed", "ambiguous:superseded"), ("delivered", "")]
+    who = parts.record("Patient", "p1")
+    told = parts.store.read_sync(lambda c: list(accounting(c, TENANT, who, 0, 2**62)))
+    assert [(one.fields, one.receipt) for one in told] == [(("name",), "ambiguous:superseded"), (("name",), "ok")]
     sound(parts)

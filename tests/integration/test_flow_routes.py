@@ -15,12 +15,13 @@ from gateway.flow import deliver, dispatch, last_look
 from gateway.flow.clock import micros, micros_of
 from gateway.flow.dispatch import Opener
 from gateway.flow.policy import Policy
+from gateway.flow.quarantine import held, release
 from gateway.flow.react import settle
 from gateway.flow.replay import rehearse, replay
 from gateway.flow.route import Filter
-from gateway.model.exchange import Delivered, Delivery, Item, Outcome, Retry
+from gateway.model.exchange import Delivered, Delivery, Item, Outcome, Rejected, Retry
 from gateway.model.opening_hours import parse_hours
-from gateway.store import deliveries, messages, route_states
+from gateway.store import audit, deliveries, messages, route_states
 from tests.integration.counting import Counting
 from tests.integration.parts import (  # fmt: skip
     ROUTE,
@@ -224,6 +225,51 @@ def test_a_replay_is_a_new_effect_once(parts: Parts) -> None:
     assert len(other.effects) == 3
     assert counted(parts).delivered == 3
     assert rows(parts).count(("released", f"replay:{name}")) == 2
+
+
+def test_a_replay_that_was_quarantined_keeps_its_key(parts: Parts) -> None:
+    """Released by a person, a replay is still that replay: the receiver would take the first key for known."""
+    parts.take(message(patient("p1", "A")))
+    sink = Written()
+    deliver_all(parts.delivering(sink))
+    name, _ = replay(parts.store, parts.audit, TENANT, "desk", Filter(), since=0, actor="user:ann")
+    sink.answer = lambda _: Rejected("closed")
+    deliver_all(parts.delivering(sink))
+    (one,) = parts.store.read_sync(lambda connection: held(connection, TENANT))
+    release(parts.store, parts.audit, TENANT, one.id, "user:ann")
+    sink.answer = lambda _: Delivered("ok")
+    deliver_all(parts.delivering(sink))
+    first, tried, again = sink.sent()
+    assert tried == again != first
+    assert rows(parts)[-2:] == [("released", f"replay:{name}"), ("delivered", "")]
+    assert counted(parts).delivered == 1
+
+
+def test_who_asked_for_a_replay_is_written_first(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay that breaks off before its end has an audit entry all the same."""
+    parts.take(message(patient("p1", "A")))
+    deliver_all(parts.delivering(Written()))
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise OSError
+
+    monkeypatch.setattr(deliveries, "put_waiting", broken)
+    with pytest.raises(OSError):
+        replay(parts.store, parts.audit, TENANT, "desk", Filter(), since=0, actor="user:ann")
+    found = parts.store.read_sync(lambda c: [bytes(row.body) for row in audit.rows_ahead(c, TENANT, {})])
+    assert sum(b'"replay"' in body for body in found) == 1
+
+
+def test_a_rehearsal_takes_the_last_look(parts: Parts) -> None:
+    """A dry run says of a superseded version, and of a patient that waits for a person, what a delivery would."""
+    parts.take(message(patient("p1", "A")), message(patient("p2", "A")))
+    deliver_all(parts.delivering(Written(lambda one: Rejected("closed") if one.version == 1 else Delivered("ok"))))
+    parts.take(message(patient("p1", "B")), message(patient("p1", "C")), message(patient("p3", "A")))
+    route = replace(ROUTE, policy=Policy(latest_only=True))
+    found = rehearse(parts.store, Opener(route, parts.store, parts.vault, parts.audit), 10)
+    assert sorted((one.version, one.outcome, one.reason) for one in found) == [
+        (1, "send", ""), (2, "suppressed", "superseded"), (3, "hold", "halted"),
+    ]  # fmt: skip
 
 
 def test_a_replay_since_now_has_nothing(parts: Parts) -> None:
