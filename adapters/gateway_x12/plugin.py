@@ -40,6 +40,7 @@ class X12Adapter:
             Stream(name="271", types=("Benefit", "Patient", "Coverage", "Payer"), mode="file"),
             Stream(name="278", types=("Authorization", "Patient"), mode="file"),
             Stream(name="277, 277CA, 999, 997, TA1", types=("ClaimStatusReport",), mode="file"),
+            Stream(name="acknowledgements owed", types=("Submission",), mode="file"),
         ),
         gaps=(
             "Questions (270, 276) are kept and make no record; other sets (820, 834) are reported and left out.",
@@ -58,7 +59,8 @@ class X12Adapter:
 
     def cut(self, chunks: Iterable[bytes], config: BaseModel) -> Iterator[Item | Finding]:
         """One message per claim, patient, review or acknowledgement, and one per remittance."""
-        return cut(chunks, cast("X12Config", config).max_claim_bytes)
+        settings = cast("X12Config", config)
+        return cut(chunks, settings.max_claim_bytes, settings.acknowledge)
 
     def path(self, text: str) -> Callable[[object], Any]:
         """A reader of one element, in the words of the implementation guides."""
@@ -70,9 +72,8 @@ class X12Adapter:
         return normalizer(mapping)
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
-        """The drop folder, when the source has one."""
-        del name  # a folder needs no name
-        return transports(cast("X12Config", config))
+        """The drop folder and the mailbox, as far as the source has them."""
+        return transports(name, cast("X12Config", config))
 
 
 @hookimpl

@@ -13,17 +13,19 @@ from gateway.errors import InvalidContent
 from gateway.model.patch import Normalized, Patch
 from gateway.wire.x12 import text_of
 from gateway.wire.x12_835_cut import CLAIM, REMITTANCE
+from gateway.wire.x12_acknowledge import OWED
 from gateway.wire.x12_cut import INTERCHANGE_ACKNOWLEDGEMENT
 from gateway.wire.x12_header import ISA_LENGTH
 from gateway.wire.x12_loop import Loop
 from gateway_x12.records import Claim, read_claim, read_remittance
 from gateway_x12.records_claim import Submitted, read_submitted
 from gateway_x12.records_level import Message, read_above, read_answer, read_payer, read_review, read_status, read_whole
+from gateway_x12.records_owed import read_owed
 from gateway_x12.translate_benefit import add_benefits
 from gateway_x12.translate_claim import add_claim
 from gateway_x12.translate_remit import add_payment, add_remittance
 from gateway_x12.translate_review import add_review
-from gateway_x12.translate_status import add_acknowledgement, add_status
+from gateway_x12.translate_status import add_acknowledgement, add_owed, add_status
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
@@ -69,6 +71,7 @@ _WHOLE = {
     "999": _Way("999 acknowledgement", "ClaimStatusReport", read_whole, add_acknowledgement),
 }
 _PAYER = _Way("837 payer", "Payer", read_payer, lambda _read, _patch, _left: None)
+_OWED = _Way(OWED, "Submission", read_owed, add_owed)
 _TA1 = _Way(INTERCHANGE_ACKNOWLEDGEMENT, "ClaimStatusReport", read_whole, add_acknowledgement)
 
 
@@ -80,6 +83,8 @@ def _way(body: bytes, context: bytes) -> _Way | str:
         return _TA1
     if body.startswith(b"NM1"):
         return _PAYER
+    if body.startswith(b"{"):
+        return _OWED
     if not body.startswith(b"ST"):
         return _WAYS.get(read_above(context).set, "inquiry")
     id = body[3:6].decode("latin-1")
@@ -90,7 +95,7 @@ def _way(body: bytes, context: bytes) -> _Way | str:
 
 def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
     """A pure function from a message and its context to patches."""
-    ways = (_CLAIM, _REMITTANCE, _PAYER, _TA1, *_WAYS.values(), *_WHOLE.values())
+    ways = (_CLAIM, _REMITTANCE, _PAYER, _TA1, _OWED, *_WAYS.values(), *_WHOLE.values())
     known = {way.kind: way.ours | {path.partition("-")[0] for path in mapping.covered(way.kind)} for way in ways}
 
     def normalize(body: bytes, context: bytes) -> Normalized:

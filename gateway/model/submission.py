@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gateway.model.acknowledgement import Acknowledgement
 from gateway.model.authorization import Authorization
 from gateway.model.claim import Claim
 from gateway.model.coverage import Coverage
@@ -13,11 +14,11 @@ from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
 from gateway.model.values import Instant
 
-SubmissionKind = Literal["claim", "eligibility", "authorization", "claim-status"]
+SubmissionKind = Literal["claim", "eligibility", "authorization", "claim-status", "acknowledgement"]
 
 
 class Submission(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One document for a payer: a claim (837P), or a question about a policy (270), a permission (278), a claim (276).
+    """One document for a payer: a claim (837P), a question (270, 276, 278), or that its own came in (TA1, 999).
 
     A sink sees one record at a time, so this one carries copies of what the document says about the patient. Payers,
     practitioners and organizations are named by their ids: they are no patient's and travel as records of their own.
@@ -51,5 +52,7 @@ class Submission(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """Service type code it asks about: PT, AD, AF, 30 (EQ01, UM03)."""
     place_of_service: str | None = None
     """Place of service code: 11 office, 12 home, 02 telehealth (CLM05-1)."""
+    acknowledgement: Acknowledgement | None = None
+    """What is acknowledged."""
     due_at: Instant | None = None
     """When it is needed: an eligibility answer before the visit."""

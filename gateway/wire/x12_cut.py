@@ -8,12 +8,14 @@ and so is a TA1, which stands between an interchange's header and trailer. Sets 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
+from gateway.model.acknowledgement import Acknowledgement
 from gateway.model.exchange import Finding, Item
 from gateway.wire.x12 import MAX_EVIDENCE, Event, Run, Segment, SegmentReader
 from gateway.wire.x12_835 import element
 from gateway.wire.x12_835_cut import RemittanceCutter, Twins
+from gateway.wire.x12_acknowledge import ENVELOPE, Acknowledging, Owed, owed
 from gateway.wire.x12_envelope import Envelope
 from gateway.wire.x12_level_cut import SHAPES, LevelCutter
 from gateway.wire.x12_transaction import Opened, SetCutter
@@ -23,20 +25,20 @@ INTERCHANGE_ACKNOWLEDGEMENT = "TA1 acknowledgement"
 MAX_WHOLE = 1024 * 1024
 """Bytes an acknowledgement may have."""
 
-_ENVELOPE = frozenset({b"ISA", b"GS", b"ST", b"SE", b"GE", b"IEA"})
-_APART = _ENVELOPE | {b"CLP", b"TS2", b"TS3", b"PLB", b"HL", b"CLM", b"TA1"}
+_APART = ENVELOPE | {b"CLP", b"TS2", b"TS3", b"PLB", b"HL", b"CLM", b"TA1"}
 _GROUPS = frozenset({"HP", "HC", "HS", "HB", "HR", "HN", "HI", "FA"})
 _BLANKS = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _SIXTEEN_BIT = (b"\xff\xfe", b"\xfe\xff", b"I\0S\0A\0", b"\0I\0S\0A")
 
 
-def cut(chunks: Iterable[bytes], max_message: int) -> Iterator[Item | Finding]:
+def cut(chunks: Iterable[bytes], max_message: int, acknowledge: Collection[Owed] = ()) -> Iterator[Item | Finding]:
     """Cut a file into messages; what cannot be read becomes a finding and the rest goes on.
 
-    A message of more than ``max_message`` bytes becomes a finding; a claim of an 835 still counts in the totals.
+    A message of more than ``max_message`` bytes becomes a finding; a claim of an 835 still counts in the totals. With
+    ``acknowledge`` each interchange is followed by a message that says which of these its sender is owed.
     """
-    reader, cutter = SegmentReader(apart=_APART), _Cutter(max_message)
+    reader, cutter = SegmentReader(apart=_APART), _Cutter(max_message, acknowledge)
     first = True
     for chunk in chunks:
         if first and chunk:
@@ -110,9 +112,12 @@ class WholeCutter:
 class _Cutter:
     """Follows the segments of a file and its envelopes; holds what the open transaction's cutter holds."""
 
-    def __init__(self, max_message: int) -> None:
+    def __init__(self, max_message: int, acknowledge: Collection[Owed]) -> None:
         self._max = max_message
         self._envelope = Envelope()
+        self._owes = acknowledge
+        self._acknowledging = Acknowledging()
+        self._header: Segment | None = None
         self._isa = self._gs = b""
         self._transaction: SetCutter | None = None
         self._inside = False  # in a transaction, read or not
@@ -125,6 +130,7 @@ class _Cutter:
         if isinstance(event, Finding):
             if transaction is not None:
                 transaction.damage()
+            self._acknowledging.damage()
             yield event
         elif isinstance(event, Run):
             if transaction is not None:
@@ -133,7 +139,7 @@ class _Cutter:
                 yield from self._outside(event.pieces[0], event.where)
         else:
             id = event.text.partition(event.delimiters.element)[0]
-            if id in _ENVELOPE:
+            if id in ENVELOPE:
                 yield from self._take_envelope(id, event)
             elif transaction is not None:
                 yield from transaction.take(id, event)
@@ -144,6 +150,12 @@ class _Cutter:
         """The file has ended."""
         yield from self._end(None, cut_off=True)
         yield from self._envelope.close()
+        yield from self._owed(self._acknowledging.close())
+
+    def _owed(self, ended: Acknowledgement | None) -> Iterator[Item]:
+        """What the sender of an interchange that has ended is owed."""
+        if ended is not None and self._owes and self._header is not None:
+            yield from owed(ended, self._header, self._owes)
 
     def _between(self, id: bytes, segment: Segment) -> Iterator[Item | Finding]:
         if id == b"TA1" and self._isa:
@@ -170,7 +182,9 @@ class _Cutter:
         closes = id == b"SE" and self._inside
         yield from self._end(segment if closes else None, cut_off=id == b"ISA")
         yield from self._envelope.take(segment, elements)
+        yield from self._owed(self._acknowledging.take(segment, elements))
         if id == b"ISA":
+            self._header = segment
             self._isa, self._gs = segment.text, b""
         elif id == b"GS":
             self._gs = segment.text

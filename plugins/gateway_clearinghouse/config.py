@@ -24,6 +24,7 @@ PAYLOAD_TYPES: PayloadTypes = {
     "claim-status": "X12_276_Request_005010X212",
     "authorization": "X12_278_Request_005010X217",
     "claim": "X12_837_Request_005010X222A1",
+    "acknowledgement": "X12_999_Response_005010X231A1",
 }
 """CORE names of what is sent; the first two are confirmed, the others follow the same form."""
 
@@ -94,7 +95,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     url_soap: str = ""
     url_mime: str = ""
     extensions: dict[str, str] = {}
-    takes: tuple[SubmissionKind, ...] = ("claim", "eligibility", "claim-status", "authorization")
+    takes: tuple[SubmissionKind, ...] = ("claim", "eligibility", "claim-status", "authorization", "acknowledgement")
     """Kinds it takes this way; others are refused before they are sent."""
 
 

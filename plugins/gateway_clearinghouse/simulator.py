@@ -152,7 +152,8 @@ class ClearinghouseSimulator:
         if not whole:
             return "ChecksumMismatched", b""
         replies = self.payer.take(data, datetime.now(UTC))
-        answer = replies.acknowledgements[0] if mode == "Batch" or not replies.answers else replies.answers[0]
+        early = replies.acknowledgements if mode == "Batch" or not replies.answers else replies.answers
+        answer = early[0] if early else b""
         if mode == "Batch":
             self._batches.setdefault(id, answer)
             for number, late in enumerate(replies.answers):

@@ -10,9 +10,9 @@ from random import Random
 
 from msgspec import Struct
 
+from gateway.wire.x12_acknowledge import functional_acknowledgements, interchange_acknowledgement, received
 from gateway.wire.x12_write import Body, Envelope, TransactionSet, day, interchange, number
 from gateway_clearinghouse.simulator_remit import Adjudicated, adjudicate, remittance
-from gateway_clearinghouse.translate_ack import functional_acknowledgements, interchange_acknowledgement, received
 
 Segments = list[list[str]]
 
@@ -39,6 +39,8 @@ class SimulatedPayer:
         self.taken: dict[str, bytes] = {}
         """Every interchange by its control number, as it first came."""
         self.repeats = 0
+        self.acknowledged: list[bytes] = []
+        """Interchanges of acknowledgements only, which nobody answers."""
         self.claims: dict[str, Adjudicated] = {}
         self._seed = seed
         self._number = 0
@@ -52,7 +54,10 @@ class SimulatedPayer:
         if known is not data:
             self.repeats += 1
             return Replies([self._write(data, at, (), ta1=[interchange_acknowledgement(one, "025")])], [])
-        acknowledged = [self._write(data, at, functional_acknowledgements([one]))]
+        if all(group.id == "FA" for group in one.groups):
+            self.acknowledged.append(data)
+            return Replies([], [])
+        acknowledged = [self._write(data, at, functional_acknowledgements(one))]
         answers = [made for body in _transactions(data) if (made := self._answer(body, at)) is not None]
         return Replies(acknowledged, [self._write(data, at, [made]) for made in answers])
 

@@ -28,6 +28,7 @@ from gateway_clearinghouse.translate_270 import eligibility
 from gateway_clearinghouse.translate_276 import claim_status
 from gateway_clearinghouse.translate_278 import authorization
 from gateway_clearinghouse.translate_837 import claim
+from gateway_clearinghouse.translate_acknowledgement import Content, acknowledgement
 from gateway_clearinghouse.translate_answer import verdict
 from gateway_clearinghouse.translate_parties import Document, Parties, Submitter
 
@@ -143,18 +144,26 @@ class Clearinghouse:
         submission = _read(one.body)
         if submission.kind not in self._setup.takes:
             return Rejected(f"not-taken-by-{self._config.profile}")
-        parties = self._parties(submission)
-        if isinstance(parties, Retry):
-            return parties
+        at = datetime.fromisoformat(one.at).astimezone(UTC)
         try:
-            return self._parcel(one, submission, parties)
+            content = self._content(submission, at.astimezone(self._zone))
+            return content if isinstance(content, Retry) else self._parcel(one, submission, content, at)
         except InvalidContent as error:
             return Rejected(f"{error.reason}: {error.where}")
 
-    def _parcel(self, one: Delivery, submission: Submission, parties: Parties) -> Parcel | Outcome:
-        at = datetime.fromisoformat(one.at).astimezone(UTC)
-        document = _BUILDERS[submission.kind](submission, parties, at.astimezone(self._zone))
-        key, digest = _document_key(submission), _digest(document)
+    def _content(self, submission: Submission, at: datetime) -> Content | Retry:
+        """What the interchange says."""
+        if submission.kind == "acknowledgement":
+            return acknowledgement(submission)
+        parties = self._parties(submission)
+        if isinstance(parties, Retry):
+            return parties
+        document = _BUILDERS[submission.kind](submission, parties, at)
+        one = TransactionSet(id=document.id, version=document.version, body=document.body)
+        return Content(sets=(one,), said=document.body[1:])  # all but its own number and time (BHT)
+
+    def _parcel(self, one: Delivery, submission: Submission, content: Content, at: datetime) -> Parcel | Outcome:
+        key, digest = _document_key(submission), content.digest
         known = self._memory.sent(key)
         if known == digest:
             return Delivered("unchanged since it was sent")
@@ -167,16 +176,17 @@ class Clearinghouse:
             receiver=self._setup.receiver_id, receiver_qualifier=self._config.receiver_qualifier,
             control=control, made=at.astimezone(self._zone), production=self._config.production,
         )  # fmt: skip
-        sets = [TransactionSet(id=document.id, version=document.version, body=document.body)]
+        envelope = msgspec.structs.replace(envelope, **content.addressed)
         extension = self._setup.extensions.get(submission.kind, "x12")
         id = hashlib.sha256(one.key.encode()).hexdigest()
         return Parcel(
-            kind=submission.kind, control=control, data=interchange(envelope, sets), at=at, document=key,
+            kind=submission.kind, control=control, at=at,
+            data=interchange(envelope, content.sets, ta1=content.ta1), document=key,
             digest=digest,
             name=self._config.file_name.format(kind=submission.kind, control=f"{control:09d}", extension=extension),
             payload_type=self._setup.payload_types[submission.kind],
             payload_id=f"{id[:8]}-{id[8:12]}-4{id[13:16]}-8{id[17:20]}-{id[20:32]}",
-            sender=self._config.submitter_id, receiver=self._setup.receiver_id,
+            sender=envelope.sender, receiver=envelope.receiver,
         )  # fmt: skip
 
     def _parties(self, submission: Submission) -> Parties | Retry:
@@ -216,8 +226,3 @@ def _document_key(submission: Submission) -> str:
     frequency = submission.claim.frequency if submission.claim else ""
     text = f"{submission.kind}/{submission.control_number}/{frequency or '1'}"
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _digest(document: Document) -> str:
-    """Of all that the document says but its own number and time (BHT)."""
-    return hashlib.sha256(msgspec.json.encode(document.body[1:])).hexdigest()

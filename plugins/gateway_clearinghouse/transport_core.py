@@ -9,6 +9,7 @@ import aiohttp
 
 from gateway.errors import MalformedEnvelope, RetryLater
 from gateway.model.exchange import Ambiguous, Rejected, Retry
+from gateway.model.submission import SubmissionKind
 from gateway.transport.budget import RateWindow
 from gateway.transport.egress import Answer, Egress
 from gateway_clearinghouse import translate_core
@@ -20,6 +21,13 @@ UNAUTHORIZED_WAIT = 300.0
 
 _THEIRS = frozenset({"Receiver", "Fault", "Other"})
 """Error codes that say nothing against the request: the service failed, perhaps after it took the document."""
+_ACTIONS: dict[SubmissionKind, Action] = {
+    "claim": "BatchSubmitTransaction",
+    "eligibility": "RealTimeTransaction",
+    "claim-status": "RealTimeTransaction",
+    "authorization": "RealTimeTransaction",
+    "acknowledgement": "BatchResultsAckSubmitTransaction",
+}
 _RECEIPT_TYPE = "X12_BatchReceiptConfirmation"
 _UNKNOWN = Rejected("core-PayloadIDIllegal")
 """The answer to a question about a batch that the service does not know."""
@@ -40,8 +48,7 @@ class CoreService:
         return [await self._send(parcel) for parcel in parcels]
 
     async def _send(self, parcel: Parcel) -> Sent:
-        action: Action = "BatchSubmitTransaction" if parcel.kind == "claim" else "RealTimeTransaction"
-        return await self._exchange(parcel, action, parcel.payload_type, parcel.data)
+        return await self._exchange(parcel, _ACTIONS[parcel.kind], parcel.payload_type, parcel.data)
 
     async def find(self, parcel: Parcel) -> Sent:
         """Ask for a batch's receipt; a question in real time is harmless to ask again, under the same numbers."""

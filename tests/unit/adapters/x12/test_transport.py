@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import pytest
+
 from gateway.testing.recording_intake import RecordingIntake
 from gateway_x12.config import X12Config
 from gateway_x12.simulator import file_835
@@ -64,3 +66,42 @@ def test_a_file_without_remittances_fails_with_its_findings_kept(tmp_path):
 def test_without_a_folder_there_is_nothing_to_run():
     """Files may come in by import only."""
     assert list(ADAPTER.transports("payer", X12Config())) == []
+
+
+def test_a_mailbox_is_read_archived_and_acknowledged(tmp_path, monkeypatch):
+    """A file of the clearinghouse's mailbox is stored, then put away, with what its sender is owed beside it."""
+    pytest.importorskip("asyncssh", reason="the extra sftp is not installed")
+    from gateway.testing.sftp_server import SftpServer
+
+    (tmp_path / "download").mkdir()
+    (tmp_path / "download/era.835").write_bytes(file_835(1, 30, transactions=2))
+    monkeypatch.setenv("CLEARING_PASSWORD", "mailbox-word")
+    intake = RecordingIntake()
+
+    async def scenario():
+        server = SftpServer(tmp_path, {"clinic": "mailbox-word"})
+        await server.start("127.0.0.1")
+        account = {
+            "host": "127.0.0.1", "port": server.port, "user": "clinic", "host_keys": [server.host_key],
+            "password": "env:CLEARING_PASSWORD", "timeout_seconds": 5,
+        }  # fmt: skip
+        config = X12Config.model_validate(
+            {
+                "sftp": account, "sftp_folder": "download", "after": "archive", "archive_folder": "download/archive",
+                "mailbox_seconds": 0.05, "settle_seconds": 0.05, "acknowledge": ["999"],
+            }
+        )  # fmt: skip
+        (transport,) = ADAPTER.transports("payer", config)
+        task = asyncio.create_task(transport.run(intake, lambda: None))
+        try:
+            async with asyncio.timeout(10):
+                while not (tmp_path / "download/archive/era.835").exists():
+                    await asyncio.sleep(0.02)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await server.stop()
+
+    asyncio.run(scenario())
+    assert [item.kind for item in intake.items].count("acknowledgement owed") == 1
+    assert len(intake.items) == 33

@@ -13,7 +13,9 @@ pytest.importorskip("asyncssh", reason="the extra sftp is not installed")
 
 from gateway.errors import InvalidConfiguration
 from gateway.model import encode
+from gateway.model.acknowledgement import AcknowledgedGroup, Acknowledgement
 from gateway.model.exchange import HELD, Ambiguous, Delivered, Delivery, Dispatch, Rejected, Retry
+from gateway.model.submission import Submission
 from gateway.transport.egress import Answer
 from gateway_clearinghouse.config import ClearinghouseConfig
 from gateway_clearinghouse.plugin import ClearinghouseSink
@@ -311,3 +313,36 @@ def test_a_memory_file_belongs_to_one_route(mailbox):
             route.open()
 
     run(mailbox, scenario)
+
+
+def owed() -> Delivery:
+    """The acknowledgement of an 835 that the clearinghouse sent."""
+    group = AcknowledgedGroup(id="HP", control="1", version="005010X221A1", received=2, accepted=2)
+    one = Acknowledgement(
+        sender="SHP01", sender_qualifier="ZZ", receiver="SUBM001", receiver_qualifier="ZZ", control="500000001",
+        day="260714", time="0930", note="000", groups=(group,),
+    )  # fmt: skip
+    record = Submission(kind="acknowledgement", control_number="SHP01/500000001/260714/0930", acknowledgement=one)
+    return delivery("Submission", "owed", record)
+
+
+@pytest.mark.parametrize("connection", ["core-soap", "sftp"])
+def test_what_a_sender_is_owed_goes_back_the_same_way_once(connection, tmp_path, monkeypatch):
+    """TA1 and 999 go to the sender of the file in one interchange, and never a second time."""
+
+    async def scenario(route):
+        for _ in range(2):
+            (outcome,) = await route.send(owed())
+            assert isinstance(outcome, Delivered), outcome
+            await route.sink.close()
+            route.open()
+        while not route.simulator.payer.acknowledged:
+            await asyncio.sleep(0.02)
+        (sent,) = route.simulator.payer.acknowledged
+        text = sent.decode()
+        assert text[35:50].strip() == "SUBM001"
+        assert text[54:69].strip() == "SHP01"
+        assert "~TA1*500000001*260714*0930*A*000~" in text
+        assert "~AK1*HP*1*005010X221A1~AK9*A*2*2*2~" in text
+
+    run(Route(tmp_path, connection, monkeypatch), scenario)

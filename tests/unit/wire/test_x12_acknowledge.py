@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.wire.x12_acknowledge import functional_acknowledgements, interchange_acknowledgement, received
 from gateway.wire.x12_write import interchange
 from gateway_clearinghouse.translate_837 import claim
-from gateway_clearinghouse.translate_ack import functional_acknowledgements, interchange_acknowledgement, received
 from tests.unit.plugins.clearinghouse.submissions import AT, PARTIES, submission
 from tests.unit.plugins.clearinghouse.written import ENVELOPE, segments
 
@@ -32,7 +32,7 @@ LAST = GOOD.count(b"~") - 4
 )
 def test_a_999_says_which_set_and_which_rule(data, ik5, ak9):
     """Each fault of an envelope has its code in IK5 or AK9, and the 999 itself is valid."""
-    answer = interchange(ENVELOPE, functional_acknowledgements(received(data)))
+    answer = interchange(ENVELOPE, functional_acknowledgements(received(data)[0]))
     read = segments(answer)
     assert validate(answer) == []
     assert ik5 in read
@@ -59,5 +59,5 @@ def test_a_ta1_says_what_is_wrong_with_the_interchange(data, note, expected):
 
 def test_acknowledgements_are_not_acknowledged():
     """Two systems that answered each other's 999 would never stop."""
-    answer = interchange(ENVELOPE, functional_acknowledgements(received(GOOD)))
-    assert functional_acknowledgements(received(answer)) == []
+    answer = interchange(ENVELOPE, functional_acknowledgements(received(GOOD)[0]))
+    assert functional_acknowledgements(received(answer)[0]) == []
