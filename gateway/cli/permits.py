@@ -41,6 +41,7 @@ POWERS: Mapping[str, str] = {
     "drift": "status.read",
     "persons": "records.read",
     "persons review": "records.read",
+    "persons duplicates": "records.read",
     "persons link": "data.import",
     "persons unlink": "data.import",
     "mappings": "status.read",

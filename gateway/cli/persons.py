@@ -1,4 +1,4 @@
-"""persons, persons review, link, unlink: who is one human being across systems; every look is in the audit log."""
+"""persons, review, duplicates, link, unlink: who is one human being across systems; every look is audited."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from gateway.flow.decisions import NAME, Decision, decision_item
 from gateway.store import journal
 
 MOST = 100_000
+_TWICE = "duplicate-"
 app = typer.Typer(invoke_without_command=True, help="Which patients of several systems are one person.")
 PatientId = Annotated[str, typer.Argument(help="A patient's record id, as the review list shows it.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, in a few words without names.")]
@@ -60,8 +61,30 @@ def review(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", jso
     if json_:
         as_json(found)
         return
-    rows = [(one["about"], one["title"].rpartition(" ")[2].rstrip("."), one["reason"]) for one in found]
+    rows = [(one["about"], _other(one), one["reason"]) for one in found]
     table("To decide", ("id", "other id", "why"), rows)
+
+
+@app.command()
+def duplicates(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False) -> None:
+    """What one person has in two systems: patient records, visits, treatments, authorizations; nothing was merged."""
+    with opened(config) as gateway:
+        name = tenant_of(gateway, tenant)
+        people, tasks = _current(gateway, name, "Person"), _current(gateway, name, "Task")
+    found = [
+        {"kind": "patient", "id": one["links"][0]["patient"], "other": link["patient"], "why": link.get("rule")}
+        for one in people
+        for link in one["links"][1:]
+    ]
+    found += [
+        {"kind": kind.removeprefix(_TWICE), "id": one["about"], "other": _other(one), "why": one["reason"]}
+        for one in tasks
+        if (kind := str(one.get("kind", ""))).startswith(_TWICE)
+    ]
+    if json_:
+        as_json(found)
+        return
+    table("Seen twice", ("what", "id", "other id", "why"), [tuple(one.values()) for one in found])
 
 
 @app.command()
@@ -99,6 +122,11 @@ def _decide(config: ConfigOption, tenant: str, pair: tuple[str, str], verdict: s
         decision = Decision("PersonDecision", "/".join(ids), fields, patient=ids[0])
         gateway.receiver(gateway.origins[name, NAME]).hand_in([decision_item(decision, now)], lambda _: None).result()
     typer.echo(f"{verdict}: {ids[0]} {ids[1]}")
+
+
+def _other(task: dict[str, Any]) -> str:
+    """The second record of a pair, with which the title of its task ends."""
+    return str(task["title"]).rpartition(" ")[2].rstrip(".")
 
 
 def _id(text: str) -> str:

@@ -22,7 +22,7 @@ from gateway.flow.places import change_place, change_row, group_place, group_row
 from gateway.flow.taking import opened
 from gateway.model.exchange import Snapshot
 from gateway.model.identity import RecordId
-from gateway.store import reactions
+from gateway.store import joining, reactions
 from gateway.store.opening import Store
 from gateway.store.rows import Found, RowExists
 from gateway.vault import Grant, Sealed, Vault
@@ -72,8 +72,8 @@ class Gatherer:
 
     def read_on(self, cursors: Mapping[int, int]) -> dict[int, int]:
         """Put what changed after ``cursors`` into its groups, and mark them; where that leaves each lane."""
-        tenant, name, reads = self._tenant, self._name, self._reaction.reactor.info.reads
-        rows, moved = self._store.read_sync(lambda c: reactions.read_on(c, tenant, cursors, reads, READ))
+        tenant, name, info = self._tenant, self._name, self._reaction.reactor.info
+        rows, moved = self._store.read_sync(lambda c: reactions.read_on(c, tenant, cursors, info.reads, READ))
         if not moved:
             return {}
         ids = {bytes(row.record_id) for row in rows}
@@ -83,7 +83,11 @@ class Gatherer:
         held = {(group, record) for record, groups in before.items() for group in groups}
         known = self._store.read_sync(lambda c: reactions.known_groups(c, tenant, name, found.keys)) if pairs else set()
         fresh = [self._new_group(group, key) for group, key in sorted(found.keys.items()) if group not in known]
-        marked = sorted({group for group, _ in pairs | held if group not in found.keys or group in known})
+        touched = {group for group, _ in pairs | held}
+        marked = {group for group in touched if group not in found.keys or group in known} | self._near(touched)
+        joins = {bytes(row.record_id) for row in rows if row.type in info.joins}
+        came = {pair for pair in pairs - held if pair[1] in joins}
+        left = {pair for pair in held - pairs if pair[1] in joins}
 
         def unit(connection: Connection) -> None:
             if not reactions.move_cursors(connection, tenant, name, cursors, moved):
@@ -91,13 +95,23 @@ class Gatherer:
             try:
                 reactions.add_groups(connection, fresh)
                 reactions.regroup(connection, tenant, name, pairs - held, held - pairs)
+                joining.rejoin(connection, tenant, name, came, left)
             except RowExists:
                 raise Raced from None
-            if not reactions.mark(connection, tenant, name, marked):
+            if not reactions.mark(connection, tenant, name, sorted(marked)):
                 raise Raced
 
         self._store.write_sync(unit)
         return moved
+
+    def _joined(self, groups: Iterable[bytes]) -> dict[bytes, set[bytes]]:
+        """The other groups from whose members each of these is derived too; asked only where records can join any."""
+        if not self._reaction.reactor.info.joins:
+            return {}
+        return self._store.read_sync(lambda c: joining.joined(c, self._tenant, self._name, groups))
+
+    def _near(self, groups: Iterable[bytes]) -> set[bytes]:
+        return {other for others in self._joined(groups).values() for other in others}
 
     def _group(self, ids: set[bytes]) -> _Regrouped:
         """The groups of these records; what cannot be read or grouped is in none, and is heard of."""
@@ -137,14 +151,17 @@ class Gatherer:
     def gather(self, rows: Sequence[Found]) -> list[Known]:
         """These groups with all that is known of them: key, what they made, and their members."""
         ids = [bytes(row.group_id) for row in rows]
-        members = self._store.read_sync(lambda c: reactions.members_of(c, self._tenant, self._name, ids))
+        near = self._joined(ids)
+        every = {*ids, *(other for others in near.values() for other in others)}
+        members = self._store.read_sync(lambda c: reactions.members_of(c, self._tenant, self._name, every))
         wanted = {record for records in members.values() for record in records}
         boxes, snapshots = self._open(rows, wanted)
         known = []
         for row, group in zip(rows, ids, strict=True):
             box = boxes[group]
             content = _Content("") if box is None else _read_content(box)
-            held = [snapshots[record] for record in members.get(group, ()) if record in snapshots]
+            together = {record for one in (group, *near.get(group, ())) for record in members.get(one, ())}
+            held = [snapshots[record] for record in sorted(together) if record in snapshots]
             known.append(
                 Known(
                     group_id=group, turn=row.turn, derived_at=row.derived_at, told=bytes(row.told), key=content.key,

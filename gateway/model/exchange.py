@@ -254,6 +254,8 @@ class ReactorInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Record types that it is shown."""
     writes: frozenset[str]
     """Record types that it makes; none of those it reads."""
+    joins: frozenset[str] = frozenset()
+    """Types of which one record joins all groups it is in: each of them is derived from the members of them all."""
     docs: str = ""
     """Where a user reads how to set it up: a page of the documentation, or an address."""
 

@@ -6,14 +6,22 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, false, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store import journal
 from gateway.store.bulk import Bulk, portions
+from gateway.store.joining import joined
 from gateway.store.rows import Found
 from gateway.store.schema import LANES, changes, records
-from gateway.store.schema_reactors import reactor_cursors, reactor_groups, reactor_made, reactor_members, reactors
+from gateway.store.schema_reactors import (
+    reactor_cursors,
+    reactor_groups,
+    reactor_joins,
+    reactor_made,
+    reactor_members,
+    reactors,
+)
 
 Values = Mapping[str, Any]
 READ_PER_LANE = 256
@@ -44,7 +52,7 @@ def register(connection: Connection, tenant: str, reactor: str, edition: bytes) 
         "tenant": tenant, "reactor": reactor, "edition": edition,
         "catch_up": json.dumps([heads.get(lane, 0) for lane in range(LANES)]),
     }  # fmt: skip
-    for table in (reactors, reactor_cursors, reactor_members):
+    for table in (reactors, reactor_cursors, reactor_members, reactor_joins):
         connection.execute(delete(table).where(table.c.tenant == tenant, table.c.reactor == reactor))
     connection.execute(reactors.insert().values(row))
     connection.execute(
@@ -326,9 +334,16 @@ def unsettled(connection: Connection, tenant: str, reactor: str, group: bytes, n
     ).scalar_one_or_none()
     if due_at is not None and due_at <= now:
         return True
+    together = [group, *joined(connection, tenant, reactor, [group]).get(group, ())]
     members = select(reactor_members.c.record_id).where(
-        reactor_members.c.tenant == tenant, reactor_members.c.reactor == reactor, reactor_members.c.group_id == group
+        reactor_members.c.tenant == tenant,
+        reactor_members.c.reactor == reactor,
+        reactor_members.c.group_id.in_(together),
     )
+    concerned = [] if patient is None else [changes.c.patient == patient]
+    if len(together) > 1:
+        theirs = select(records.c.patient).where(records.c.tenant == tenant, records.c.record_id.in_(members))
+        concerned.append(changes.c.patient.in_(theirs))
     unread = (
         select(changes.c.position)
         .join(
@@ -339,7 +354,7 @@ def unsettled(connection: Connection, tenant: str, reactor: str, group: bytes, n
             changes.c.tenant == tenant,
             reactor_cursors.c.reactor == reactor,
             changes.c.position > reactor_cursors.c.position,
-            or_(changes.c.record_id.in_(members), false() if patient is None else changes.c.patient == patient),
+            or_(changes.c.record_id.in_(members), *concerned),
         )
         .limit(1)
     )

@@ -44,6 +44,18 @@ reactor_members = Table(
     sqlite_with_rowid=False,
 )
 
+reactor_joins = Table(
+    "reactor_joins",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("reactor", String(64), nullable=False),
+    Column("group_id", Binary(16), nullable=False),
+    Column("record_id", Binary(16), nullable=False, doc="a member whose groups are derived together"),
+    PrimaryKeyConstraint("tenant", "reactor", "group_id", "record_id"),
+    Index("reactor_joins_record", "tenant", "reactor", "record_id"),
+    sqlite_with_rowid=False,
+)
+
 reactor_groups = Table(
     "reactor_groups",
     metadata,
@@ -73,4 +85,4 @@ reactor_made = Table(
     sqlite_with_rowid=False,
 )
 
-TABLES = (reactors, reactor_cursors, reactor_members, reactor_groups, reactor_made)
+TABLES = (reactors, reactor_cursors, reactor_members, reactor_joins, reactor_groups, reactor_made)

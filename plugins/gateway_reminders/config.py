@@ -93,6 +93,12 @@ class RemindersConfig(Part):
         le=1440,
         description="A message that quiet hours move nearer than this to another is dropped.",
     )
+    same_visit_minutes: int = Field(
+        default=10,
+        ge=0,
+        le=120,
+        description="Visits of one person in two systems that begin no further apart are one, and reminded of once.",
+    )
     remind_confirmed: bool = Field(
         default=True, description="Whether a patient who confirmed gets the remaining messages too."
     )

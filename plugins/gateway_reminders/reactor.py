@@ -1,4 +1,7 @@
-"""One group for each patient: visits, consents, what was sent and answered, and what allows the visits."""
+"""One group for each patient: visits, consents, what was sent and answered, and what allows the visits.
+
+Groups of patients who are one person are derived together, so that each knows what the others are told.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from gateway.model.task import Task
 from gateway_reminders.config import RemindersConfig
 from gateway_reminders.reactor_plan import Planner
 from gateway_reminders.reactor_wish import wishes
-from gateway_reminders.translate_facts import REPLY, gather, subject
+from gateway_reminders.translate_facts import REPLY, gather, subjects
 
 _GROUP = "patient:"
 
@@ -25,26 +28,26 @@ class Reminders:
 
     info = ReactorInfo(
         name="reminders",
-        version="1",
+        version="2",
         api=API_VERSION,
         summary="Reminders of visits and nudges, by consent, waking hours and caps",
         reads=frozenset(
             {
                 "Appointment", "Patient", "Consent", "Communication", "Authorization", "AuthorizationBalance",
-                "PlanOfCare", "Task",
+                "PlanOfCare", "Task", "Person",
             }
         ),
         writes=frozenset({"Reminder"}),
+        joins=frozenset({"Person"}),
     )  # fmt: skip
     config: type[BaseModel] = RemindersConfig
 
     def groups(self, snapshot: Snapshot, config: BaseModel) -> Sequence[str]:
-        """The patient; of tasks, only answers of patients matter."""
+        """The patients it is about; of tasks, only answers of patients matter."""
         del config
         if isinstance(snapshot.record, Task) and not (snapshot.record.kind or "").startswith(REPLY):
             return ()
-        patient = subject(snapshot)
-        return (f"{_GROUP}{patient}",) if patient else ()
+        return tuple(f"{_GROUP}{patient}" for patient in subjects(snapshot))
 
     def derive(self, key: str, members: Sequence[Snapshot], config: BaseModel, now: datetime) -> Derivation:
         """Every reminder of the patient as it stands."""

@@ -20,6 +20,7 @@ from gateway_reminders.reactor_wish import AHEAD, Wish
 from gateway_reminders.translate_consent import agreed, reach
 from gateway_reminders.translate_facts import Facts, Sent
 from gateway_reminders.translate_text import fields, language_of, render
+from gateway_reminders.translate_twins import SEEN_TWICE, leads, told_elsewhere
 
 _WEEK = timedelta(days=7)
 _LACKS = ("failed", "no-address", "no-consent")
@@ -44,7 +45,13 @@ class Planner:
         self._facts = facts
         self._config = config
         self._now = now
-        self._times = [one.at for group in facts.sent.values() for one in group if one.at and not one.failed]
+        self._times = [
+            one.at
+            for patient in (facts, *facts.others)
+            for group in patient.sent.values()
+            for one in group
+            if one.at and not one.failed
+        ]
         self.records: list[Derived] = []
         self.looks: list[datetime] = []
         """Times at which the answer may be another."""
@@ -82,10 +89,20 @@ class Planner:
             return wish.stop
         if wish.start is not None and wish.start <= self._now:
             return "visit-past"
-        reply = self._facts.replies.get(wish.about)
+        heard = [self._facts.replies.get(wish.about), *(one.facts.replies.get(one.id) for one in wish.twins)]
+        reply = next((one for one in heard if one is not None), None)
         if reply in ("cancel", "reschedule") or (reply == "confirm" and not self._config.remind_confirmed):
             return f"patient-answered-{reply}"
+        if told_elsewhere(wish.step, wish.twins) or not leads(wish.about, self._facts, wish.twins, self._reachable):
+            return SEEN_TWICE
         return "too-late" if wish.until <= self._now else None
+
+    def _reachable(self, facts: Facts) -> bool:
+        """Whether a reminder of a visit could go to this patient record by some channel."""
+        return any(
+            agreed(facts.consents, channel, PURPOSES["visit"], self._now)[0] and reach(facts.patient, channel)
+            for channel in self._config.channels
+        )
 
     def _way(self, wish: Wish, earlier: Iterable[Sent]) -> Way:
         """The first channel that is agreed to, has an address, and did not fail for this message."""

@@ -14,6 +14,7 @@ from gateway_reminders.config import Clinic, RemindersConfig, Risk, Step
 from gateway_reminders.translate_facts import Facts
 from gateway_reminders.translate_hours import Hours, before, zones_of
 from gateway_reminders.translate_risk import Past, features, probability, words
+from gateway_reminders.translate_twins import OPEN, Twin, occasion, twins
 
 KEPT = timedelta(days=2)
 """How long after a visit its reminders are shown."""
@@ -21,7 +22,6 @@ AHEAD = timedelta(days=14)
 """How long before it goes out a reminder is planned."""
 NUDGE_FOR = timedelta(days=7)
 """How long after its day a nudge still makes sense."""
-_OPEN = frozenset({"booked", "confirmed"})
 _KEPT_VISIT = frozenset({"arrived", "completed"})
 _EVENING = timedelta(hours=1)
 
@@ -45,12 +45,13 @@ class Wish(Struct, kw_only=True):
     count: int = 0
     stop: str | None = None
     """Why it must not go out any more."""
+    twins: tuple[Twin, ...] = ()
+    """Other sights of the same visit."""
 
     @property
     def occasion(self) -> str:
         """What makes it one effect, without the channel."""
-        start = f"{self.start.astimezone(UTC):%Y%m%dT%H%MZ}" if self.start else self.kind
-        return f"{self.about}/{start}/{self.step}"
+        return occasion(self.about, self.start, self.step) if self.start else f"{self.about}/{self.kind}/{self.step}"
 
 
 def wishes(facts: Facts, config: RemindersConfig, now: datetime) -> Iterator[Wish]:
@@ -90,6 +91,7 @@ def _visit(id: RecordId, one: Appointment, facts: Facts, config: RemindersConfig
     placed.sort(key=lambda entry: (entry[0], entry[2].name))
     gap = timedelta(minutes=config.gap_minutes)
     stop = _stop(one, facts, clock)
+    seen = tuple(twins(one, facts, timedelta(minutes=config.same_visit_minutes)))
     for number, (due, moved_there, step, because) in enumerate(placed):
         others = [other for place, (other, *_) in enumerate(placed) if place != number]
         if moved_there and any(abs(other - due) < gap for other in others):
@@ -98,7 +100,7 @@ def _visit(id: RecordId, one: Appointment, facts: Facts, config: RemindersConfig
         yield Wish(
             kind="visit", step=step.name, about=id, due=due, until=min(later, one.start - notice), hours=hours,
             clinic=clinic, start=one.start, location=one.location, zone=zone, channel=step.channel, because=because,
-            stop=stop,
+            stop=stop, twins=seen,
         )  # fmt: skip
 
 
@@ -131,7 +133,7 @@ def _past(facts: Facts, start: datetime) -> list[Past]:
 def _stop(one: Appointment, facts: Facts, clock: ZoneInfo) -> str | None:
     if one.status == "cancelled":
         return "visit-cancelled"
-    if one.status not in _OPEN:
+    if one.status not in OPEN:
         return "visit-over"
     return "visit-unauthorized" if facts.unauthorized(one, one.start.astimezone(clock).date()) else None
 
@@ -139,7 +141,7 @@ def _stop(one: Appointment, facts: Facts, clock: ZoneInfo) -> str | None:
 def _nudges(facts: Facts, config: RemindersConfig, now: datetime) -> Iterator[Wish]:
     nudges = config.nudges
     visits = sorted(facts.appointments.items(), key=lambda item: (item[1].start, item[0]))
-    ahead = any(one.status in _OPEN and one.start > now for _, one in visits)
+    ahead = any(one.status in OPEN and one.start > now for _, one in visits)
     past = [(id, one) for id, one in visits if one.start <= now and one.status in _KEPT_VISIT | {"no-show"}]
     if past and not ahead:
         id, last = past[-1]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.model.appointment import Appointment
 from gateway.model.authorization import Authorization, AuthorizationBalance
@@ -15,6 +17,7 @@ from gateway.model.episode import PlanOfCare
 from gateway.model.exchange import Snapshot
 from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
+from gateway.model.person import Person
 from gateway.model.task import Task
 
 REPLY = "reply-"
@@ -49,6 +52,8 @@ class Facts(NamedTuple):
     """Visits left by authorization."""
     planned: bool
     """Whether a plan of care is under way."""
+    others: Sequence[Facts] = ()
+    """The same of each other patient record that is the same person; theirs are empty."""
 
     def unauthorized(self, one: Appointment, day: date) -> bool:
         """Whether what should allow a visit was refused or does not reach to its day."""
@@ -56,20 +61,44 @@ class Facts(NamedTuple):
         return named is not None and (named in self.refused or self.ends.get(named, day) < day)
 
 
-def subject(snapshot: Snapshot) -> RecordId | None:
-    """The patient that a record is about."""
-    if isinstance(snapshot.record, Patient):
-        return snapshot.record_id
-    return getattr(snapshot.record, "patient", None) or snapshot.patient
+def subjects(snapshot: Snapshot) -> Sequence[RecordId]:
+    """The patients that a record is about: one, or all that are one person."""
+    match snapshot.record:
+        case Patient():
+            return (snapshot.record_id,)
+        case Person() as person:
+            return tuple(link.patient for link in person.links)
+    patient = getattr(snapshot.record, "patient", None) or snapshot.patient
+    return (patient,) if patient else ()
 
 
 def gather(id: RecordId, members: Iterable[Snapshot], now: datetime) -> Facts | None:
-    """Sort what is there; None when nothing may be sent to this patient at all."""
-    there = {one.record_id: one.record for one in sorted(members, key=lambda one: one.record_id) if not one.removed}
-    patient = there.get(id)
-    if not isinstance(patient, Patient) or patient.deceased or patient.active is False or patient.merged_into:
+    """Sort what is there; None when nothing may be sent to this patient at all.
+
+    A person who died is dead in every system, also in those that do not know it yet.
+    """
+    by_patient: dict[RecordId, dict[RecordId, Struct]] = defaultdict(dict)
+    for one in sorted(members, key=lambda one: one.record_id):
+        for patient in () if one.removed else subjects(one):
+            by_patient[patient][one.record_id] = one.record
+    mine = by_patient[id]
+    same = {patient for one in mine.values() if isinstance(one, Person) for patient in _certain(one)} - {id}
+    records = [by_patient[patient].get(patient) for patient in (id, *sorted(same))]
+    if any(isinstance(one, Patient) and (one.deceased or one.deceased_at is not None) for one in records):
         return None
-    if patient.deceased_at is not None:
+    facts = _facts(id, mine, now)
+    others = [found for patient in sorted(same) if (found := _facts(patient, by_patient[patient], now)) is not None]
+    return None if facts is None else facts._replace(others=others)
+
+
+def _certain(person: Person) -> Iterator[RecordId]:
+    return (link.patient for link in person.links if link.assurance == "certain")
+
+
+def _facts(id: RecordId, there: Mapping[RecordId, Struct], now: datetime) -> Facts | None:
+    """Of one patient record; None when it is not in use."""
+    patient = there.get(id)
+    if not isinstance(patient, Patient) or patient.active is False or patient.merged_into:
         return None
     sent: dict[str, list[Sent]] = defaultdict(list)
     for key, one in there.items():
