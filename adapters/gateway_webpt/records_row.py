@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 
@@ -45,14 +44,31 @@ class Context(Struct, frozen=True, omit_defaults=True):
 
 
 class Shape(Struct, frozen=True):
-    """A context, ready for reading rows."""
+    """A context, ready for reading rows: what does not differ from row to row is found once."""
 
     context: Context
     table: Table
+    keys: tuple[str, ...]
+    """Columns of this file of which the first that holds something names a row."""
+    versions: tuple[str, ...]
+    """Columns of this file of which the first that holds something tells how new a row is."""
+    prefix: str
+    """What keeps ids of tables apart that count on their own."""
+    by_name: bool
+    """Its patients are known by name only."""
+
+    @classmethod
+    def of(cls, context: Context) -> Shape:
+        """The shape of a file's rows."""
+        table, columns = TABLES.get(context.table, OTHER), frozenset(context.columns)
+        prefix = "revflow/" if table.revflow else f"soap{context.twin}/" if context.twin else ""
+        keys = tuple(name for name in table.key if name in columns)
+        versions = tuple(name for name in table.version if name in columns)
+        return cls(context, table, keys, versions, prefix, "patient_name" in columns and "patient_id" not in columns)
 
 
 class Row(Struct, gc=False):
-    """One row of a table."""
+    """One row of a table; its values without the white space around them."""
 
     shape: Shape
     values: dict[str, str]
@@ -61,58 +77,59 @@ class Row(Struct, gc=False):
     @classmethod
     def of(cls, shape: Shape, cells: list[str], body: bytes) -> Row:
         """A row by its fields, in the order of the columns."""
-        nulls = shape.context.nulls
-        if nulls:
-            cells = ["" if cell.strip() in nulls else cell for cell in cells]
-        return cls(shape, dict(zip(shape.context.columns, cells, strict=False)), body)
+        values = dict(zip(shape.context.columns, map(str.strip, cells), strict=False))
+        if nulls := shape.context.nulls:
+            values = {name: "" if value in nulls else value for name, value in values.items()}
+        return cls(shape, values, body)
 
     def column(self, name: str) -> str | None:
         """What a column holds; empty text when nothing, None when there is no such column."""
-        value = self.values.get(name)
-        return value.strip() if value else value
-
-    def first(self, names: Sequence[str]) -> str:
-        """The first of the columns that holds something."""
-        return next((value for name in names if (value := self.column(name))), "")
+        return self.values.get(name)
 
     @property
     def key(self) -> str:
         """What names the row in its table; for a report, its digest."""
-        if self.shape.context.table == "documented_units":
-            parts = (self.column(name) or "" for name in ("visit_id", "cpt_code", "modifier"))
+        shape = self.shape
+        for name in shape.keys:
+            if own := self.values.get(name):
+                return shape.prefix + own if shape.prefix else own
+        if shape.context.table == "documented_units":
+            parts = (self.values.get(name) or "" for name in ("visit_id", "cpt_code", "modifier"))
             return "report/" + "/".join(parts)
-        own = self.first(self.shape.table.key)
-        return f"{self.prefix}{own}" if own else "" if self.shape.table.key else f"row/{self.digest}"
+        return "" if shape.table.key else f"row/{self.digest}"
 
     @property
-    def prefix(self) -> str:
-        """What keeps ids of tables apart that count on their own."""
-        return (
-            "revflow/"
-            if self.shape.table.revflow
-            else f"soap{self.shape.context.twin}/" * bool(self.shape.context.twin)
-        )
+    def visit(self) -> str:
+        """The visit it tells of; empty when none."""
+        found = self.values.get("visit_id")
+        return f"{self.shape.prefix}{found}" if found else ""
 
     @property
     def patient(self) -> str:
         """Whose row it is, as the source names them; empty when nobody's."""
-        own = self.column(self.shape.table.patient) or ""
-        return f"revflow/{own}" if own and self.shape.context.own_patients else own or self.person
+        own = self.values.get(self.shape.table.patient)
+        if own:
+            return f"revflow/{own}" if self.shape.context.own_patients else own
+        return self.person if self.shape.by_name else ""
 
     @property
     def person(self) -> str:
         """A patient that a report knows by name only, with birth date or case to tell two of one name apart."""
-        name = self.column("patient_name")
-        if not name or "patient_id" in self.values:
+        name = self.values.get("patient_name")
+        if not name or not self.shape.by_name:
             return ""
-        also = self.column("patient_dob") or self.column("case_name") or ""
+        also = self.values.get("patient_dob") or self.values.get("case_name") or ""
         return f"report/{' '.join(name.casefold().split())}/{also}"
 
     @property
     def version(self) -> str:
         """How new the row is: its night, then its own time; what is greater as text is newer."""
-        own = iso(self.first(self.shape.table.version), self.shape.context.order)
-        return f"{self.shape.context.night or own} {own}".strip()
+        context, own = self.shape.context, ""
+        for name in self.shape.versions:
+            if own := self.values.get(name, ""):
+                own = iso(own, context.order)
+                break
+        return f"{context.night or own} {own}".strip()
 
     @property
     def digest(self) -> str:
@@ -136,7 +153,7 @@ def shape_of(context: bytes) -> Shape:
         read = msgspec.json.decode(context, type=Context)
     except msgspec.DecodeError:
         raise MalformedEnvelope("no-context", "The row's table is not known", where="context") from None
-    return Shape(read, TABLES.get(read.table, OTHER))
+    return Shape.of(read)
 
 
 def read_row(body: bytes, context: bytes) -> Row:

@@ -15,11 +15,12 @@ from gateway_webpt.records_row import SUMMARY, Row, iso, read_row
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
+    from gateway.mapping.generator import Writer
 
 _PLACE = re.compile(r"(@?[a-z0-9_]+)(?::(time|day|money))?\Z")
 _OURS: dict[str, Callable[[Row], str]] = {
     "@key": lambda row: row.key,
-    "@visit": lambda row: f"{row.prefix}{found}" if (found := row.column("visit_id")) else "",
+    "@visit": lambda row: row.visit,
     "@patient": lambda row: row.patient,
     "@person": lambda row: row.person,
     "@version": lambda row: row.version,
@@ -44,6 +45,8 @@ def _contacts(record: Any) -> Any:
 
 
 _LISTED: dict[str, Callable[[Any], Any]] = {"itself": lambda record: [record], "contacts": _contacts}
+_DIGITS = "0123456789"
+_SIGNS = str.maketrans("", "", "$,()")
 _MONEY = re.compile(r"\(?-?\$?[\d,]*\.?\d*\)?\Z")
 
 
@@ -64,23 +67,46 @@ def path(text: str) -> Callable[[object], Any]:
         )  # fmt: skip
     column, way = match[1], match[2]
     own = _OURS.get(column)
-
     if own is not None:
-        return lambda record: own(cast("Row", record)) or None
+        return _inlined(lambda record: own(cast("Row", record)) or None, None)
 
     def read(record: Any) -> Any:
         value = record.values.get(column)
-        if value is None:
-            return None
-        return value.strip() or NULL
+        return value if value is None else value or NULL
 
     def read_in_a_way(record: Any) -> Any:
-        value = read(record)
-        if value is None or value is NULL:
-            return value
+        value = record.values.get(column)
+        if not value:
+            return value if value is None else NULL
         return plain_amount(value) if way == "money" else moment(value, record.shape.context.order, whole=way == "day")
 
-    return read if way is None else read_in_a_way
+    return _inlined(read, column) if way is None else read_in_a_way
+
+
+def _inlined(read: Callable[[Any], Any], column: str | None) -> Callable[[Any], Any]:
+    """A reader that is written into the generated function: once for a record, whatever number of rules reads it."""
+
+    def once(writer: Writer, record: str) -> str:
+        def write() -> str:
+            value = writer.fresh()
+            if column is None:
+                writer.line(f"{value} = {writer.constant(read)}({record})")
+                return value
+            values = writer.once(record, "values", lambda: _assigned(writer, f"{record}.values"))
+            writer.line(f"{value} = {values}.get({writer.constant(column)})")
+            writer.line(f"if {value} == '': {value} = NULL")
+            return value
+
+        return writer.once(record, column or read, write)
+
+    read.inline = once  # type: ignore[attr-defined]  # functions take attributes; mypy knows none of them
+    return read
+
+
+def _assigned(writer: Writer, expression: str) -> str:
+    name = writer.fresh()
+    writer.line(f"{name} = {expression}")
+    return name
 
 
 def moment(text: str, order: str, *, whole: bool) -> str:
@@ -91,9 +117,9 @@ def moment(text: str, order: str, *, whole: bool) -> str:
 
 def plain_amount(text: str) -> str:
     """An amount as people format it, without sign and commas; parentheses are a minus."""
-    if _MONEY.match(text) is None:
+    if text[0] in _DIGITS and "," not in text or _MONEY.match(text) is None:
         return text
-    bare = text.translate({ord(sign): None for sign in "$,()"})
+    bare = text.translate(_SIGNS)
     return f"-{bare}" if text.startswith("(") else bare
 
 

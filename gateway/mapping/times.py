@@ -140,6 +140,7 @@ def instant(text: str, zone: tzinfo | None) -> str:
     return found.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
+@lru_cache(maxsize=4096)  # a file names the same few days in every row
 def read_date(text: str) -> date | None:
     """The date at the head of an HL7 or ISO date or time; None for a year or a month alone.
 
