@@ -132,6 +132,11 @@ class Row(Struct, gc=False):
         return f"{context.night or own} {own}".strip()
 
     @property
+    def night(self) -> str:
+        """The night of its file; its own version where nobody knows."""
+        return self.shape.context.night or self.version
+
+    @property
     def digest(self) -> str:
         """Of its bytes: tells whether the row changed."""
         return hashlib.blake2b(self.body, digest_size=8).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -18,14 +18,8 @@ if TYPE_CHECKING:
     from gateway.mapping.generator import Writer
 
 _PLACE = re.compile(r"(@?[a-z0-9_]+)(?::(time|day|money))?\Z")
-_OURS: dict[str, Callable[[Row], str]] = {
-    "@key": lambda row: row.key,
-    "@visit": lambda row: row.visit,
-    "@patient": lambda row: row.patient,
-    "@person": lambda row: row.person,
-    "@version": lambda row: row.version,
-    "@night": lambda row: row.shape.context.night or row.version,
-}
+_OURS = {f"@{name}": name for name in ("key", "visit", "patient", "person", "version", "night")}
+"""Places that are no columns, by what a row calls them."""
 _NUMBERS = (("cell_phone", "phone", "mobile"), ("home_phone", "phone", "home"), ("work_phone", "phone", "work"))
 _CONTACTS = (*_NUMBERS, ("email", "email", ""))
 
@@ -68,36 +62,41 @@ def path(text: str) -> Callable[[object], Any]:
     column, way = match[1], match[2]
     own = _OURS.get(column)
     if own is not None:
-        return _inlined(lambda record: own(cast("Row", record)) or None, None)
+        return _inlined(lambda record: getattr(record, own) or None, own=own)
 
     def read(record: Any) -> Any:
         value = record.values.get(column)
         return value if value is None else value or NULL
 
+    if way is None:
+        return _inlined(read, column)
+    convert = _WAYS[way]
+
     def read_in_a_way(record: Any) -> Any:
         value = record.values.get(column)
-        if not value:
-            return value if value is None else NULL
-        return plain_amount(value) if way == "money" else moment(value, record.shape.context.order, whole=way == "day")
+        return convert(value, record) if value else value if value is None else NULL
 
-    return _inlined(read, column) if way is None else read_in_a_way
+    return _inlined(read_in_a_way, column, convert)
 
 
-def _inlined(read: Callable[[Any], Any], column: str | None) -> Callable[[Any], Any]:
+def _inlined(
+    read: Callable[[Any], Any], column: str = "", convert: Callable[[str, Any], str] | None = None, own: str = ""
+) -> Callable[[Any], Any]:
     """A reader that is written into the generated function: once for a record, whatever number of rules reads it."""
 
     def once(writer: Writer, record: str) -> str:
         def write() -> str:
+            if own:
+                return _assigned(writer, f"{record}.{own} or None")
             value = writer.fresh()
-            if column is None:
-                writer.line(f"{value} = {writer.constant(read)}({record})")
-                return value
             values = writer.once(record, "values", lambda: _assigned(writer, f"{record}.values"))
             writer.line(f"{value} = {values}.get({writer.constant(column)})")
             writer.line(f"if {value} == '': {value} = NULL")
+            if convert is not None:
+                writer.line(f"elif {value} is not None: {value} = {writer.constant(convert)}({value}, {record})")
             return value
 
-        return writer.once(record, column or read, write)
+        return writer.once(record, (column, convert, own), write)
 
     read.inline = once  # type: ignore[attr-defined]  # functions take attributes; mypy knows none of them
     return read
@@ -109,18 +108,25 @@ def _assigned(writer: Writer, expression: str) -> str:
     return name
 
 
-def moment(text: str, order: str, *, whole: bool) -> str:
-    """A date or time in ISO form; with ``whole``, a day as its first moment."""
+def moment(text: str, order: str) -> str:
+    """A date or time in ISO form; a day is its first moment."""
     found = iso(text, order)
-    return f"{found} 00:00:00" if whole and len(found) == 10 else found
+    return f"{found} 00:00:00" if len(found) == 10 else found
 
 
 def plain_amount(text: str) -> str:
     """An amount as people format it, without sign and commas; parentheses are a minus."""
-    if text[0] in _DIGITS and "," not in text or _MONEY.match(text) is None:
+    if (text[0] in _DIGITS and "," not in text) or _MONEY.match(text) is None:
         return text
     bare = text.translate(_SIGNS)
     return f"-{bare}" if text.startswith("(") else bare
+
+
+_WAYS: dict[str, Callable[[str, Any], str]] = {
+    "time": lambda text, record: iso(text, record.shape.context.order),
+    "day": lambda text, record: moment(text, record.shape.context.order),
+    "money": lambda text, _record: plain_amount(text),
+}
 
 
 def _columns(places: Iterable[str]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from gateway.mapping.converters import Convert, text
 from gateway.mapping.rules import RecordRules, Rule, absolute
 from gateway.mapping.tables import Table
 from gateway.mapping.times import Unconvertible
+from gateway.model.identity import Ref
 from gateway.model.null import NULL
 from gateway.model.patch import Patch
 
@@ -33,7 +34,7 @@ class Writer:
     """The function in the making: its lines, its globals, and what has been read once already."""
 
     def __init__(self) -> None:
-        self.globals: dict[str, Any] = {"NULL": NULL, "Patch": Patch, "Unconvertible": Unconvertible}
+        self.globals: dict[str, Any] = {"NULL": NULL, "Patch": Patch, "Ref": Ref, "Unconvertible": Unconvertible}
         self.root: Block = []
         self._open = [self.root]
         self._names: dict[int, str] = {}
@@ -142,18 +143,26 @@ class Generator:
             writer.line("fields = {}")
             with writer.block(f"if {removed} is not True:"):
                 self._fields(rules, "record")
-            patient = writer.constant(self._closures.patient(rules))
+            patient = self._patient(rules, native)
             arguments = {
                 "type": writer.constant(rules.record),
                 "native_id": native,
                 "fields": "fields",
                 "operation": f"'remove' if {removed} is True else 'upsert'",
-                "patient": f"{patient}(record, {native}, fields)",
+                "patient": patient,
                 "source_version": f"None if {version} is NULL else {version}",
                 "references": writer.constant(rules.references()),
             }
             writer.line(f"return Patch({', '.join(f'{name}={value}' for name, value in arguments.items())})")
         return writer.function("patch")
+
+    def _patient(self, rules: RecordRules, native: str) -> str:
+        """An expression with whom the record is about."""
+        if not rules.patient:
+            return f"{self._writer.constant(self._closures.patient(rules))}(record, {native}, fields)"
+        found = self._alternatives(rules.patient, "record")
+        self._writer.line(f"if type({found}) is Ref: {found} = {found}.native_id")
+        return f"None if {found} is NULL else {found}"
 
     def _fields(self, rules: RecordRules, record: str) -> None:
         """The fields of a patch, where deletion is said by None."""
@@ -239,9 +248,12 @@ class Generator:
             return rejected(trouble, rule, where)
 
         writer.line(f"{value} = {raw}")
-        if convert is text:
+        refers = rule.ref is not None and rule.to is rule.table is None
+        if convert is text or refers:
             with writer.block(f"if type({value}) is str:"):
                 writer.line(f"{value} = {value}.strip() or None")
+                if refers:
+                    writer.line(f"if {value}: {value} = Ref({writer.constant(rule.ref)}, {value})")
             header = f"elif {value} is not None and {value} is not NULL:"
         else:
             header = f"if {value} is not None and {value} is not NULL:"

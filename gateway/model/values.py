@@ -37,6 +37,7 @@ class Refused(ValueError):
         self.field = field
 
 
+@lru_cache(maxsize=4096)  # a fee schedule has few amounts, a file of claims names them again and again
 def money(text: str) -> Decimal:
     """Read an amount from text (``34``, ``-5.5``, ``.50``) as a Decimal with two places, without rounding.
 
