@@ -18,8 +18,11 @@ from msgspec import Struct
 
 from gateway.errors import LimitExceeded, MalformedEnvelope, PluginFailed
 
-_UNREADABLE = (KeyError, ValueError, IndexError, TypeError, AttributeError, SyntaxError, OSError, EOFError, zlib.error)
-"""What openpyxl raises for a workbook that is torn or made to hurt."""
+_UNREADABLE = (
+    KeyError, ValueError, IndexError, TypeError, AttributeError, SyntaxError, OSError, EOFError, NotImplementedError,
+    zlib.error,
+)  # fmt: skip
+"""What openpyxl raises for a workbook that is torn, made to hurt, or packed in a way that zipfile does not know."""
 MAGIC = b"PK\x03\x04"
 
 

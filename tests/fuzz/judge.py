@@ -18,6 +18,8 @@ MOST_BYTES = 64 * 1024
 MOST_SECONDS = 2.0
 """Of one core, for an input of at most :data:`MOST_BYTES`; all parsers need less than a tenth of it."""
 _WORD = re.compile(r"[a-z0-9]{5,}")
+_PLACES = frozenset(f"isa{number:02}" for number in range(1, 17))
+"""Elements of an X12 header, which are put together when something is said of them."""
 _OURS = ("gateway", "adapters", "plugins", "mappings")
 
 
@@ -60,6 +62,6 @@ def _words(text: str) -> set[str]:
 def _vocabulary() -> frozenset[str]:
     """Every word of the product itself: a standard's names may stand in an input and in an error alike."""
     paths = (path for room in _OURS for ending in ("py", "toml") for path in (ROOT / room).rglob(f"*.{ending}"))
-    return frozenset(
+    return _PLACES.union(
         word for path in paths if not path.name.startswith("simulator") for word in _words(path.read_text("utf-8"))
     )

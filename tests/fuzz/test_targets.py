@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -18,6 +19,9 @@ from tests.fuzz.targets import TARGETS
 
 SCALE = float(os.environ.get("GATEWAY_FAULT_SCALE", "0.1"))
 """CI tries a few inputs of each parser; `make fuzz` goes by coverage and for as long as it is told."""
+
+
+FOUND = Path(__file__).with_name("found")
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda one: one.name)
@@ -49,6 +53,13 @@ def test_broken_inputs_are_survived(target: Target) -> None:
         assert offences(target, data) == []
 
     tried()
+
+
+@pytest.mark.parametrize("path", sorted(FOUND.glob("*/*")), ids=lambda one: f"{one.parent.name}/{one.name}")
+def test_what_was_found_stays_mended(path: Path) -> None:
+    """Inputs that once broke a promise, as fuzzing found them."""
+    target = next(one for one in TARGETS if one.name == path.parent.name)
+    assert offences(target, path.read_bytes()) == []
 
 
 def test_the_judge_sees_each_offence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,8 @@ def test_what_is_no_workbook_is_told():
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("hello.txt", "hello")
-    for data in (whole[: len(whole) // 2], other.getvalue(), b"PK\x03\x04"):
+    central = whole.index(b"PK\x01\x02")
+    strange = whole[: central + 10] + b"\x63\x00" + whole[central + 12 :]  # a way of packing that nobody here knows
+    for data in (whole[: len(whole) // 2], other.getvalue(), b"PK\x03\x04", strange):
         with pytest.raises(MalformedEnvelope, match="workbook"):
             list(rows(data))
