@@ -138,7 +138,11 @@ def cut_page(chunks: Iterable[bytes]) -> Iterator[Item | Finding]:
         return
     yield from page.findings
     for row in page.rows:
-        fields = _decode(row.body)
+        try:
+            fields = _decode(row.body)
+        except msgspec.DecodeError:  # text that is not UTF-8 passes as long as it is only skipped
+            yield Finding(reason="unreadable-item", what="An item cannot be read", where="file", body=row.body)
+            continue
         kind = next((kind for kind, mark in _MARKS.items() if mark in fields), "")
         if kind:
             yield row.item(Context(kind))
