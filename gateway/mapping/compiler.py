@@ -11,13 +11,15 @@ from datetime import tzinfo
 from typing import Any
 
 from gateway.errors import InvalidContent
+from gateway.mapping.combining import first_of, joined, list_of, repeated
 from gateway.mapping.converters import CONVERTERS, Convert, text
+from gateway.mapping.holding import NEVER, UNREAD, Unread, hold, kept
 from gateway.mapping.rules import RecordRules, Rule, absolute
 from gateway.mapping.tables import Table
 from gateway.mapping.times import Unconvertible
 from gateway.model.identity import Ref
 from gateway.model.null import NULL
-from gateway.model.patch import Patch
+from gateway.model.patch import HeldField, Patch
 
 Getter = Callable[[Any], Any]
 Condition = Callable[[Any], bool]
@@ -33,15 +35,24 @@ class Compiler:
     """Makes getters for one kind of message, bound to a clinic's zone and a source's settings."""
 
     def __init__(
-        self, path: PathCompiler, tables: dict[str, Table], zone: tzinfo | None, settings: dict[str, str], kind: str
-    ) -> None:
+        self, path: PathCompiler, tables: dict[str, Table], zone: tzinfo | None, settings: dict[str, str], kind: str,
+        *, holding: bool = False, barred: dict[str, Getter] | None = None,
+    ) -> None:  # fmt: skip
         self.path = path
         self.kind = kind
+        self.holding = holding
+        """Whether a field that cannot be read is left out, and told, instead of failing the message."""
+        self.barred = barred or {}
+        """Readers that take the place of a path's own, by path as seen from the message."""
         self.inside = ""
         """The repeating place whose rules are being compiled, as seen from the message; empty outside any."""
         self.lookups = {name: table.lookup() for name, table in tables.items()}
         self.zone = zone
         self.settings = settings
+
+    def reader(self, path: str) -> Getter:
+        """The reader of a path at the place whose rules are being compiled."""
+        return self.barred.get(absolute(path, self.inside)) or self.path(path)
 
     def record(self, rules: RecordRules) -> Callable[[Any], Patch | None]:
         """A function from a source record to the patch of one record type."""
@@ -66,25 +77,27 @@ class Compiler:
                 )
             version = get_version(record)
             removed = is_removed(record) is True
-            fields: dict[str, Any] = {}
+            fields, held = dict[str, Any](), list[HeldField]()
             if not removed:
-                for name, get in reads:
-                    value = get(record)
-                    if value is not None:
-                        fields[name] = None if value is NULL else value
-                for name, get in completes:
-                    if name not in fields:
-                        value = get(record)
+                for name, get in (*reads, *completes):
+                    try:
+                        value = None if name in fields else get(record)
+                    except UNREAD as error:
+                        if not self.holding or name in NEVER:
+                            raise
+                        held.append(hold(fields, name, error))
+                    else:
                         if value is not None:
                             fields[name] = None if value is NULL else value
             return Patch(
                 type=type_name,
                 native_id=native_id,
-                fields=fields,
+                fields=kept(fields) if held else fields,
                 operation="remove" if removed else "upsert",
                 patient=get_patient(record, native_id, fields),
                 source_version=None if version is NULL else version,
                 references=references,
+                held=tuple(held),
             )
 
         return patch
@@ -108,13 +121,15 @@ class Compiler:
         """Getters of named fields; constants and defaults only complete, they never make an object present."""
         reads, completes = self.parts(fields)
         return (
-            tuple((name, first_of([self.part(one) for one in several])) for name, several in reads),
-            tuple((name, first_of([self.part(one) for one in several])) for name, several in completes),
+            tuple(
+                (name, first_of([self.rule(one) if isinstance(one, Rule) else one for one in several]))
+                for name, several in reads
+            ),
+            tuple(
+                (name, first_of([self.rule(one) if isinstance(one, Rule) else one for one in several]))
+                for name, several in completes
+            ),
         )
-
-    def part(self, part: Rule | Getter) -> Getter:
-        """The getter of one alternative."""
-        return self.rule(part) if isinstance(part, Rule) else part
 
     def parts(self, fields: dict[str, Alternatives]) -> tuple[list[Part], list[Part]]:
         """The alternatives of the fields that are read, and of those that complete an object which is there."""
@@ -161,9 +176,9 @@ class Compiler:
         convert = self.conversion(rule)
         if rule.join:
             return self.leaf(
-                rule, "+".join(rule.join), joined([self.path(path) for path in rule.join], rule.separator), convert
+                rule, "+".join(rule.join), joined([self.reader(path) for path in rule.join], rule.separator), convert
             )
-        getters = [self.leaf(rule, path, self.path(path), convert) for path in rule.paths or rule.every]
+        getters = [self.leaf(rule, path, self.reader(path), convert) for path in rule.paths or rule.every]
         if rule.every:
             return list_of(getters)
         if not getters:  # `removed` alone: the condition is all there is
@@ -183,7 +198,7 @@ class Compiler:
             try:
                 return convert(raw)
             except Unconvertible as trouble:
-                raise rejected(trouble, rule, where) from None
+                raise Unread(trouble, rule, where, raw) from None
 
         return get
 
@@ -203,7 +218,7 @@ class Compiler:
             try:
                 value = CONVERTERS[rule.to].bind(self.zone)(value)
             except Unconvertible as trouble:
-                raise rejected(trouble, rule, rule.key) from None
+                raise Unread(trouble, rule, rule.key, value) from None
         if rule.ref is not None and isinstance(value, str):
             value = Ref(rule.ref, value)
         return lambda _record: value
@@ -212,7 +227,7 @@ class Compiler:
         """Whether the place of ``when`` holds one of ``is``, or anything where ``is`` is left out."""
         if rule.when is None:
             return None
-        read, holds = self.path(rule.when), among(rule)
+        read, holds = self.reader(rule.when), among(rule)
         return lambda record: holds(read(record))
 
     def object(self, rule: Rule) -> Getter:
@@ -248,28 +263,13 @@ class Compiler:
         lists: list[tuple[Getter, Condition | None, Getter]] = []
         outside = self.inside
         for path in rule.each:
+            self.inside = outside
+            read = self.reader(path)
             self.inside = absolute(path, outside)
-            lists.append((self.path(path), self.condition(rule), self.item(rule)))
+            lists.append((read, self.condition(rule), self.item(rule)))
         self.inside = outside
 
-        def get(record: Any) -> Any:
-            found: list[Any] = []
-            deleted = False
-            for read, condition, item in lists:
-                repetitions = read(record)
-                if repetitions is NULL:
-                    deleted = True
-                elif repetitions is not None:
-                    for repetition in repetitions:
-                        if condition is None or condition(repetition):
-                            value = item(repetition)
-                            if value is NULL:
-                                deleted = True
-                            elif value is not None:
-                                found.append(value)
-            return found or (NULL if deleted else None)
-
-        return get
+        return repeated(lists)
 
     def item(self, rule: Rule) -> Getter:
         """One repetition of ``each``."""
@@ -303,57 +303,9 @@ def plain(rule: Rule, where: str, read: Getter) -> Getter:
         try:
             return text(raw)
         except Unconvertible as trouble:
-            raise rejected(trouble, rule, where) from None
+            raise Unread(trouble, rule, where, raw) from None
 
     return get
-
-
-def joined(reads: Sequence[Getter], separator: str) -> Getter:
-    """All parts with the separator between them; nothing unless every part is there."""
-    return lambda record: join(separator, *[read(record) for read in reads])
-
-
-def join(separator: str, *parts: Any) -> Any:
-    """As :func:`joined`, of values that were read."""
-    found = []
-    for raw in parts:
-        if raw is None or raw is NULL:
-            return raw
-        part = text(raw)
-        if part is None:
-            return None
-        found.append(part)
-    return separator.join(found)
-
-
-def first_of(getters: Sequence[Getter]) -> Getter:
-    """The first getter that finds something, ``NULL`` included."""
-    if not getters:
-        return lambda _record: None
-    if len(getters) == 1:
-        return getters[0]
-    several = tuple(getters)
-
-    def get(record: Any) -> Any:
-        for one in several:
-            value = one(record)
-            if value is not None:
-                return value
-        return None
-
-    return get
-
-
-def list_of(getters: Sequence[Getter]) -> Getter:
-    """Every value that is there, in the order of the rule."""
-    several = tuple(getters)
-    return lambda record: listed([one(record) for one in several])
-
-
-def listed(values: list[Any]) -> Any:
-    """The values that are there; deletion when there is none and one of them was deleted."""
-    found = [value for value in values if value is not None and value is not NULL]
-    return found or (NULL if NULL in values else None)
 
 
 def guarded(condition: Condition | None, get: Getter) -> Getter:
@@ -381,10 +333,3 @@ def referring(convert: Convert, type_name: str) -> Convert:
         return value if value is None or value is NULL else Ref(type_name, value)
 
     return refer
-
-
-def rejected(trouble: Unconvertible, rule: Rule, where: str) -> InvalidContent:
-    """The error of a value that does not convert: where it stands and by which rule it was read."""
-    what = f"{trouble.what[0].upper()}{trouble.what[1:]} ({rule.file}: {rule.key})"
-    fix = trouble.fix or f"Correct it at the sender, or replace rule {rule.key} in an overlay; then release."
-    return InvalidContent(trouble.reason, what, where=where, fix=fix)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Dictionary
 from functools import cached_property
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -14,6 +15,7 @@ from gateway.mapping import files
 from gateway.mapping.compiler import PathCompiler
 from gateway.mapping.converters import CONVERTERS
 from gateway.mapping.generator import Generator
+from gateway.mapping.holding import refusing
 from gateway.mapping.rules import Parser, Rule, absolute
 from gateway.mapping.times import Unconvertible
 from gateway.mapping.tracing import Step, TracingCompiler
@@ -22,6 +24,8 @@ from gateway.model.patch import Patch
 from gateway.model.values import is_zone
 
 Maker = Callable[[Any], Patch | None]
+Barred = dict[str, Callable[[Any], Any]]
+"""Readers that take the place of a path's own."""
 
 
 class Mapping:
@@ -40,6 +44,8 @@ class Mapping:
         zone: str = "",
         settings: dict[str, str] | None = None,
         tracing: bool = False,
+        holding: bool = False,
+        barred: Barred | None = None,
     ) -> None:
         self.zone = zone
         """IANA zone of the clinic; empty until bound, and then only times with an offset can be read."""
@@ -50,6 +56,8 @@ class Mapping:
         self._path = path
         self._settings = settings or {}
         self._tracing = tracing
+        self._holding = holding
+        self._barred = barred or {}
         self._makers: dict[str, tuple[Maker, ...]] = {}
 
     @classmethod
@@ -92,18 +100,33 @@ class Mapping:
             raise InvalidConfiguration(
                 "The zone is not an IANA time zone", where="zone", fix='Write a name such as "America/Chicago".'
             )
-        return Mapping(
-            self._document,
-            self._parsed,
-            self._path,
-            zone=zone,
-            settings={**settings, **({"zone": zone} if zone else {})},
-            tracing=self._tracing,
-        )
+        return self._with(zone=zone, settings={**settings, **({"zone": zone} if zone else {})})
 
     def traced(self) -> Mapping:
         """The same mapping with a record of every step in :attr:`steps`: equal patches, made slower."""
-        return Mapping(self._document, self._parsed, self._path, zone=self.zone, settings=self._settings, tracing=True)
+        return self._with(tracing=True)
+
+    def holding(self) -> Mapping:
+        """The same mapping, leaving out a field that cannot be read instead of failing its message."""
+        return self._with(holding=True)
+
+    def barring(self, places: Dictionary[str, str], reason: str, what: str) -> Mapping:
+        """The same mapping, to which some paths cannot be read.
+
+        Args:
+            places: the place of the source behind each path, which is told; by path as :meth:`covered` writes it.
+            reason: the stable word of the error that reading one is.
+            what: what happened, in one sentence.
+        """
+        return self._with(barred={path: refusing(place, reason, what) for path, place in places.items()})
+
+    def _with(self, **changed: Any) -> Mapping:
+        """A copy that differs in some arguments."""
+        same: dict[str, Any] = {
+            "zone": self.zone, "settings": self._settings, "tracing": self._tracing, "holding": self._holding,
+            "barred": self._barred,
+        }  # fmt: skip
+        return Mapping(self._document, self._parsed, self._path, **same | changed)
 
     @cached_property
     def text(self) -> str:
@@ -163,7 +186,11 @@ class Mapping:
             return ()
         zone = ZoneInfo(self.zone) if self.zone else None
         arguments = (self._path, self._parsed.tables, zone, self._settings, kind)
-        compiler = TracingCompiler(self.steps, *arguments) if self._tracing else Generator(*arguments)
+        compiler: Generator | TracingCompiler
+        if self._tracing:
+            compiler = TracingCompiler(self.steps, *arguments, holding=self._holding, barred=self._barred)
+        else:
+            compiler = Generator(*arguments, holding=self._holding, barred=self._barred)
         made = tuple(compiler.record(rules) for rules in self._parsed.records if kind in rules.kinds)
         self._makers[kind] = made
         return made

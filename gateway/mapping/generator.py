@@ -17,8 +17,10 @@ from datetime import tzinfo
 from typing import Any
 
 from gateway.errors import InvalidContent
-from gateway.mapping.compiler import Compiler, Getter, PathCompiler, among, join, listed, rejected
+from gateway.mapping.combining import join, listed
+from gateway.mapping.compiler import Compiler, Getter, PathCompiler, among
 from gateway.mapping.converters import Convert, text
+from gateway.mapping.holding import NEVER, UNREAD, Unread, hold, kept
 from gateway.mapping.rules import RecordRules, Rule, absolute
 from gateway.mapping.tables import Table
 from gateway.mapping.times import Unconvertible
@@ -115,9 +117,12 @@ class Generator:
     """Generates functions for one kind of message, bound to a clinic's zone and a source's settings."""
 
     def __init__(
-        self, path: PathCompiler, tables: dict[str, Table], zone: tzinfo | None, settings: dict[str, str], kind: str
-    ) -> None:
-        self._closures = Compiler(path, tables, zone, settings, kind)
+        self, path: PathCompiler, tables: dict[str, Table], zone: tzinfo | None, settings: dict[str, str], kind: str,
+        *, holding: bool = False, barred: dict[str, Getter] | None = None,
+    ) -> None:  # fmt: skip
+        self._closures = Compiler(path, tables, zone, settings, kind, barred=barred)
+        self._holding = holding
+        self._barred = barred or {}
         self._path = path
         self._kind = kind
         self._inside = ""
@@ -140,7 +145,7 @@ class Generator:
                 writer.line("return None" if rules.optional else f"raise {writer.constant(nameless)}()")
             version = self._alternatives(rules.version, "record")
             removed = self._alternatives(rules.removed, "record")
-            writer.line("fields = {}")
+            writer.line("fields = {}; held = ()" if self._holding else "fields = {}")
             with writer.block(f"if {removed} is not True:"):
                 self._fields(rules, "record")
             patient = self._patient(rules, native)
@@ -153,6 +158,9 @@ class Generator:
                 "source_version": f"None if {version} is NULL else {version}",
                 "references": writer.constant(rules.references()),
             }
+            if self._holding:
+                writer.line(f"if held: fields = {writer.constant(kept)}(fields)")
+                arguments["held"] = "held"
             writer.line(f"return Patch({', '.join(f'{name}={value}' for name, value in arguments.items())})")
         return writer.function("patch")
 
@@ -169,14 +177,28 @@ class Generator:
         writer = self._writer
         reads, completes = self._closures.parts(rules.fields)
         for name, several in reads:
-            value = self._several(several, record)
-            with writer.block(f"if {value} is not None:"):
-                writer.line(f"fields[{writer.constant(name)}] = None if {value} is NULL else {value}")
+            with self._held(name):
+                self._field(name, several, record)
         for name, several in completes:
-            with writer.block(f"if {writer.constant(name)} not in fields:"):
-                value = self._several(several, record)
-                with writer.block(f"if {value} is not None:"):
-                    writer.line(f"fields[{writer.constant(name)}] = None if {value} is NULL else {value}")
+            with writer.block(f"if {writer.constant(name)} not in fields:"), self._held(name):
+                self._field(name, several, record)
+
+    def _field(self, name: str, several: Sequence[Rule | Getter], record: str) -> None:
+        value = self._several(several, record)
+        with self._writer.block(f"if {value} is not None:"):
+            self._writer.line(f"fields[{self._writer.constant(name)}] = None if {value} is NULL else {value}")
+
+    @contextmanager
+    def _held(self, name: str) -> Iterator[None]:
+        """Where fields are held: one that cannot be read is marked, which costs nothing while all can be."""
+        if not self._holding or name in NEVER:
+            yield
+            return
+        writer = self._writer
+        with writer.block("try:"):
+            yield
+        with writer.block(f"except {writer.constant(UNREAD)} as error:"):
+            writer.line(f"held += ({writer.constant(hold)}(fields, {writer.constant(name)}, error),)")
 
     def _alternatives(self, rules: Sequence[Rule], record: str) -> str:
         return self._several([rule for rule in rules if rule.applies_to(self._kind)], record)
@@ -244,8 +266,8 @@ class Generator:
     def _converted(self, rule: Rule, path: str, raw: str, convert: Convert) -> str:
         writer, where, value = self._writer, absolute(path, self._inside), self._writer.fresh()
 
-        def refuse(trouble: Unconvertible) -> InvalidContent:
-            return rejected(trouble, rule, where)
+        def refuse(trouble: Unconvertible, raw: object) -> InvalidContent:
+            return Unread(trouble, rule, where, raw)
 
         writer.line(f"{value} = {raw}")
         refers = rule.ref is not None and rule.to is rule.table is None
@@ -261,12 +283,12 @@ class Generator:
             with writer.block("try:"):
                 writer.line(f"{value} = {writer.constant(convert)}({value})")
             with writer.block("except Unconvertible as trouble:"):
-                writer.line(f"raise {writer.constant(refuse)}(trouble) from None")
+                writer.line(f"raise {writer.constant(refuse)}(trouble, {value}) from None")
         return value
 
     def _read(self, path: str, record: str) -> str:
         """A variable or an expression with what stands in one place."""
-        reader = self._path(path)
+        reader = self._barred.get(absolute(path, self._inside)) or self._path(path)
         inline = getattr(reader, "inline", None)
         if inline is None:
             return f"{self._writer.constant(reader)}({record})"
@@ -299,9 +321,10 @@ class Generator:
         writer, found, deleted, outside = self._writer, self._writer.fresh(), self._writer.fresh(), self._inside
         writer.line(f"{found} = []; {deleted} = False")
         for path in rule.each:
-            self._inside = absolute(path, outside)
             repetitions, one = writer.fresh(), writer.fresh()
+            self._inside = outside
             writer.line(f"{repetitions} = {self._read(path, record)}")
+            self._inside = absolute(path, outside)
             with writer.block(f"if {repetitions} is NULL:"):
                 writer.line(f"{deleted} = True")
             with (

@@ -32,8 +32,8 @@ class Step(NamedTuple):
 class TracingCompiler(Compiler):
     """Compiles getters that note every step in ``steps``, in the order they are taken."""
 
-    def __init__(self, steps: list[Step], *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, steps: list[Step], *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
         self.steps = steps
         self.type_name = ""
         self.places: list[int] = []

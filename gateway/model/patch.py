@@ -9,6 +9,24 @@ import msgspec
 Operation = Literal["upsert", "remove", "merge", "unmerge", "collect"]
 
 
+class HeldField(msgspec.Struct, frozen=True, kw_only=True):
+    """One field that could not be read while the rest of its record could."""
+
+    field: str
+    """Canonical name, at the top of the record."""
+    place: str
+    """Where it stands in the source."""
+    reason: str
+    """A stable word: ``unmapped-code``, ``wrong-type``, ``vanished`` and those of converters."""
+    fix: str = ""
+    rule: str = ""
+    """File and key of the mapping rule that met it."""
+    table: str = ""
+    """The code table that does not list the code."""
+    code: str = ""
+    """The code as sent, only where the mapping reads the place by a code table that rejects what it does not list."""
+
+
 class Patch(msgspec.Struct, frozen=True, kw_only=True):
     """What one message says about one record.
 
@@ -33,6 +51,8 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     into: str | None = None
     references: frozenset[str] | None = None
     """Names of the only fields whose lists and objects may hold references; None when any may."""
+    held: tuple[HeldField, ...] = ()
+    """Fields that are left out because they could not be read: neither changed nor deleted."""
 
 
 class Normalized(msgspec.Struct, frozen=True, kw_only=True):
