@@ -21,7 +21,8 @@ import structlog
 from sqlalchemy import Connection
 
 from gateway.audit import AuditLog
-from gateway.errors import RejectMessage, RetryLater
+from gateway.errors import RetryLater
+from gateway.flow.answers import keep_answers
 from gateway.flow.call import Caller
 from gateway.flow.clock import micros
 from gateway.flow.dispatch import Opener, Route, Sending
@@ -30,9 +31,9 @@ from gateway.flow.last_look import LastLook
 from gateway.flow.parking import DOUBT, MERGE, Parking
 from gateway.flow.replay import replay_of
 from gateway.flow.route import Reading, order_key, read_on
-from gateway.flow.valve import Valve
-from gateway.hookspecs import OpenSink
-from gateway.model.exchange import Ambiguous, Delivered, Dispatch, Finding, Intake, Outcome
+from gateway.flow.valve import Rest, Valve
+from gateway.hookspecs import OpenSink, Reaching
+from gateway.model.exchange import Ambiguous, Delivered, Dispatch, Intake, Outcome
 from gateway.store import agreements, deliveries, route_states
 from gateway.store.opening import Store
 from gateway.vault import Vault
@@ -63,6 +64,8 @@ class Deliverer:
         self._finisher = Finisher(route, self._opener, self._parking, audit)
         self._last_look = LastLook(route.tenant, route.policy, store)
         self.valve = Valve(route.policy, route.info.batch)
+        peer = sink.endpoint if isinstance(sink, Reaching) else f"route {route.name}"
+        self._endpoint = vault.digest(route.tenant, b"endpoint\0" + peer.encode())[:16]
         self._loaded = 0.0
         self.changed = asyncio.Event()
 
@@ -117,7 +120,10 @@ class Deliverer:
         tenant, name = self.route.tenant, self.route.name
         waiting = await self._store.read(lambda c: deliveries.waiting_of(c, tenant, name))
         halted = await self._store.read(lambda c: deliveries.quarantined(c, tenant, name)) if self.route.halt else []
-        self.valve.state = await self._store.read(lambda c: route_states.state_of(c, tenant, name))
+        self.valve.state, rest = await self._store.read(
+            lambda c: (route_states.state_of(c, tenant, name), route_states.rest_of(c, tenant, self._endpoint))
+        )
+        self.valve.rests(Rest(*rest), micros())
         if self.route.agreement:
             parties = await self._store.read(lambda c: agreements.valid(c, micros(), tenant))
             agreed = (tenant, self.route.recipient) in parties
@@ -206,6 +212,7 @@ class Deliverer:
         sendings, settled = await self._looked_at(sendings, doubtful)
         offered = _offered(sendings, settled)
         outcomes: Sequence[Outcome] = ()
+        rested = self.valve.rest
         if offered:
             dispatch = Dispatch(
                 id=f"{claim_id:016d}", route=self.route.name,
@@ -217,9 +224,11 @@ class Deliverer:
                 if one.delivery is not None and (one.change.lane, one.change.position) in doubtful
             }
             outcomes = await self._caller.send(dispatch, doubts)
-            self.valve.heard([(one.order, told) for one, told in zip(dispatch.deliveries, outcomes, strict=True)])
-            await self._keep_answers(outcomes)
-        await self._finish(claim_id, sendings, settled | dict(zip(map(id, offered), outcomes, strict=True)), doubtful)
+            heard = [(one.order, told) for one, told in zip(dispatch.deliveries, outcomes, strict=True)]
+            self.valve.heard(heard, micros())
+            await keep_answers(self._answers, self.route.name, outcomes)
+        told = settled | dict(zip(map(id, offered), outcomes, strict=True))
+        await self._finish(claim_id, sendings, told, doubtful, rested)
 
     async def _looked_at(
         self, sendings: list[Sending], doubtful: AbstractSet[tuple[int, int]]
@@ -246,25 +255,11 @@ class Deliverer:
                 settled[id(looked[index])] = told
         return looked, settled
 
-    async def _keep_answers(self, outcomes: Sequence[Outcome]) -> None:
-        """What peers answered is stored as messages before their receipts are; after a crash they are repeats."""
-        items = [item for one in outcomes if isinstance(one, Delivered) for item in one.answers]
-        if self._answers is None:
-            if items:
-                log.error("answers-not-kept", route=self.route.name, count=len(items))
-            return
-        for item in items:
-            try:
-                await self._answers.accept([item])
-            except RejectMessage as error:
-                what = Finding(reason=error.reason, what=error.what, where=f"route {self.route.name}", fix=error.fix)
-                await self._answers.accept((), findings=[what])
-
     # --- finishing ----------------------------------------------------------------------------------------------
 
     async def _finish(
         self, claim_id: int, sendings: Sequence[Sending], outcomes: dict[int, Outcome],
-        doubtful: AbstractSet[tuple[int, int]],
+        doubtful: AbstractSet[tuple[int, int]], rested: Rest,
     ) -> None:  # fmt: skip
         now = micros()
         done: list[dict[str, Any]] = []
@@ -289,6 +284,8 @@ class Deliverer:
                 row["attempt"] = numbers.get((row["lane"], row["position"]), 0)
             deliveries.close_claim(connection, tenant, name, claim_id, done)
             deliveries.put_waiting(connection, again)
+            if self.valve.rest != rested:
+                route_states.set_rest(connection, tenant, self._endpoint, *self.valve.rest)
             self._audit.append(connection, entry)
 
         await self._store.write(unit)

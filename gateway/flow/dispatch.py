@@ -146,10 +146,15 @@ class Opener:
 
     def effect(self, change: Found, replay: str = "") -> bytes:
         """The business effect of a change on this route: this version of this record, once, and once per replay."""
-        text = f"{self.route.name}\0{UUID(bytes=change.record_id)}\0{change.version}"
-        if replay:
-            text += f"\0{replay}"
-        return self._vault.digest(self.route.tenant, text.encode())[:16]
+        return effect_of(self._vault, self.route.tenant, self.route.name, change, replay)
+
+
+def effect_of(vault: Vault, tenant: str, route: str, change: Found, replay: str = "") -> bytes:
+    """The business effect of a change on any route."""
+    text = f"{route}\0{UUID(bytes=change.record_id)}\0{change.version}"
+    if replay:
+        text += f"\0{replay}"
+    return vault.digest(tenant, text.encode())[:16]
 
 
 def _fields(body: bytes) -> dict[str, Any]:

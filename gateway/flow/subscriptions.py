@@ -2,7 +2,8 @@
 
 Each is a route of its own, ``hook-<id>``: its cursors are made in the commit that keeps it, so no change between asking
 and being served is missed. Once a second it is looked what runs: a subscription that ended, whose
-client was revoked or may not see as much any more, stops; what changed starts anew where it stood.
+client was revoked or may not see as much any more, stops; what changed starts anew where it stood. What an ended one,
+or one of a revoked client, had not delivered is closed with a verdict, so that nothing of it is pending for ever.
 
 The signing secrets rest nowhere: they are keyed digests of the subscription and of how often it was rotated. After a
 rotation the old one signs too for a day.
@@ -15,6 +16,7 @@ import base64
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,9 +26,11 @@ from sqlalchemy import Connection
 from gateway.access import View, scopes
 from gateway.audit import AuditLog
 from gateway.errors import GatewayError, RetryLater
+from gateway.flow.addresses import Addresses, is_sealed
 from gateway.flow.clock import micros
 from gateway.flow.deliver import Deliverer
 from gateway.flow.dispatch import Route
+from gateway.flow.ending import Ending, end_route
 from gateway.flow.route import Filter
 from gateway.hookspecs import Subscribable
 from gateway.model.exchange import SinkInfo, Target
@@ -74,6 +78,10 @@ class Subscriptions:
         self._loopback = loopback
         self._agreement = agreement
         self._running: dict[tuple[str, str], tuple[Any, asyncio.Task[None]]] = {}
+        self._addresses = Addresses(store, vault, audit)
+        self._urls: dict[tuple[str, str], tuple[str, str]] = {}
+        """By subscription, its row's sealed address and what that is."""
+        self._closed: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -89,6 +97,7 @@ class Subscriptions:
     async def _look(self) -> None:
         now = micros()
         rows = {(row.tenant, row.subscription): row for row in await self._store.read(subscriptions.running)}
+        await asyncio.to_thread(self._address, rows)
         asked = {key: (row, now - row.rotated_at < OVERLAP_MICROS) for key, row in rows.items() if self._allowed(row)}
         for key, (was, task) in list(self._running.items()):
             if asked.get(key) != was or task.done():
@@ -96,10 +105,45 @@ class Subscriptions:
         for key, state in asked.items():
             if key not in self._running:
                 self._start(key, *state)
+        for row in await self._store.read(subscriptions.over):
+            if (row.tenant, row.subscription) not in self._closed:
+                await self._close(row)
+
+    def _address(self, rows: Mapping[tuple[str, str], Any]) -> None:
+        """Know where each of them leads; what stands there in the clear is sealed."""
+        new: dict[str, list[Any]] = {}
+        for key, row in rows.items():
+            if self._urls.get(key, ("", ""))[0] != row.url:
+                new.setdefault(row.tenant, []).append(row)
+        self._urls = {key: url for key, url in self._urls.items() if key in rows}
+        for tenant, theirs in new.items():
+            found = self._addresses.open(tenant, theirs, "gateway:subscriptions")
+            for row in theirs:
+                address = found[row.subscription]
+                self._urls[tenant, row.subscription] = row.url, address.url
+                if not is_sealed(row):
+                    url = self._addresses.seal(tenant, row.subscription, address)
+                    asked = "fhir" if address.asked else ""
+                    self._store.write_sync(
+                        partial(
+                            subscriptions.readdress, tenant=tenant, subscription=row.subscription, url=url, asked=asked
+                        )
+                    )
+
+    async def _close(self, row: Any) -> None:
+        """Give what it had not delivered its verdict."""
+        view = self._views.get(row.view)
+        told = {} if view is None or row.content == "empty" else view.grants
+        fields = dict.fromkeys(told, ("id",)) if row.content == "thin" else told
+        ending = Ending(row.tenant, route_name(row.subscription), row.recipient, row.purpose, fields)
+        count = await end_route(ending, self._store, self._vault)
+        self._closed.add((row.tenant, row.subscription))
+        if count:
+            log.info("subscription-closed", route=ending.route, undelivered=count)
 
     def _allowed(self, row: Any) -> bool:
-        view = self._views.get(row.view)
-        return view is not None and not view.veiled and urlsplit(row.url).hostname in json.loads(row.hook_hosts)
+        view, url = self._views.get(row.view), self._urls[row.tenant, row.subscription][1]
+        return view is not None and not view.veiled and urlsplit(url).hostname in json.loads(row.hook_hosts)
 
     def _start(self, key: tuple[str, str], row: Any, overlapping: bool) -> None:
         view = self._views[row.view]
@@ -112,7 +156,7 @@ class Subscriptions:
         )  # fmt: skip
         first = max(0, row.generation - overlapping)
         held = [secret(self._vault, row.tenant, row.subscription, n) for n in range(first, row.generation + 1)]
-        target = Target(url=row.url, secrets=tuple(held), content=row.content, allow_loopback=self._loopback)
+        target = Target(url=self._urls[key][1], secrets=tuple(held), content=row.content, allow_loopback=self._loopback)
         try:
             sink = self._sink.subscribe(route.name, target)
         except GatewayError as error:

@@ -7,9 +7,11 @@ the subscription, and with the client.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets as chance
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +22,7 @@ from sqlalchemy import Connection
 
 from gateway.access.scopes import RESOURCES
 from gateway.errors import InvalidConfiguration
+from gateway.flow.addresses import Address, Addresses
 from gateway.flow.clock import iso, micros
 from gateway.flow.route import Filter
 from gateway.flow.subscriptions import kept, secret
@@ -29,12 +32,22 @@ from gateway.http.fhir_facade import answer, types_of
 from gateway.http.house import House
 from gateway.http.refusal import HttpRefusal, bad, missing
 from gateway.store import subscriptions
+from gateway.store.rows import Found
 from gateway.transport.egress import Egress
 
 MOST = 50
 """Subscriptions of one client."""
 Id = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
 _ENDPOINT = "channel.endpoint"
+
+
+class Kept(NamedTuple):
+    """What a new subscription's row says in the clear."""
+
+    subscription: str
+    types: str
+    content: str
+    created_at: int
 
 
 class Hook(BaseModel):
@@ -59,20 +72,22 @@ def hooks_of_clients(house: House) -> APIRouter:
         if unknown:
             raise bad("There is no such record type, or none that this client may see", "types")
         types = hook.types or sorted(principal.types)
-        row = await _keep(house, principal, hook.url, types, hook.payload, "", "url")
-        shown = _shown(row) | {"secret": secret(house.vault, principal.tenant, row["subscription"], 0)}
+        row = await _keep(house, principal, Address(hook.url), types, hook.payload, "url")
+        shown = _shown(row, hook.url) | {"secret": secret(house.vault, principal.tenant, row.subscription, 0)}
         return JSONResponse(shown, 201)
 
     @router.get("", summary="This client's subscriptions")
     async def list_(principal: Entered) -> Response:
-        return JSONResponse({"hooks": [_shown(row) for row in await _mine(house, principal) if not row["asked"]]})
+        rows = [row for row in await _mine(house, principal) if not row.asked]
+        addresses = await _addresses(house, principal, rows)
+        return JSONResponse({"hooks": [_shown(row, addresses[row.subscription].url) for row in rows]})
 
     @router.post("/{id}/rotate", summary="A new signing secret; the old one signs too for a day")
     async def rotate(principal: Entered, id: Id) -> Response:
         row = await _one(house, principal, id)
         await _write(house, principal, "rotated", lambda c: subscriptions.rotate(c, principal.tenant, id, micros()))
-        made = secret(house.vault, principal.tenant, id, row["generation"] + 1)
-        return JSONResponse(_shown(row) | {"secret": made})
+        made = secret(house.vault, principal.tenant, id, row.generation + 1)
+        return JSONResponse(_shown(row, (await _addresses(house, principal, [row]))[id].url) | {"secret": made})
 
     @router.delete("/{id}", summary="Unsubscribe", status_code=204)
     async def unsubscribe(principal: Entered, id: Id) -> Response:
@@ -98,13 +113,15 @@ def fhir_subscriptions(house: House) -> APIRouter:
             )  # fmt: skip
         types = [name for name in types_of(principal, resource) if name in principal.types]
         told = {"criteria": criteria, "reason": str(asked.get("reason", ""))[:500]}
-        row = await _keep(house, principal, channel["endpoint"], types, "empty", json.dumps(told), _ENDPOINT)
-        where = f"{house.url}/fhir/Subscription/{row['subscription']}"
-        return answer(_resource(row), 201, {"Location": where})
+        address = Address(channel["endpoint"], json.dumps(told))
+        row = await _keep(house, principal, address, types, "empty", _ENDPOINT)
+        where = f"{house.url}/fhir/Subscription/{row.subscription}"
+        return answer(_resource(row.subscription, address), 201, {"Location": where})
 
     @router.get("/{id}", summary="Read")
     async def read(principal: Entered, id: Id) -> Response:
-        return answer(_resource(await _one(house, principal, id, fhir=True)))
+        row = await _one(house, principal, id, fhir=True)
+        return answer(_resource(id, (await _addresses(house, principal, [row]))[id]))
 
     @router.delete("/{id}", summary="Unsubscribe", status_code=204)
     async def delete(principal: Entered, id: Id) -> Response:
@@ -138,20 +155,21 @@ def _subscription(body: bytes) -> dict[str, Any]:
 
 
 async def _keep(
-    house: House, principal: Principal, url: str, types: list[str], content: str, asked: str, where: str
-) -> dict[str, Any]:
-    _check(house, principal, url, where)
+    house: House, principal: Principal, address: Address, types: list[str], content: str, where: str
+) -> Kept:
+    _check(house, principal, address.url, where)
     if len(await _mine(house, principal)) >= MOST:
         raise HttpRefusal(409, "too-many-hooks", f"A client has at most {MOST} subscriptions", fix="End some of them.")
-    now = micros()
+    made = Kept(chance.token_hex(8), " ".join(sorted(set(types))), content, micros())
+    addresses = Addresses(house.store, house.vault, house.audit)
     row: dict[str, Any] = {
-        "tenant": principal.tenant, "subscription": chance.token_hex(8), "client": principal.client.id, "url": url,
-        "types": " ".join(sorted(set(types))), "content": content, "asked": asked, "generation": 0, "rotated_at": 0,
-        "created_at": now, "ended_at": None,
+        "tenant": principal.tenant, "client": principal.client.id, **made._asdict(),
+        "url": await asyncio.to_thread(addresses.seal, principal.tenant, made.subscription, address),
+        "asked": "fhir" if address.asked else "", "generation": 0, "rotated_at": 0, "ended_at": None,
     }  # fmt: skip
     chosen = Filter(frozenset(types), frozenset(), principal.client.locations)
     await _write(house, principal, "subscribed", lambda c: kept(c, row, chosen))
-    return row
+    return made
 
 
 def _check(house: House, principal: Principal, url: str, where: str) -> None:
@@ -170,13 +188,17 @@ def _check(house: House, principal: Principal, url: str, where: str) -> None:
         )  # fmt: skip
 
 
-async def _mine(house: House, principal: Principal) -> list[dict[str, Any]]:
-    rows = await house.store.read(lambda c: subscriptions.of_client(c, principal.tenant, principal.client.id))
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+async def _mine(house: House, principal: Principal) -> Sequence[Found]:
+    return await house.store.read(lambda c: subscriptions.of_client(c, principal.tenant, principal.client.id))
 
 
-async def _one(house: House, principal: Principal, id: str, *, fhir: bool = False) -> dict[str, Any]:
-    found = [row for row in await _mine(house, principal) if row["subscription"] == id and bool(row["asked"]) == fhir]
+async def _addresses(house: House, principal: Principal, rows: Sequence[Found]) -> Mapping[str, Address]:
+    opened = Addresses(house.store, house.vault, house.audit).open
+    return await asyncio.to_thread(opened, principal.tenant, rows, principal.actor)
+
+
+async def _one(house: House, principal: Principal, id: str, *, fhir: bool = False) -> Found:
+    found = [row for row in await _mine(house, principal) if row.subscription == id and bool(row.asked) == fhir]
     if not found:
         raise missing()
     return found[0]
@@ -201,15 +223,15 @@ async def _write(house: House, principal: Principal, outcome: str, unit: Any) ->
     await house.store.write(write)
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _shown(row: Kept | Found, url: str) -> dict[str, Any]:
     return {
-        "id": row["subscription"], "url": row["url"], "types": row["types"].split(), "payload": row["content"],
-        "created_at": iso(row["created_at"]),
+        "id": row.subscription, "url": url, "types": row.types.split(), "payload": row.content,
+        "created_at": iso(row.created_at),
     }  # fmt: skip
 
 
-def _resource(row: dict[str, Any]) -> dict[str, Any]:
+def _resource(id: str, address: Address) -> dict[str, Any]:
     return {
-        "resourceType": "Subscription", "id": row["subscription"], "status": "active", **json.loads(row["asked"]),
-        "channel": {"type": "rest-hook", "endpoint": row["url"]},
+        "resourceType": "Subscription", "id": id, "status": "active", **json.loads(address.asked),
+        "channel": {"type": "rest-hook", "endpoint": address.url},
     }  # fmt: skip

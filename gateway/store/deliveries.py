@@ -79,6 +79,16 @@ def register(connection: Connection, tenant: str, route: str, filter_text: str, 
     )
 
 
+def end(connection: Connection, tenant: str, route: str, filter_text: str, at: int) -> None:
+    """Open a last edition, from the journal's heads on, whose filter wants nothing; once."""
+    known = editions(connection, tenant, route)
+    if known and known[-1].filter != filter_text:
+        heads = journal.heads(connection, tenant)
+        start = json.dumps([heads.get(lane, 0) for lane in range(LANES)])
+        last = {"tenant": tenant, "route": route, "edition": len(known) + 1, "filter": filter_text, "at": at}
+        connection.execute(routes.insert().values(last | {"start": start}))
+
+
 def cursors(connection: Connection, tenant: str, route: str) -> dict[int, int]:
     """The last position read, by lane."""
     query = select(route_cursors.c.lane, route_cursors.c.position).where(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, delete, func, or_, select, tuple_
 from gateway.store import journal
 from gateway.store.rows import Found
 from gateway.store.schema import changes, deliveries, route_cursors, waiting
-from gateway.store.schema_routes import route_states
+from gateway.store.schema_routes import rests, route_states
 
 RUNNING = "running"
 
@@ -26,6 +26,20 @@ def set_state(connection: Connection, tenant: str, route: str, state: str, at: i
     connection.execute(delete(route_states).where(route_states.c.tenant == tenant, route_states.c.route == route))
     if state != RUNNING:
         connection.execute(route_states.insert().values(tenant=tenant, route=route, state=state, at=at))
+
+
+def rest_of(connection: Connection, tenant: str, endpoint: bytes) -> tuple[int, int]:
+    """How often in a row a receiver failed everybody, and until when (microseconds) it is left alone."""
+    query = select(rests.c.count, rests.c.until).where(rests.c.tenant == tenant, rests.c.endpoint == endpoint)
+    row = connection.execute(query).first()
+    return (0, 0) if row is None else (row[0], row[1])
+
+
+def set_rest(connection: Connection, tenant: str, endpoint: bytes, count: int, until: int) -> None:
+    """Leave a receiver alone, or no longer: one that answers has no row."""
+    connection.execute(delete(rests).where(rests.c.tenant == tenant, rests.c.endpoint == endpoint))
+    if count:
+        connection.execute(rests.insert().values(tenant=tenant, endpoint=endpoint, count=count, until=until))
 
 
 def standing(connection: Connection, tenant: str, route: str) -> Mapping[str, Any]:

@@ -1,9 +1,10 @@
-"""What a person wants of a route, where it is not simply to run."""
+"""What a person wants of a route, where it is not simply to run; and which receivers are left alone for a while."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, String, Table
+from sqlalchemy import BigInteger, Column, Integer, PrimaryKeyConstraint, String, Table
 
+from gateway.store.binary import Binary
 from gateway.store.metadata import metadata
 
 route_states = Table(
@@ -16,4 +17,15 @@ route_states = Table(
     PrimaryKeyConstraint("tenant", "route"),
 )
 
-TABLES = (route_states,)
+rests = Table(
+    "rests",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("endpoint", Binary(16), nullable=False, doc="keyed digest of the peer's address"),
+    Column("count", Integer, nullable=False, doc="how often in a row it failed everybody"),
+    Column("until", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "endpoint"),
+    sqlite_with_rowid=False,
+)
+
+TABLES = (route_states, rests)

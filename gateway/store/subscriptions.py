@@ -29,6 +29,15 @@ def of_client(connection: Connection, tenant: str, client: str) -> Sequence[Foun
     return connection.execute(query).fetchall()
 
 
+def readdress(connection: Connection, tenant: str, subscription: str, url: str, asked: str) -> None:
+    """Put the sealed address in the place of one in the clear."""
+    connection.execute(
+        update(subscriptions)
+        .where(subscriptions.c.tenant == tenant, subscriptions.c.subscription == subscription)
+        .values(url=url, asked=asked)
+    )
+
+
 def end(connection: Connection, tenant: str, subscription: str, at: int) -> None:
     """Let it be told of nothing more."""
     connection.execute(
@@ -49,13 +58,22 @@ def rotate(connection: Connection, tenant: str, subscription: str, at: int) -> N
 
 def running(connection: Connection) -> Sequence[Found]:
     """Every subscription that has not ended, of a client that is not revoked, with what the client may see."""
-    query = (
+    query = _with_client().where(subscriptions.c.ended_at.is_(None), clients.c.revoked_at.is_(None))
+    return connection.execute(query).fetchall()
+
+
+def over(connection: Connection) -> Sequence[Found]:
+    """Every subscription that ended, or whose client was revoked."""
+    query = _with_client().where(subscriptions.c.ended_at.is_not(None) | clients.c.revoked_at.is_not(None))
+    return connection.execute(query).fetchall()
+
+
+def _with_client() -> Any:  # SQLAlchemy's own generic for a select of many columns
+    return (
         select(
             subscriptions, clients.c.view, clients.c.purpose, clients.c.recipient, clients.c.scopes,
             clients.c.locations, clients.c.hook_hosts,
         )
         .join(clients, clients.c.client == subscriptions.c.client)
-        .where(subscriptions.c.ended_at.is_(None), clients.c.revoked_at.is_(None))
         .order_by(subscriptions.c.tenant, subscriptions.c.subscription)
     )  # fmt: skip
-    return connection.execute(query).fetchall()

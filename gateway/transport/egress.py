@@ -165,6 +165,11 @@ class Egress:
         self._limit = answer_limit
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def endpoint(self) -> str:
+        """Scheme, host and port."""
+        return str(self.url.origin())
+
     def _open(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             ssl=self._tls,

@@ -67,6 +67,7 @@ class Receiver:
 
     def __init__(self, config: MllpConfig, context: ssl.SSLContext | None) -> None:
         self._config = config
+        self.endpoint = f"{config.host}:{config.port}"
         self._ssl = context
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._decoder = Decoder(ANSWER_LIMIT)

@@ -30,6 +30,7 @@ class Mailer:
     def __init__(self, config: SendgridConfig, egress: Egress, key: str, secret: str) -> None:
         self._config = config
         self._egress = egress
+        self.endpoint = egress.endpoint
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         self._secret = secret
         self._turns = asyncio.Semaphore(config.concurrency)

@@ -16,6 +16,7 @@ class Mailbox:
 
     def __init__(self, config: SftpConfig) -> None:
         self._config = config
+        self.endpoint = f"{config.account.host}:{config.account.port}"
 
     async def deliver(self, dispatch: Dispatch) -> Sequence[Outcome]:
         """Put the files of a dispatch; all of it happens, or all of it is to be tried again.

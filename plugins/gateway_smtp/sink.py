@@ -24,6 +24,7 @@ class Mailer:
 
     def __init__(self, config: SmtpConfig, submission: Submission, secret: str) -> None:
         self._config = config
+        self.endpoint = f"{config.host}:{config.port}"
         self._submission = submission
         self._secret = secret
         self._turns = asyncio.Semaphore(config.concurrency)

@@ -41,6 +41,7 @@ class Messenger:
     ) -> None:  # fmt: skip
         self._texts = texts
         self._calls = calls
+        self.endpoint = texts.endpoint
         self._sender = sender
         self._voice = voice
         self._hook = hook

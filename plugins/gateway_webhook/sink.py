@@ -21,6 +21,7 @@ class Endpoint:
 
     def __init__(self, egress: Egress, keys: Sequence[bytes], *, concurrency: int, content: str) -> None:
         self._egress = egress
+        self.endpoint = egress.endpoint
         self._keys = keys
         self._content = content
         self._turns = asyncio.Semaphore(concurrency)

@@ -19,6 +19,7 @@ from gateway.flow.quarantine import held, release
 from gateway.flow.react import settle
 from gateway.flow.replay import rehearse, replay
 from gateway.flow.route import Filter
+from gateway.flow.valve import LONGEST_REST, Rest
 from gateway.model.exchange import Delivered, Delivery, Item, Outcome, Rejected, Retry
 from gateway.model.opening_hours import parse_hours
 from gateway.store import audit, deliveries, messages, route_states
@@ -354,11 +355,47 @@ def test_a_receiver_that_fails_everybody_is_left_alone(parts: Parts) -> None:
     assert route.valve.shut(micros()) == "resting"
     assert counted(parts).pending == 40
     down = False
-    route.valve._until = 0.0
-    deliver_all(route)
+    route.valve.rests(Rest(1), micros())
+    asyncio.run(drain(route))
     assert len(sink.effects) == 36
     assert len(sink.dispatches[2].deliveries) == 1
     counted(parts)
+
+
+class Peer(Written):
+    """A sink that says where it leads."""
+
+    endpoint = "https://peer.example"
+
+
+def test_a_receiver_rests_after_a_restart_and_on_every_route(parts: Parts) -> None:
+    """That a peer is left alone is stored: neither a new process nor another route to it tries before the time."""
+    parts.take(*(message(patient(f"p{n}", "A")) for n in range(8)))
+    down, policy = True, Policy(break_after=3)
+    sink = Peer(lambda _: Retry("no-connection") if down else Delivered("ok"))
+    deliver_all(parts.delivering(sink, policy=policy, info=altered(SINK, batch=4), schedule=(3600.0,)))
+    tried = len(sink.dispatches)
+    again, other = parts.delivering(sink, policy=policy), parts.delivering(sink, policy=policy, name="other")
+    deliver_all(again)
+    deliver_all(other)
+    assert len(sink.dispatches) == tried
+    assert (again.valve.rest, other.valve.shut(micros())) == (other.valve.rest, "resting")
+    elsewhere = Written()
+    deliver_all(parts.delivering(elsewhere, policy=policy, name="elsewhere"))
+    assert len(elsewhere.effects) == 8
+    down = False
+    again.valve.rests(Rest(1), micros())
+    asyncio.run(drain(again))
+    deliver_all(other)
+    assert len(sink.effects) == 4 + 8
+    counted(parts)
+
+
+def test_a_clock_put_back_lets_nobody_rest_for_ever(parts: Parts) -> None:
+    """A rest that was stored before the clock was put back by a day is over after the longest rest."""
+    valve = parts.delivering(Written(), policy=Policy(break_after=1)).valve
+    valve.rests(Rest(1, micros() + 86_400_000_000), micros())
+    assert valve.shut(micros() + int(LONGEST_REST * 1_000_000)) == ""
 
 
 def test_one_failing_patient_rests_nobody(parts: Parts) -> None:

@@ -11,18 +11,22 @@ from typing import Any
 
 import pytest
 
-from gateway.access import built_in
+from gateway.access import built_in, scopes
 from gateway.flow import subscriptions as flow
 from gateway.flow.clock import micros
 from gateway.flow.disclosed import accounting
+from gateway.flow.route import Filter
 from gateway.flow.subscriptions import OVERLAP_MICROS, Subscriptions, secret
 from gateway.http import directory
+from gateway.model.exchange import Retry
 from gateway.store import clients
 from gateway.store import subscriptions as stored
 from gateway_webhook.plugin import WebhookSink
 from gateway_webhook.simulator import Receiver
-from tests.integration.parts import TENANT, VIEW, Parts, appointment, message, patient
+from tests.integration.parts import TENANT, VIEW, Parts, Written, appointment, deliver_all, message, patient
 from tests.integration.serving import Served, free_port, serving
+from tests.integration.test_flow_deliver import Crash
+from tests.integration.test_flow_doubt import Crashing
 from tests.integration.test_http_feed import add_client
 
 HOSTS = json.dumps(["127.0.0.1"])
@@ -214,3 +218,76 @@ def test_a_subscription_that_cannot_be_kept_is_refused(served: Served) -> None:
         told = post(served, "/fhir/Subscription", asked | change)
         assert told.status in {400, 422}, change
         assert told.json["resourceType"] == "OperationOutcome"
+
+
+def test_what_an_ended_subscription_owes_has_a_verdict(parts: Parts, served: Served, tmp_path: Path) -> None:
+    """Waiting or not yet read, what was not delivered in time is suppressed as ended; later changes are nobody's."""
+    port = free_port()
+    made = post(served, "/v1/hooks", {"url": f"http://127.0.0.1:{port}/hook", "types": ["Patient"]}).json
+    route = f"hook-{made['id']}"
+    parts.take(message(patient("p1", "B")), message(patient("p2", "A")))
+    (row,) = parts.store.read_sync(lambda c: stored.of_client(c, TENANT, client_of(parts)))
+    away = parts.delivering(
+        Written(lambda _: Retry("no-connection")), name=route, filter=Filter(types=frozenset({"Patient"})),
+        schedule=(3600.0,) * 3, start_now=True,
+    )  # fmt: skip
+    deliver_all(away)
+    parts.take(message(patient("p1", "C")), message(patient("p3", "A")))
+    assert pending(parts, route) == (4, {})
+    assert served.ask(f"/v1/hooks/{row.subscription}", method="DELETE").status == 204
+    push = Push(parts, tmp_path / "ledger", [made["secret"]], port)
+    push.until(lambda: 0)
+    parts.take(message(patient("p1", "D")))
+    assert pending(parts, route) == (0, {"ended": 4})
+    assert (push.receiver.counts.effects, sent(parts)) == (0, [])
+    Push(parts, tmp_path / "again", [made["secret"]], port).until(lambda: 0)
+    assert pending(parts, route) == (0, {"ended": 4})
+
+
+def test_what_may_have_left_at_the_end_is_told(parts: Parts, served: Served, tmp_path: Path) -> None:
+    """A dispatch that a crash cut off before the end stands on the patient's list, as one in doubt."""
+    port = free_port()
+    made = post(served, "/v1/hooks", {"url": f"http://127.0.0.1:{port}/hook", "payload": "thin"}).json
+    parts.take(message(patient("p1", "B")))
+    away = parts.delivering(Crashing(), name=f"hook-{made['id']}", filter=Filter(types=WIDE), start_now=True)
+    with pytest.raises(Crash):
+        deliver_all(away)
+    served.ask(f"/v1/hooks/{made['id']}", method="DELETE")
+    Push(parts, tmp_path / "ledger", [made["secret"]], port).until(lambda: 0)
+    assert pending(parts, f"hook-{made['id']}") == (0, {"ambiguous:ended": 1})
+    assert sent(parts) == [(f"hook-{made['id']}", ("id",))]
+
+
+def test_addresses_are_sealed_in_every_store(parts: Parts, served: Served, tmp_path: Path) -> None:
+    """No row tells where a hook leads or why a client asked; what an older version wrote in the clear is sealed."""
+    secret_path = "http://127.0.0.1:9/hook/zzz-secret"
+    channel = {"type": "rest-hook", "endpoint": secret_path}
+    asked = {"resourceType": "Subscription", "criteria": "Patient", "channel": channel, "reason": "zzz-reason"}
+    made = post(served, "/fhir/Subscription", asked).json["id"]
+    old = post(served, "/v1/hooks", {"url": secret_path}).json["id"]
+    parts.store.write_sync(lambda c: stored.readdress(c, TENANT, old, secret_path, ""))
+    assert served.ask("/v1/hooks").json["hooks"][0]["url"] == secret_path
+    Push(parts, tmp_path / "ledger", [], free_port()).until(lambda: 0)
+    rows = parts.store.read_sync(lambda c: [tuple(row) for row in stored.running(c)])
+    assert len(rows) == 2
+    assert "zzz" not in str(rows)
+    assert served.ask("/v1/hooks").json["hooks"][0]["url"] == secret_path
+    shown = served.ask(f"/fhir/Subscription/{made}").json
+    assert (shown["channel"]["endpoint"], shown["reason"]) == (secret_path, "zzz-reason")
+
+
+WIDE = frozenset(scopes.allowed([], VIEW.grants))
+
+
+def client_of(parts: Parts) -> str:
+    """The only client there is."""
+    (row,) = parts.store.read_sync(clients.everyone)
+    return str(row.client)
+
+
+def pending(parts: Parts, route: str) -> tuple[int, dict[str, int]]:
+    """How much of a route is pending, and what was suppressed; the ledger adds up."""
+    ledger = parts.ledger()
+    assert ledger.problems == []
+    one = next(one for one in ledger.routes if one.route == route)
+    return one.pending, one.suppressed
