@@ -87,15 +87,6 @@ class OpenSink(Protocol):
         """Let go of connections and files."""
 
 
-@runtime_checkable
-class Reaching(Protocol):
-    """What an open sink offers as well when other routes may lead to the same peer: they rest together."""
-
-    @property
-    def endpoint(self) -> str:
-        """The peer: scheme, host and port. It never leaves the process as it is."""
-
-
 class Sink(Protocol):
     """Delivers changes to one kind of system."""
 

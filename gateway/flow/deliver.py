@@ -32,8 +32,8 @@ from gateway.flow.parking import DOUBT, MERGE, Parking
 from gateway.flow.replay import replay_of
 from gateway.flow.route import Reading, order_key, read_on
 from gateway.flow.valve import Rest, Valve
-from gateway.hookspecs import OpenSink, Reaching
-from gateway.model.exchange import Ambiguous, Delivered, Dispatch, Intake, Outcome
+from gateway.hookspecs import OpenSink
+from gateway.model.exchange import Ambiguous, Delivered, Dispatch, Intake, Outcome, Reaching
 from gateway.store import agreements, deliveries, route_states
 from gateway.store.opening import Store
 from gateway.vault import Vault

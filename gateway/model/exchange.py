@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -340,6 +340,14 @@ class Ambiguous(msgspec.Struct, frozen=True, tag=True):
 
 
 Outcome = Delivered | Retry | Rejected | Ambiguous
+
+
+@runtime_checkable
+class Reaching(Protocol):
+    """What an open sink is as well when other routes may lead to the same peer: they rest together when it fails."""
+
+    endpoint: str
+    """The peer: host and port. It never leaves the process as it is."""
 
 
 class SinkInfo(msgspec.Struct, frozen=True, kw_only=True):
