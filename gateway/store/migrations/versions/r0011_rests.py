@@ -7,8 +7,8 @@ from alembic import op
 from gateway.store.metadata import metadata
 from gateway.store.schema_routes import rests
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:
