@@ -3,11 +3,13 @@
 The cursor tells how far the last complete search came, and while one runs which page is next; it is stored with the
 page it belongs to, so a crash costs one page. Pages are followed by the server's own ``next`` links, to the same
 origin only, never twice and not for ever. ``since`` moves when the last page was stored and the number of resources
-agrees with the server's total, and never past a time that is still to come.
+agrees with the server's total, and never past a time that is still to come. What is read again behind ``since`` is
+known by its digest and not handed in again: after a move between systems all resources may have changed at one time.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +26,9 @@ from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Meta, Part
 from gateway_fhir.records_bundle import Cut, cut_bundle
 
+_MOST_KNOWN = 5000
+"""Resources remembered; what is not is handed in once more and changes nothing."""
+
 
 class Place(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far one type has been read."""
@@ -38,6 +43,10 @@ class Place(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: int = 0
     """Resources of this type that the search has shown so far."""
     total: int | None = None
+    known: dict[str, str] = {}
+    """Change and digest, by id, of what the last complete search showed and the next one reads again."""
+    shown: dict[str, str] = {}
+    """The same of the search that runs."""
 
 
 class _Head(Part, frozen=True, kw_only=True):
@@ -70,13 +79,13 @@ class ChangedResources:
         self._visited.clear()
         url: URL | None = same_server(place.next, self._base, self._type) if place.next else self._first(place)
         if not place.next:
-            place = Place(since=place.since)
+            place = Place(since=place.since, known=place.known)
         try:
             while url is not None:
                 url, place = await self._page(intake, url, place)
         except SourceUnavailable:
             if place.next:  # the page may be gone for good: the next look begins the search anew
-                await intake.accept([], stream=self.name, cursor=_text(Place(since=place.since)))
+                await intake.accept([], stream=self.name, cursor=_text(Place(since=place.since, known=place.known)))
             raise
 
     async def _page(self, intake: Intake, url: URL, place: Place) -> tuple[URL | None, Place]:
@@ -86,21 +95,29 @@ class ChangedResources:
         self._visited.add(str(url))
         page = await self._client.get(url, answer)
         own = [one for one in page.items if one.kind == self._type]
+        high = max(filter(None, (place.high, *map(changed, own))), default=None)
         following = Place(
             since=place.since,
             next=page.bundle.next,
-            high=max(filter(None, (place.high, *map(changed, own))), default=None),
+            high=high,
             pages=place.pages + 1,
             seen=place.seen + len(own),
             total=place.total if page.bundle.total is None else page.bundle.total,
+            known=place.known,
+            shown=self._again(place.shown | dict(map(_state, own)), self._reached(place.since, high)),
         )
+        new = [one for one in page.items if place.known.get(_state(one)[0]) != _state(one)[1]]
         following_url = same_server(page.bundle.next, self._base, self._type) if page.bundle.next else None
         if following_url is not None:
-            await intake.accept(page.items, stream=self.name, cursor=_text(following), findings=page.findings)
+            await intake.accept(new, stream=self.name, cursor=_text(following), findings=page.findings)
             return following_url, following
         short = self._config.check_totals and following.total is not None and following.seen < following.total
-        done = Place(since=place.since if short else self._reached(place.since, following.high))
-        await intake.accept(page.items, stream=self.name, cursor=_text(done), findings=page.findings)
+        done = (
+            Place(since=place.since, known=place.known)
+            if short
+            else Place(since=self._reached(place.since, high), known=following.shown)
+        )
+        await intake.accept(new, stream=self.name, cursor=_text(done), findings=page.findings)
         if short:
             raise SourceUnavailable(
                 "The server gives fewer resources than its total says", where=self._type,
@@ -116,6 +133,14 @@ class ChangedResources:
                 since = datetime.fromisoformat(place.since) - timedelta(seconds=self._config.overlap_seconds)
                 query["_lastUpdated"] = f"ge{_stamp(since)}"
         return (self._base / self._type).with_query(query)
+
+    def _again(self, shown: dict[str, str], reached: str | None) -> dict[str, str]:
+        """What the next search reads again when it begins at ``reached``."""
+        if reached is None:
+            return {}
+        since = _stamp(datetime.fromisoformat(reached) - timedelta(seconds=self._config.overlap_seconds))
+        later = [(name, state) for name, state in shown.items() if state.partition(" ")[0] >= since]
+        return dict(later[-_MOST_KNOWN:])
 
     def _reached(self, since: str | None, high: str | None) -> str | None:
         """Where the next search begins: the latest change seen, not one that a wrong clock dates in the future."""
@@ -154,6 +179,12 @@ def changed(item: Item) -> str | None:
     except ValueError:
         return None
     return _stamp(at) if at is not None and at.tzinfo is not None else None
+
+
+def _state(item: Item) -> tuple[str, str]:
+    """What names a resource, and which state of it this is: when it changed, and a digest."""
+    name = item.control_id.rpartition(":")[0]
+    return name, f"{changed(item) or '0'} {hashlib.blake2b(item.body, digest_size=8).hexdigest()}"
 
 
 def _stamp(at: datetime) -> str:

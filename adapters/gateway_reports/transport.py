@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.errors import RejectMessage, RetryLater
-from gateway.model.exchange import HookRequest, HookResponse, Intake
+from gateway.model.exchange import Finding, HookRequest, HookResponse, Intake
 from gateway.settings import resolve_secret
 from gateway.transport.file_drop import FileDrop, chunks, hand_in
 from gateway_reports.config import ReportsConfig
@@ -26,6 +26,11 @@ async def bring(intake: Intake, data: bytes, config: ReportsConfig, name: str) -
     return (0, 0) if opened is None else await hand_in(intake, rows(opened))
 
 
+def refused(error: RejectMessage) -> Finding:
+    """What is told of a file that is no report."""
+    return Finding(reason=error.reason, what=error.what, where=error.where, fix=error.fix)
+
+
 class Dropped:
     """Takes reports out of a folder."""
 
@@ -36,7 +41,11 @@ class Dropped:
         """Watch until cancelled."""
 
         async def handle(path: Path) -> None:
-            await bring(intake, await asyncio.to_thread(lambda: whole(chunks(path))), self._config, path.name)
+            try:
+                await bring(intake, await asyncio.to_thread(lambda: whole(chunks(path))), self._config, path.name)
+            except RejectMessage as error:  # beside the note in the folder, the quarantine tells of it too
+                await intake.accept([], findings=[refused(error)])
+                raise
 
         opened()
         await FileDrop(self._folder, self._config.patterns, handle, poll=max(self._config.settle_seconds, 0.05)).run()

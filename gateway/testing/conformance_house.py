@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,6 +94,11 @@ class Tapped:
             self.items[hashlib.sha256(f"{item.control_id}\0".encode() + item.body).digest()] = item
 
 
+def bodies(items: Iterable[Item]) -> set[tuple[str, bytes]]:
+    """Kind and bytes of messages."""
+    return {(item.kind, item.body) for item in items}
+
+
 @dataclass
 class Scene:
     """One simulated clinic and the source that reads it."""
@@ -112,6 +117,11 @@ class Scene:
     def items(self) -> list[Item]:
         """Every message that was stored, once."""
         return [] if self.tap is None else list(self.tap.items.values())
+
+    @property
+    def bodies(self) -> set[tuple[str, bytes]]:
+        """Every message without its control id, in which an adapter may tell one look from the next."""
+        return bodies(self.items)
 
     def counted(self, what: str) -> int:
         """A count of its simulator; 0 where it does not count."""
@@ -147,7 +157,7 @@ class House:
         )  # fmt: skip
         self._serving.append(serving)
         waited: set[asyncio.Future[Any]] = {serving, told}
-        await asyncio.wait(waited, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waited, timeout=30, return_when=asyncio.FIRST_COMPLETED)
         if not told.done():
             raise InvalidConfiguration("The simulator did not start", where=self.subject.name)
         place = self.folder / scene.name
@@ -176,7 +186,8 @@ class House:
 
     def open(self, scenes: Sequence[Scene]) -> None:
         """Open the gateway with these sources, and normalize from now on."""
-        self.gateway = open_gateway(self.settings(scenes), self.folder, create=True)
+        fresh = not (self.folder / "keys/keystore.db").exists()
+        self.gateway = open_gateway(self.settings(scenes), self.folder, create=fresh)
         self._normalizer = self.gateway.normalizer(lambda _: None)
         self._normalizer.start()
 
@@ -185,9 +196,14 @@ class House:
         for task in self._serving:
             task.cancel()
         await asyncio.wait(self._serving, timeout=10) if self._serving else None
+        await self.shut()
+
+    async def shut(self) -> None:
+        """Close the gateway alone; the clinics go on."""
         if hasattr(self, "gateway"):
             await asyncio.to_thread(self._normalizer.stop)
             self.gateway.close()
+            del self.gateway
 
     # --- running one source -----------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.testing.conformance import Result, failed, judged, not_run
-from gateway.testing.conformance_house import House, Scene
+from gateway.testing.conformance_house import House, Records, Scene
 from gateway.testing.conformance_live import NO_SIMULATOR, Pace
 from gateway.testing.conformance_subject import Subject
 from gateway.testing.simulation import staged
@@ -77,25 +77,28 @@ async def _killed(subject: Subject, house: House, scene: Scene, pace: Pace) -> R
         await second.wait()
     ledger = json.loads(await _command(config, "verify", "ledger", "--json"))
     controls = [one["control_id"] for one in await _messages(config) if one["repeat_of"] is None]
+    house.open([scene])
+    found = house.records().get("killed", {})
+    await house.shut()
     scene.name = "whole"
     whole = await _whole(house, scene, pace)
     faults = []
     if ledger["unaccounted"]:
         faults.append("the ledger does not add up afterwards")
-    if whole - set(controls):
-        faults.append("messages are missing after the restart")
+    if any(found.get(key, ("",))[0] != content for key, (content, *_) in whole.items()):
+        faults.append("records are missing or differ after the restart")
     if len(controls) > len(set(controls)) + len(controls) // 20:
         faults.append("messages were stored twice")
     return judged(RULE, faults)
 
 
-async def _whole(house: House, scene: Scene, pace: Pace) -> set[str]:
-    """Control ids of the same clinic, read in one go."""
+async def _whole(house: House, scene: Scene, pace: Pace) -> Records:
+    """The records of the same clinic, read in one go."""
     house.folder = house.folder / "whole"
     house.folder.mkdir()
     house.open([scene])
     await house.read(scene, house.quiet(scene), pace.patience)
-    return {item.control_id for item in scene.items}
+    return house.records().get("whole", {})
 
 
 def _lines(settings: dict[str, Any], table: str) -> list[str]:

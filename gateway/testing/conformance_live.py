@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 from gateway.flow.source import Source
 from gateway.model.exchange import Item
 from gateway.testing.conformance import FAULT, Result, failed, judged, not_run, passed
-from gateway.testing.conformance_house import TENANT, House, Records, Scene
+from gateway.testing.conformance_house import TENANT, House, Records, Scene, bodies
 from gateway.testing.conformance_static import canaries, pure
 from gateway.testing.conformance_subject import Subject
 from gateway.testing.recording_intake import RecordingIntake
@@ -66,7 +65,8 @@ class Rehearsal:
         faults = subject.simulator.faults if subject.simulator else ()
         self.faulty = {fault: Scene(f"fault-{number}", (fault,)) for number, fault in enumerate(faults)}
         self.moving, self.moved, self.deleting = Scene("moving"), Scene("moved"), Scene("deleting")
-        self.stalled, self.paced = Scene("stalled"), Scene("paced", more={"poll_seconds": 0.05})
+        self.stalled = Scene("stalled")
+        self.paced = Scene("paced", more={"poll_seconds": 0.05} if subject.polled else {})
 
     async def run(self) -> Lived:
         """Open the house, run every scene, judge."""
@@ -143,10 +143,10 @@ class Rehearsal:
         self._results.append(judged(rule, faults))
 
     async def _suffer(self, scene: Scene) -> None:
-        wanted = set(self.plain.tap.items) if self.plain.tap else set()
+        wanted = self.plain.bodies
 
         def enough() -> bool:
-            got = scene.tap is not None and wanted <= set(scene.tap.items)
+            got = wanted <= scene.bodies
             told = bool(self._lasting(scene) and scene.tap and scene.tap.findings)
             return (got or told) and (staged(scene.simulator) is None or scene.counted(f"fault {scene.faults[0]}") > 0)
 
@@ -234,8 +234,8 @@ class Rehearsal:
         house, plain = self._house, self.plain
 
         def all_there() -> bool:
-            wanted = {_digest(item) for item in plain.items}
-            return bool(wanted) and wanted <= {_digest(item) for item in intake.items}
+            wanted = plain.bodies
+            return bool(wanted) and wanted <= bodies(intake.items)
 
         await house.until(lambda: any(one.rule == "full-sync" for one in self._results), 2 * self._pace.patience)
         came = await house.until(all_there, self._pace.patience, running.done)
@@ -297,10 +297,6 @@ class Rehearsal:
         if any(live[key] != fresh[key] for key in live.keys() & fresh.keys()):
             faults.append("records are stale after pages moved")
         self._results.append(judged("pages-without-gaps", faults))
-
-
-def _digest(item: Item) -> bytes:
-    return hashlib.sha256(f"{item.control_id}\0".encode() + item.body).digest()
 
 
 def plain_text_in(folder: Path, secrets: list[str]) -> Iterator[str]:

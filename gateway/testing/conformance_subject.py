@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import msgspec
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from gateway.errors import InvalidConfiguration
 from gateway.flow.source import Source
@@ -63,7 +63,15 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     def bound(self) -> Source:
         """The adapter as a source of golden messages."""
         adapter = self.adapter
-        config = adapter.config.model_validate(self.settings.get("config", {}))
+        try:
+            config = adapter.config.model_validate(self.settings.get("config", {}))
+        except ValidationError as error:
+            lacking = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+            raise InvalidConfiguration(
+                f"The settings of the golden messages cannot be used: {lacking}",
+                where=f"{self.name}: {GOLDEN}/{SETTINGS}",
+                fix="Set there, under [config], what the adapter cannot do without.",
+            ) from None  # fmt: skip
         mapping = FieldMapping.load(adapter.mappings, None, adapter.path, self.settings.get("profile", ""))
         return Source.bind("certify", self.name, adapter, config, mapping.bind(zone=self.zone))
 

@@ -41,6 +41,30 @@ def test_a_second_search_brings_only_what_changed() -> None:
     with_server(body)
 
 
+def test_what_all_changed_at_one_time_is_handed_in_once() -> None:
+    """After a move between systems each look reads everything again behind its cursor; only changes are handed in."""
+
+    async def body(server: Server) -> None:
+        handed: list[int] = []
+        original = server.intake.accept
+
+        async def counted(items, **more):
+            handed.append(len(items))
+            return await original(items, **more)
+
+        server.intake.accept = counted
+        stream = server.search("Patient")
+        await stream.poll(server.intake)
+        assert sum(handed) == len(server.simulator.tables["Patient"])
+        await stream.poll(server.intake)
+        server.simulator.tables["Patient"]["p2"]["active"] = False  # in the same millisecond: only its bytes tell
+        await stream.poll(server.intake)
+        await stream.poll(server.intake)
+        assert sum(handed) == len(server.simulator.tables["Patient"]) + 1
+
+    with_server(body, page_size=7)
+
+
 def test_a_crash_between_pages_costs_one_page() -> None:
     """The cursor names the next page and is stored with the page before it."""
 

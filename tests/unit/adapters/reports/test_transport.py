@@ -23,7 +23,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_dropped_report_is_stored_and_moved(tmp_path) -> None:
-    """A good one goes to the archive; another to failed, beside a note that lists what lacks."""
+    """A good one goes to the archive; another to failed, beside a note that lists what lacks, and quarantine tells."""
 
     async def run() -> RecordingIntake:
         config, intake, told = ReportsConfig(system="jane", folder=tmp_path, settle_seconds=0.02), RecordingIntake(), []
@@ -42,6 +42,7 @@ def test_a_dropped_report_is_stored_and_moved(tmp_path) -> None:
     intake = asyncio.run(asyncio.wait_for(run(), 20))
     assert len(intake.items) == len(CLINIC.visits)
     assert "state" in (tmp_path / "failed" / "b.csv.reason.txt").read_text()
+    assert [one.reason for one in intake.findings] == ["columns-missing"]
 
 
 @pytest.mark.parametrize(
