@@ -66,9 +66,14 @@ def told(body: bytes) -> str:
         return ""  # no JSON: there is nothing to validate
     if not found:
         return ""
-    named = dict.fromkeys(f"{one.where} ({one.reason})" for one in found)
+    named = dict.fromkeys(f"{_without_own(one)} ({one.reason})" for one in found)
     more = f" and {len(named) - _TOLD} more" if len(named) > _TOLD else ""
     return f"FHIR R4 itself finds wrong: {', '.join(list(named)[:_TOLD])}{more}."
+
+
+def _without_own(found: Finding) -> str:
+    """Where it is; an element of the sender's own making goes without its name, which may be a value."""
+    return found.where if found.reason != "unknown-element" else f"{found.where.rpartition('.')[0]}.?"
 
 
 def _finding(kind: str, error: Any) -> Finding:

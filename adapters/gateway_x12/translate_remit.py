@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from gateway.errors import InvalidContent
 from gateway.model.identity import Ref
 from gateway.model.patch import Patch
 from gateway.model.remittance import imbalance
@@ -149,7 +150,12 @@ def _remittance(read: Claim) -> dict[str, Any]:
     bpr = segments.get("BPR", [["BPR"]])[0]
     paid = -amount(bpr, 2) if element(bpr, 3) == "D" else amount(bpr, 2)
     adjustments = [_provider_adjustment(one, read) for plb in segments.get("PLB", ()) for one in pairs(plb)]
-    _, claims, charge_total, paid_total, _, claims_off, lines_off, unread = segments["TOTALS"][0]
+    totals = segments.get("TOTALS")
+    if totals is None:
+        raise InvalidContent(
+            "no-context", "What the claims add up to is not known", where="context", fix="Import the file again."
+        )
+    _, claims, charge_total, paid_total, _, claims_off, lines_off, unread = totals[0]
     difference = imbalance(Decimal(paid_total), (one["amount"] for one in adjustments), paid)
     off = int(claims_off) + int(unread)
     balanced = not difference and unread == "0"

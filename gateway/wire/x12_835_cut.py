@@ -41,7 +41,8 @@ class _Claim:
         self.pieces = [clp.piece]
         self.damaged = False
         self._left = most - len(clp.text) - 1
-        self.key = self.order_key = ""
+        self.key = ("", "", "")
+        self.order_key = ""
 
     @property
     def too_long(self) -> bool:
@@ -70,7 +71,7 @@ class _Claim:
                 self.order_key = element(elements, 9)
             else:
                 segments.append(elements)
-        self.key = "\0".join((element(clp, 1), element(clp, 2), element(clp, 7)))
+        self.key = element(clp, 1), element(clp, 2), element(clp, 7)
         self.order_key = self.order_key or element(clp, 1)
         try:
             return claim_balance(segments)
@@ -170,7 +171,7 @@ class RemittanceCutter:
             claim.pieces.pop()  # it counts what follows
         body = opened.joined(claim.pieces)
         self.totals.add(claim.read(body))
-        twin = self._twins.seen(claim.key, opened.control)
+        twin = self._twins.seen("\0".join(claim.key), opened.control)
         if cut_off or claim.damaged:
             what = "the file ends inside this claim" if cut_off else "a segment of this claim could not be read"
             yield Finding(reason="truncated", what=what, where=claim.first.where, body=body)
@@ -193,7 +194,7 @@ class RemittanceCutter:
 
     def _paired(self, claim: _Claim, ordinal: object) -> bytes:
         """A segment that names the reversal this claim corrects; nothing for most."""
-        number, status, payer_number = claim.key.split("\0")
+        number, status, payer_number = claim.key
         if status == "22":
             if len(self._reversals) < MAX_REVERSALS:
                 self._reversals[number] = payer_number, ordinal
