@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +10,7 @@ from fnmatch import fnmatch
 import msgspec
 from msgspec import Struct
 
-from gateway.errors import LimitExceeded, MalformedEnvelope, RejectMessage
+from gateway.errors import InvalidContent, LimitExceeded, MalformedEnvelope, RejectMessage
 from gateway.model.exchange import Finding, Item
 from gateway.wire import xlsx
 from gateway.wire.tabular import Broken, Heading, Line, cells, decoded, heading, lines, sniff
@@ -90,7 +89,7 @@ def rows(opened: Opened) -> Iterator[Item | Finding]:
             continue
         try:
             fields = cells(decoded(line.body), context.delimiter)
-        except csv.Error:
+        except InvalidContent:
             fields = []
         row = Row.of(context, fields)
         if len(fields) != width:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from gateway.errors import LimitExceeded, MalformedEnvelope, RejectMessage
+from gateway.errors import InvalidContent, MalformedEnvelope, RejectMessage
 from gateway.model.exchange import Finding, Item
 from gateway.wire import xlsx
 from gateway.wire.tabular import HEAD, Broken, Heading, Line, cells, decoded, lines, sniff
@@ -93,7 +92,7 @@ def rows(opened: Opened) -> Iterator[tuple[Row, Line] | Finding]:
             continue
         try:
             found = cells(decoded(line.body), delimiter)
-        except csv.Error:
+        except InvalidContent:
             found = []
         row = Row.of(shape, found, line.body)
         if len(found) == width and row.key:
@@ -114,7 +113,7 @@ def cut(chunks: Iterable[bytes], config: WebptConfig, origin: Origin = UNNAMED) 
             return
         for found in rows(opened):
             yield found if isinstance(found, Finding) else found[0].item(opened.context, found[1])
-    except (LimitExceeded, MalformedEnvelope) as error:
+    except RejectMessage as error:
         yield Finding(reason=error.reason, what=error.what, where=error.where, fix=error.fix)
 
 

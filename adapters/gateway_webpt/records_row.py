@@ -6,7 +6,6 @@ Beside columns there are places of ours: ``@key`` and ``@visit`` (ids that do no
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from datetime import date
@@ -15,7 +14,7 @@ from functools import lru_cache
 import msgspec
 from msgspec import Struct
 
-from gateway.errors import InvalidContent, MalformedEnvelope
+from gateway.errors import MalformedEnvelope
 from gateway.model.exchange import Item
 from gateway.wire.tabular import Line, cells, decoded
 from gateway_webpt.records_tables import OTHER, TABLES, Table
@@ -164,13 +163,7 @@ def shape_of(context: bytes) -> Shape:
 def read_row(body: bytes, context: bytes) -> Row:
     """A row as it was stored."""
     shape = shape_of(context)
-    try:
-        found = cells(decoded(body), shape.context.delimiter)
-    except csv.Error:
-        raise InvalidContent(
-            "broken-row", "The row's quotes do not fit", where="row", fix="Ask for the file anew, or mend the row."
-        ) from None
-    return Row.of(shape, found, body)
+    return Row.of(shape, cells(decoded(body), shape.context.delimiter), body)
 
 
 @lru_cache(maxsize=65536)

@@ -18,13 +18,13 @@ import msgspec
 import structlog
 
 from gateway.audit import AuditLog
-from gateway.errors import GatewayError, KeysUnavailable, RejectMessage, Shredded, StoreUnavailable
+from gateway.errors import GatewayError, InvalidContent, KeysUnavailable, RejectMessage, Shredded, StoreUnavailable
 from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.link import LinkedPatch, link
 from gateway.flow.merge import Current, Folded, fold_message, open_parts
 from gateway.flow.normalize_write import BatchWriter, Conflict, Settled
 from gateway.flow.places import change_place, change_row
-from gateway.flow.source import Origin
+from gateway.flow.source import Origin, Source
 from gateway.flow.taking import BATCH, Taker, opened
 from gateway.flow.words import SHREDDED, stored_word
 from gateway.model.patch import Normalized
@@ -250,7 +250,10 @@ class Normalizer:
             return Settled(message, "suppressed", SHREDDED)
         try:
             folded, moved = fold_message(patches, currents, lambda data: self._vault.digest(tenant, data))
-        except RejectMessage as error:
+        except InvalidContent as error:
+            origin = self._sources[tenant, message.source]
+            if isinstance(origin, Source):
+                error = origin.mapping.placed(error, message.kind)
             return Settled(message, "quarantined", error.reason, error.where, error.fix)
         except GatewayError:
             raise

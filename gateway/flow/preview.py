@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.errors import InvalidConfiguration, RejectMessage
+from gateway.errors import InvalidConfiguration, InvalidContent, RejectMessage
 from gateway.flow.link import link
 from gateway.flow.merge import Current, NewVersion, fold_message
 from gateway.flow.source import Source
@@ -51,7 +51,10 @@ class Preview:
             line |= self._trace(item)
             if result.suppressed is not None:
                 return line | {"suppressed": result.suppressed}
-            changes = self._fold(result)
+            try:
+                changes = self._fold(result)
+            except InvalidContent as error:
+                raise self._source.mapping.placed(error, item.kind) from None
         except RejectMessage as error:
             line |= self._trace(item)
             return line | {"quarantined": error.reason, "where": error.where, "what": error.what, "fix": error.fix}

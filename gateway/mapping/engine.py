@@ -10,12 +10,13 @@ from importlib.resources.abc import Traversable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.errors import InvalidConfiguration
+from gateway.errors import InvalidConfiguration, InvalidContent
 from gateway.mapping import files
 from gateway.mapping.compiler import PathCompiler
 from gateway.mapping.converters import CONVERTERS
 from gateway.mapping.generator import Generator
 from gateway.mapping.holding import refusing
+from gateway.mapping.placing import placed
 from gateway.mapping.rules import Parser, Rule, absolute
 from gateway.mapping.times import Unconvertible
 from gateway.mapping.tracing import Step, TracingCompiler
@@ -179,6 +180,10 @@ class Mapping:
                 }
                 found[rules.record] = found.get(rules.record, frozenset()) | filled | set(rules.added)
         return found
+
+    def placed(self, error: InvalidContent, kind: str) -> InvalidContent:
+        """An error about a canonical field, told by the places of the message and the rules that should fill it."""
+        return placed(error, kind, self._parsed.records)
 
     def _compiled(self, kind: str) -> tuple[Maker, ...]:
         """The functions of one kind of message, made when the first of it comes: few clinics send all kinds."""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from gateway.errors import MalformedEnvelope
+from gateway.errors import InvalidContent, MalformedEnvelope
 
 HEAD = 4096
 """So many bytes are enough to sniff."""
@@ -108,10 +108,15 @@ def decoded(body: bytes, encoding: str = "utf-8") -> str:
 
 
 def cells(text: str, delimiter: str) -> list[str]:
-    """The fields of one row, unquoted."""
+    """The fields of one row, unquoted. Raises ``InvalidContent`` (``broken-row``) when its quotes do not fit."""
     if '"' not in text:
         return text.split(delimiter)
-    return next(csv.reader([text], delimiter=delimiter), [])
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        raise InvalidContent(
+            "broken-row", "The row's quotes do not fit", where="row", fix="Ask for the file anew, or mend the row."
+        ) from None
 
 
 def lines(chunks: Iterable[bytes], dialect: Dialect, limits: TableLimits = DEFAULT_LIMITS) -> Iterator[Line | Broken]:

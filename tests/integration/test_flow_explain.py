@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import InvalidConfiguration
 from gateway.flow.explain import Explainer
+from gateway.flow.quarantine import held
 from gateway.flow.source import Source
 from gateway.flow.texts import keep_texts
 from gateway.mapping import Mapping
@@ -65,6 +66,17 @@ def test_a_value_is_traced_to_its_place(parts: Parts, source: Source) -> None:
     (step,) = [step for step in start.steps if step["field"] == "start"]
     assert step["raw"] == "20260302093000"
     assert "appointment.toml" in step["rule"]
+
+
+def test_a_missing_field_is_told_by_its_place(parts: Parts, source: Source) -> None:
+    """What a record must have is told by segment and field, with the rule that reads it, and released when it can be."""
+    body = scheduled("M1", "S12", "", "Booked", "DOE", "20260301080000")
+    (message_id,) = take(parts, source, body)
+    assert parts.outcomes(message_id) == [("quarantined", "invalid-record")]
+    (one,) = parts.store.read_sync(lambda connection: held(connection, TENANT))
+    assert one.place.startswith("SCH-11.4")
+    assert "hl7/appointment.toml: fields.start" in one.fix
+    assert "DOE" not in one.place + one.fix
 
 
 def test_what_was_never_there_is_told(parts: Parts, source: Source) -> None:

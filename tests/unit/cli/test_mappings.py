@@ -100,6 +100,17 @@ def test_what_cannot_be_translated_is_shown_with_its_cure(sent: Path) -> None:
     assert "Ask the sender" in shown
 
 
+def test_a_missing_field_names_the_layer_whose_rule_reads_it(sent: Path, tmp_path: Path) -> None:
+    """A required field that is not there is told by the place that the overlay's own rule reads."""
+    overlay = tmp_path / "mine"
+    overlay.mkdir()
+    (overlay / "appointment.toml").write_text('[fields.start]\nfrom = "ZLO-3.1"\nto = "datetime"\n')
+    sent.write_text(MESSAGE.replace("ADT^A08", "SIU^S12").replace("PID|", "SCH|A1\rPID|"))
+    shown = mappings("preview", str(sent), "--overlay", str(overlay), code=1)
+    assert "quarantined: invalid-record at ZLO-3.1" in shown
+    assert "overlay/appointment.toml: fields.start" in shown
+
+
 def test_check_looks_at_profiles_and_configured_overlays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistake in an overlay of gateway.toml is told with its file and key."""
     monkeypatch.chdir(tmp_path)
