@@ -69,7 +69,7 @@ def test_a_value_is_traced_to_its_place(parts: Parts, source: Source) -> None:
 
 
 def test_a_missing_field_is_told_by_its_place(parts: Parts, source: Source) -> None:
-    """What a record must have is told by segment and field, with the rule that reads it, and released when it can be."""
+    """What a record must have is told by segment and field, with the rule that reads it."""
     body = scheduled("M1", "S12", "", "Booked", "DOE", "20260301080000")
     (message_id,) = take(parts, source, body)
     assert parts.outcomes(message_id) == [("quarantined", "invalid-record")]
