@@ -71,6 +71,31 @@ class Address(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     """Purpose (XAD.7, Address.use)."""
 
 
+class Guarantor(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Who answers for a patient's bills (HL7 GT1, FHIR Account.guarantor.party)."""
+
+    number: str | None = None
+    """The source's own number of the guarantor (GT1-2)."""
+    name: PersonName | None = None
+    """Name of a person (GT1-3)."""
+    organization: str | None = None
+    """Name of an organization that answers for them (GT1-21)."""
+    addresses: tuple[Address, ...] = ()
+    """Where bills go (GT1-5)."""
+    contacts: tuple[ContactPoint, ...] = ()
+    """Ways to reach the guarantor (GT1-6, GT1-7)."""
+    birth_date: date | None = None
+    """Date of birth (GT1-8)."""
+    sex: Literal["male", "female", "other", "unknown"] | None = None
+    """Administrative sex (GT1-9)."""
+    relationship: Literal["self", "spouse", "child", "parent", "guardian", "employer", "other"] | None = None
+    """What the guarantor is to the patient (GT1-11, HL7 table 0063)."""
+    starts_on: date | None = None
+    """First day on which they answer (GT1-13)."""
+    ends_on: date | None = None
+    """Last day (GT1-14)."""
+
+
 class Patient(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A patient in one source; several may be linked to one Person (HL7 PID, FHIR Patient)."""
 
@@ -97,7 +122,9 @@ class Patient(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     emergency_phone: str | None = None
     """That person's number (NK1-5, Patient.contact.telecom)."""
     guarantor_name: str | None = None
-    """Who answers for the bills (GT1-3, Account.guarantor)."""
+    """Name of who answers for the bills (GT1-3, Account.guarantor)."""
+    guarantor: Guarantor | None = None
+    """Who that is, where the source tells more (GT1)."""
     location: RecordId | None = None
     """Home clinic, a Location (PV1-3, Patient.managingOrganization)."""
     practitioner: RecordId | None = None

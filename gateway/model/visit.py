@@ -38,6 +38,31 @@ class Charge(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
         check_money(self, "amount")
 
 
+class Procedure(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What was done at a visit, as told for billing without units or amount (HL7 PR1, FHIR Procedure)."""
+
+    procedure_code: str
+    """CPT, HCPCS or another code (PR1-3.1, Procedure.code)."""
+    code_system: str | None = None
+    """Whose code it is, in the source's own word: CPT, C4, I10P, SCT (PR1-3.3)."""
+    description: str | None = None
+    """What the code means (PR1-3.2, PR1-4)."""
+    modifiers: tuple[str, ...] = ()
+    """Modifiers in order (PR1-16)."""
+    performed_at: Instant | None = None
+    """When it was done (PR1-5, Procedure.performed)."""
+    minutes: int | None = None
+    """How long it took (PR1-7)."""
+    practitioner: RecordId | None = None
+    """Who did it, a Practitioner (PR1-11, Procedure.performer)."""
+    diagnosis: str | None = None
+    """ICD-10-CM code that it treats (PR1-15)."""
+    priority: int | None = None
+    """1 the principal procedure, higher ones after it (PR1-14)."""
+    number: str | None = None
+    """The source's own number of this procedure (PR1-19)."""
+
+
 class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An encounter (HL7 PV1, FHIR Encounter)."""
 
@@ -73,6 +98,8 @@ class Visit(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
     """ICD-10-CM codes, primary first (DG1-3, HI, Encounter.diagnosis)."""
     charges: tuple[Charge, ...] = ()
     """What is billed (FT1, SV1, ChargeItem)."""
+    procedures: tuple[Procedure, ...] = ()
+    """What was done, where it is told apart from charges (PR1, Procedure)."""
 
     def __post_init__(self) -> None:
         check_zone(self)

@@ -194,6 +194,49 @@ INSURED = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("event", ["BAR^P01", "BAR^P05", "ADT^A04"])
+def test_procedures_stand_in_their_visit(event):
+    """Each PR1 is a procedure with code, modifiers, time, who did it and what it treats; one without a code is none."""
+    pv1 = "PV1|1|O|||||||||||||||||V9"
+    first = "PR1|1||97110^Therapeutic exercise^CPT||202601050930||30||||T4^KIM|||1|M54.5|GP~KX|||N1"
+    result = normalize(event, PID, pv1, first, "PR1|2||97140^^CPT|Manual therapy|20260105", "PR1|3|||free text")
+    (visit,) = by_type(result)["Visit"]
+    one, two = visit.fields["procedures"]
+    assert one.pop("performed_at").isoformat() == "2026-01-05T09:30:00-06:00"
+    assert one == {
+        "procedure_code": "97110", "code_system": "CPT", "description": "Therapeutic exercise", "minutes": 30,
+        "practitioner": Ref("Practitioner", "T4"), "priority": 1, "diagnosis": "M54.5", "modifiers": ["GP", "KX"],
+        "number": "N1",
+    }  # fmt: skip
+    assert (two["procedure_code"], two["description"]) == ("97140", "Manual therapy")
+    assert "PR1-3" not in result.residue
+
+
+@pytest.mark.parametrize("event", ["BAR^P01", "DFT^P03", "ADT^A28", "REF^I12"])
+def test_the_guarantor_is_told_whole(event):
+    """GT1 says who answers for the bills, how to reach them, what they are to the patient, and since when."""
+    gt1 = (
+        "GT1|1|G5|DOE^ANN^B||1 ELM ST^^FOWL^CA^99999^US|5125550101|(512)555-0102|19800102|F||PAR||20260101|20261231"
+        "|||||||ACME TRUST"
+    )
+    more = {"DFT^P03": ["FT1|1|||20260105||CG|97110"], "REF^I12": ["RF1|A|||||R1"]}
+    result = normalize(event, PID, gt1, *more.get(event, ()))
+    (patient,) = by_type(result)["Patient"]
+    assert patient.fields["guarantor_name"] == "ANN DOE"
+    assert patient.fields["guarantor"] == {
+        "number": "G5", "name": {"family": "DOE", "given": "ANN", "middle": "B"}, "organization": "ACME TRUST",
+        "addresses": [
+            {"lines": ["1 ELM ST"], "city": "FOWL", "state": "CA", "postal_code": "99999", "country": "US"}
+        ],
+        "contacts": [
+            {"system": "phone", "value": "5125550101"}, {"system": "phone", "value": "(512)555-0102"},
+        ],
+        "birth_date": date(1980, 1, 2), "sex": "female", "relationship": "parent", "starts_on": date(2026, 1, 1),
+        "ends_on": date(2026, 12, 31),
+    }  # fmt: skip
+    assert not [place for place in result.residue if place.startswith("GT1")]
+
+
 @pytest.mark.parametrize("event", ["ADT^A04", "ADT^A28", "DFT^P03", "BAR^P01", "BAR^P05", "REF^I12", "SIU^S12"])
 def test_each_insurance_is_a_coverage_of_its_own(event):
     """IN1 to IN3 give payer, coverage and authorizations wherever they stand; an IN3 belongs to the IN1 before it."""
