@@ -48,8 +48,7 @@ class Hl7Adapter:
         gaps=(
             "Nothing can be asked for: what was sent while no one listened comes only if the sender kept it.",
             "Events that its reference page does not list are stored and not translated.",
-            "Procedures of BAR (PR1) have no units or amounts and are no charges of theirs; the text of notes (MDM) is not"
-            " read.",
+            "Procedures (PR1) have no units or amounts and are no charges; the text of notes (MDM) is not read.",
             "Practitioners and locations are known by their identifiers only.",
         ),
     )
