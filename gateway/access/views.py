@@ -97,13 +97,14 @@ class View:
         """What was hashed into :attr:`version`: kept by hash, so a later reader can say what was granted then."""
         self.version = hashlib.sha256(self.text.encode()).hexdigest()
 
-    def project(self, type: str, data: bytes, veil: Veil | None = None) -> Projection:
+    def project(self, type: str, data: bytes, veil: Veil | None = None, *, named: bool = True) -> Projection:
         """Cut one record down to what is granted; nothing when its type is not.
 
         Args:
             type: the canonical type of the record.
             data: the record as canonical JSON.
             veil: what hides the patient in a veiled view; without one nothing leaves such a view.
+            named: whether the caller wants the names of the fields as well.
 
         Raises:
             IntegrityViolated: ``data`` is not a canonical record of that type; nothing of it is handed on.
@@ -119,7 +120,7 @@ class View:
             raise IntegrityViolated(
                 "A stored record is not canonical JSON of its type", where=type, fix="Run gateway verify ledger."
             ) from None
-        return Projection(_encode(narrowed), _present(narrowed, lens.parts))
+        return Projection(_encode(narrowed), _present(narrowed, lens.parts) if named else ())
 
 
 def _paths(field: str, inner: tuple[str, ...]) -> tuple[str, ...]:

@@ -22,8 +22,13 @@ def change_place(tenant: str, record_id: bytes, version: int) -> Place:
 
 def change_row(record_id: bytes, version: int) -> str:
     """The name under which access entries list one version of a record."""
+    return f"{record_text(record_id)}/{version}"
+
+
+def record_text(record_id: bytes) -> str:
+    """A record's id as it is written."""
     text = record_id.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}/{version}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def group_place(tenant: str, reactor: str, group: bytes) -> Place:

@@ -162,17 +162,17 @@ class Puller:
 
 def _with_content(connection: Connection, tenant: str, wanted: Sequence[Found]) -> list[Found]:
     """The same changes with what is sealed of them, read in one stretch per lane."""
-    stretches: dict[int, tuple[int, int]] = {}
+    stretches: dict[int, list[int]] = {}
     for row in wanted:
-        first, last = stretches.get(row.lane, (row.position, row.position))
-        stretches[row.lane] = (min(first, row.position), max(last, row.position))
-    chosen = {(row.lane, row.position) for row in wanted}
-    return [
-        row
-        for lane, (first, last) in stretches.items()
-        for row in reading.span(connection, tenant, lane, first - 1, last)
-        if (row.lane, row.position) in chosen
-    ]
+        stretches.setdefault(row.lane, []).append(row.position)
+    found: list[Found] = []
+    for lane, positions in stretches.items():
+        rows = reading.span(connection, tenant, lane, positions[0] - 1, positions[-1])
+        if len(rows) != len(positions):
+            chosen = set(positions)
+            rows = [row for row in rows if row.position in chosen]
+        found += rows
+    return found
 
 
 class Walk(NamedTuple):

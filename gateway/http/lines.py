@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -58,6 +59,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 encode = msgspec.json.Encoder().encode
+_iso = lru_cache(4096)(iso)
+"""Many changes share their times: those of one commit, and those of one message."""
 
 
 def change_line(shown: Shown) -> bytes:
@@ -66,8 +69,8 @@ def change_line(shown: Shown) -> bytes:
     body = None if projection is None else msgspec.Raw(projection.body)
     return encode(
         Change(
-            change=row.kind, type=row.type, id=shown.id, version=row.version, at=iso(row.at), source=row.source,
-            observed_at=iso(row.observed_at), record=body, damaged=projection is None and not shredded,
+            change=row.kind, type=row.type, id=shown.id, version=row.version, at=_iso(row.at), source=row.source,
+            observed_at=_iso(row.observed_at), record=body, damaged=projection is None and not shredded,
             shredded=shredded,
         )
     )  # fmt: skip
@@ -79,8 +82,8 @@ def record_line(shown: Shown) -> bytes:
     body = None if projection is None else msgspec.Raw(projection.body)
     return encode(
         Record(
-            type=row.type, id=shown.id, version=row.version, at=iso(row.at), source=row.source,
-            observed_at=iso(row.observed_at), record=body, damaged=projection is None and not shredded,
+            type=row.type, id=shown.id, version=row.version, at=_iso(row.at), source=row.source,
+            observed_at=_iso(row.observed_at), record=body, damaged=projection is None and not shredded,
             shredded=shredded,
         )
     )  # fmt: skip

@@ -20,7 +20,7 @@ from gateway.access import Projection
 from gateway.errors import IntegrityViolated, Shredded
 from gateway.flow.clock import micros
 from gateway.flow.merge import open_body
-from gateway.flow.places import change_place, change_row
+from gateway.flow.places import change_place, change_row, record_text
 from gateway.flow.taking import opened
 from gateway.http.directory import Principal
 from gateway.http.house import House
@@ -44,7 +44,7 @@ class Shown(NamedTuple):
     @property
     def id(self) -> str:
         """The record's id."""
-        return str(UUID(bytes=self.change.record_id))
+        return record_text(self.change.record_id)
 
 
 class Reader:
@@ -130,7 +130,7 @@ class Reader:
                 projection = None
                 if body is not None:
                     try:
-                        projection = view.project(row.type, open_body(body))
+                        projection = view.project(row.type, open_body(body), named=False)
                     except IntegrityViolated:  # sealed well, but no record of its type: it is shown as damaged too
                         projection = None
                 shown.append(Shown(row, projection))
