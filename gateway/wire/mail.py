@@ -15,7 +15,7 @@ from gateway.model.exchange import Delivery, Item
 from gateway.model.identity import RecordId
 from gateway.model.reminder import Reminder
 
-KIND, UNSUBSCRIBED = "mail", "unsubscribe"
+KIND, UNSUBSCRIBED, EVENT = "mail", "unsubscribe", "mail-event"
 MARK = 32
 
 
@@ -24,7 +24,7 @@ class Mail(msgspec.Struct, frozen=True, omit_defaults=True):
 
     id: str
     patient: str
-    status: Literal["sent", "failed", "received"]
+    status: Literal["sent", "delivered", "failed", "received"]
     at: str
     """ISO 8601 with offset."""
     address: str = ""
@@ -33,6 +33,15 @@ class Mail(msgspec.Struct, frozen=True, omit_defaults=True):
     template: str = ""
     failure: str = ""
     text: str = ""
+    event: bool = False
+    """Whether its sender told so later, and knows of it no more than what became of it."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of message that it is."""
+        if self.status == "received":
+            return UNSUBSCRIBED
+        return EVENT if self.event else KIND
 
 
 def told(delivery: Delivery, reminder: Reminder, at: str, failure: str = "") -> Item:
@@ -45,6 +54,14 @@ def told(delivery: Delivery, reminder: Reminder, at: str, failure: str = "") -> 
     return Item(
         body=msgspec.json.encode(mail), kind=KIND, control_id=f"{delivery.key}-{mail.status}", order_key=mail.patient
     )
+
+
+def became(
+    delivery: str, patient: str, status: Literal["delivered", "failed"], at: str, name: str, failure: str = ""
+) -> Item:
+    """What became of an e-mail that was sent; ``name`` tells this news from any other."""
+    mail = Mail(id=delivery, patient=patient, status=status, at=at, failure=failure, event=True)
+    return Item(body=msgspec.json.encode(mail), kind=EVENT, control_id=f"{delivery}-{name}", order_key=patient)
 
 
 def unsubscribed(patient: str, at: str) -> Item:

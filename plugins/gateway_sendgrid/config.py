@@ -1,4 +1,4 @@
-"""Settings of one route to SendGrid."""
+"""Settings of a route to SendGrid, and of the source that keeps what became of e-mails."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field
 
 from gateway.settings import Part, Secret
+
+_DAY = 86_400
 
 
 class SendgridConfig(Part):
@@ -20,7 +22,7 @@ class SendgridConfig(Part):
     sandbox: bool = Field(default=False, description="Whether SendGrid only checks messages and sends none.")
     unsubscribe_url: str = Field(
         default="", pattern=r"^$|^https?://[^\s?#]+$",
-        description="Public address of the hooks of a source of adapter smtp; no link without it.",
+        description="Public address of the hooks of a source of adapter sendgrid or smtp; no link without it.",
     )  # fmt: skip
     unsubscribe_secret: Secret | None = Field(
         default=None, description="Reference to the secret that marks links; the source needs the same."
@@ -33,4 +35,20 @@ class SendgridConfig(Part):
     )
     ca_file: Path | None = Field(
         default=None, description="PEM file of the authorities to trust instead of the system's."
+    )
+
+
+class SendgridSourceConfig(Part):
+    """``[sources.config]`` of a source whose adapter is ``sendgrid``."""
+
+    event_key: str = Field(
+        default="", max_length=400, pattern=r"^[A-Za-z0-9+/=]*$",
+        description="Public key of the signed event webhook, as SendGrid shows it; no events are taken without it.",
+    )  # fmt: skip
+    event_age: float = Field(
+        default=_DAY, gt=0, le=7 * _DAY,
+        description="Seconds for which a signed request is taken: how long SendGrid repeats one is not documented.",
+    )  # fmt: skip
+    unsubscribe_secret: Secret | None = Field(
+        default=None, description="Reference to the secret that marks links; none are taken without it."
     )

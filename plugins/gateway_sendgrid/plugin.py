@@ -1,4 +1,4 @@
-"""Wiring: offers the SendGrid sink to the gateway."""
+"""Wiring: offers the sink, and the adapter that keeps what became of e-mails."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import cast
 
 from pydantic import BaseModel
 
+from gateway import __version__
 from gateway.hookspecs import API_VERSION, OpenSink, Sink, hookimpl
-from gateway.model.exchange import SinkInfo
+from gateway.mail_source import MailAdapter
+from gateway.model.exchange import AdapterInfo, SinkInfo, Stream
 from gateway.settings import resolve_secret
 from gateway.transport.egress import Egress
-from gateway_sendgrid.config import SendgridConfig
+from gateway_sendgrid.config import SendgridConfig, SendgridSourceConfig
 from gateway_sendgrid.sink import Mailer
+from gateway_sendgrid.transport import receiver
 
 
 class SendgridSink:
@@ -41,7 +44,27 @@ class SendgridSink:
         return Mailer(settings, egress, resolve_secret(settings.key), secret)
 
 
+_ADAPTER = MailAdapter(
+    AdapterInfo(
+        name="sendgrid",
+        version=__version__,
+        api=API_VERSION,
+        summary="What became of e-mails (SendGrid's signed events), and links by which patients end them.",
+        streams=(Stream(name="fates", types=("Communication",), mode="push"),),
+        gaps=("Opened and clicked are not followed: tracking is off for patients' mail.",),
+    ),
+    SendgridSourceConfig,
+    receiver,
+)
+
+
 @hookimpl
 def gateway_sinks() -> Sequence[Sink]:
     """The sink ``sendgrid``."""
     return (SendgridSink(),)
+
+
+@hookimpl
+def gateway_adapters() -> Sequence[MailAdapter]:
+    """The adapter ``sendgrid``."""
+    return (_ADAPTER,)

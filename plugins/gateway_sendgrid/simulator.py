@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
+import json
 import secrets
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.model.exchange import RateBudget
 from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
@@ -23,6 +29,7 @@ class SendgridSimulator(SimulatedApi):
         super().__init__(RateBudget(requests=requests, seconds=seconds))
         self.key = "SG." + secrets.token_urlsafe(24)
         self.messages: list[dict[str, Any]] = []
+        self._events = ec.generate_private_key(ec.SECP256R1())
         self.refused: set[str] = set()
         """Addresses that are no addresses to it."""
 
@@ -35,6 +42,29 @@ class SendgridSimulator(SimulatedApi):
         shown = request.headers.get("authorization", "").encode()
         good = hmac.compare_digest(shown, f"Bearer {self.key}".encode())
         return None if good else _errors(401, "The provided authorization grant is invalid.", None)
+
+    @property
+    def event_key(self) -> str:
+        """The public key of signed events, as the account's settings show it."""
+        shown = self._events.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(shown).decode()
+
+    def event(self, number: int, event: str, **more: Any) -> dict[str, Any]:
+        """One event about a message it took, as it comes in the list of a request."""
+        message = self.messages[number]
+        address = message["personalizations"][0]["to"][0]["email"]
+        told = {"email": address, "event": event, "sg_event_id": secrets.token_urlsafe(16)}
+        return {**told, "timestamp": int(time.time()), **message["custom_args"], **more}
+
+    def signed(self, events: list[dict[str, Any]], at: float | None = None) -> tuple[bytes, dict[str, str]]:
+        """Body and headers of a request of the signed event webhook."""
+        body = json.dumps(events).encode() + b"\r\n"
+        stamp = f"{time.time() if at is None else at:.0f}"
+        signature = self._events.sign(stamp.encode() + body, ec.ECDSA(SHA256()))
+        return body, {
+            "x-twilio-email-event-webhook-signature": base64.b64encode(signature).decode(),
+            "x-twilio-email-event-webhook-timestamp": stamp,
+        }  # fmt: skip
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         try:

@@ -27,7 +27,7 @@ def request(
         "from": {"email": sender, **({"name": name} if name else {})},
         "subject": reminder.subject or "",
         "content": [{"type": "text/plain", "value": (reminder.text or "") + footer}],
-        "custom_args": {"delivery": delivery.key},
+        "custom_args": {"delivery": delivery.key, "patient": reminder.patient or ""},
         "tracking_settings": {"click_tracking": _OFF, "open_tracking": _OFF, "subscription_tracking": _OFF},
     }
     if link:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import cast
 
 from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, OpenSink, Sink, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, SinkInfo, Stream, Transport
+from gateway.mail_source import MailAdapter
+from gateway.model.exchange import AdapterInfo, SinkInfo, Stream
 from gateway.settings import resolve_secret
 from gateway_smtp.config import SmtpConfig, SmtpSourceConfig
-from gateway_smtp.records import cut, path
 from gateway_smtp.sink import Mailer
-from gateway_smtp.translate import normalizer
 from gateway_smtp.transport import Submission, receiver
-
-if TYPE_CHECKING:
-    from gateway.mapping import Mapping
-    from gateway.model.patch import Normalized
 
 
 class SmtpSink:
@@ -46,47 +39,18 @@ class SmtpSink:
         return Mailer(settings, Submission(settings, resolve_secret(settings.password)), secret)
 
 
-class SmtpAdapter:
-    """One per process; every method takes the configured source as an argument."""
-
-    info = AdapterInfo(
+_ADAPTER = MailAdapter(
+    AdapterInfo(
         name="smtp",
         version=__version__,
         api=API_VERSION,
         summary="What became of e-mails, and links by which patients end them.",
         streams=(Stream(name="fates", types=("Communication",), mode="push"),),
         gaps=("Bounces and answers that come as mail are not read.",),
-    )
-    config: type[BaseModel] = SmtpSourceConfig
-    mappings: Traversable = files("gateway_mappings") / "smtp"
-
-    def recognize(self, head: bytes) -> bool:
-        """Nothing of this source comes in files."""
-        del head
-        return False
-
-    def cut(self, chunks: Iterable[bytes], config: BaseModel) -> Iterator[Item | Finding]:
-        """Nothing of this source comes in files."""
-        del config
-        return cut(chunks)
-
-    def path(self, text: str) -> Callable[[object], object]:
-        """A reader of one field of a fate."""
-        return path(text)
-
-    def normalizer(self, config: BaseModel, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
-        """From a fate to a communication."""
-        del config
-        return normalizer(mapping)
-
-    def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
-        """Nothing is polled."""
-        del name, config
-        return ()
-
-    def hooks(self, name: str, config: BaseModel) -> HookReceiver | None:
-        """The receiver of links, when their secret is configured."""
-        return receiver(name, cast("SmtpSourceConfig", config))
+    ),
+    SmtpSourceConfig,
+    receiver,
+)
 
 
 @hookimpl
@@ -96,6 +60,6 @@ def gateway_sinks() -> Sequence[Sink]:
 
 
 @hookimpl
-def gateway_adapters() -> Sequence[SmtpAdapter]:
+def gateway_adapters() -> Sequence[MailAdapter]:
     """The adapter ``smtp``."""
-    return (SmtpAdapter(),)
+    return (_ADAPTER,)

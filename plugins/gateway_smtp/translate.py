@@ -1,40 +1,18 @@
-"""Fates of e-mails to communications, and reminders to e-mails. Pure: the time is handed in."""
+"""Reminders to e-mails. Pure: the time is handed in."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
-from typing import TYPE_CHECKING
-
-from msgspec.structs import replace
 
 from gateway.model.exchange import Delivery
-from gateway.model.patch import Normalized
 from gateway.model.reminder import Reminder
-from gateway.wire.mail import KIND, UNSUBSCRIBED, list_headers
-from gateway_smtp.records import read
-
-if TYPE_CHECKING:
-    from gateway.mapping import Mapping
+from gateway.wire.mail import list_headers
 
 _FOOTERS = {"en": "\n\nTo receive no more e-mails like this: ", "es": "\n\nPara no recibir más mensajes como este: "}
-
-
-def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
-    """A pure function from a fate to a communication."""
-
-    def normalize(body: bytes, context: bytes) -> Normalized:
-        del context
-        mail = read(body)
-        ours = {name: value for name in ("patient", "about") if (value := getattr(mail, name))}
-        patches = mapping.patches(UNSUBSCRIBED if mail.status == "received" else KIND, mail)
-        return Normalized(patches=tuple(replace(one, fields={**one.fields, **ours}) for one in patches))
-
-    return normalize
 
 
 def message(

@@ -1,4 +1,4 @@
-"""The exchange with a mail server, step by step, and the receiver of unsubscribe links."""
+"""The exchange with a mail server, step by step."""
 
 from __future__ import annotations
 
@@ -8,26 +8,42 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from email.message import EmailMessage
 
 from gateway.errors import InvalidConfiguration
-from gateway.model.exchange import Ambiguous, HookReceiver, HookRequest, HookResponse, Intake, Rejected, Retry
+from gateway.mail_source import Links
+from gateway.model.exchange import Ambiguous, HookReceiver, Rejected, Retry
 from gateway.settings import resolve_secret
 from gateway.transport.egress import is_public
-from gateway.wire.mail import linked, unsubscribed
 from gateway_smtp.config import SmtpConfig, SmtpSourceConfig
 
 UNAUTHORIZED_SECONDS = 300.0
 """Seconds after which it is tried again whether a person has mended the password."""
-_PAGE = b"<!doctype html><title>E-mails</title><form method=post><button>%s</button></form>"
-_ASK = _PAGE % b"Receive no more e-mails / No recibir m\xc3\xa1s"
-_DONE = "Done. / Listo.\n"
-_HTML = "text/html; charset=utf-8"
 
 
 class Refused(Exception):
     """The server refused the recipient for good; the text is its code."""
+
+
+class _Public(smtplib.SMTP):
+    """Connects to an address that it has looked at itself: the name cannot lead elsewhere in between.
+
+    The name stays what the certificate is checked against.
+    """
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """Every address the name leads to must be public; the first that answers is taken."""
+        found = [str(where[0]) for *_, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        if not found or not all(is_public(ipaddress.ip_address(address)) for address in found):
+            raise OSError("not public")
+        for address in found[:-1]:
+            with suppress(OSError):
+                return socket.create_connection((address, port), timeout)
+        return socket.create_connection((found[-1], port), timeout)
+
+
+class _PublicTls(smtplib.SMTP_SSL, _Public):
+    """The same with TLS from the start."""
 
 
 class Submission:
@@ -76,11 +92,12 @@ class Submission:
     @contextmanager
     def _opened(self) -> Iterator[smtplib.SMTP]:
         config = self._config
-        self._check()
         if config.tls == "implicit":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(config.host, config.port, timeout=config.timeout, context=self._tls)
+            opened = _PublicTls if not config.allow_private else smtplib.SMTP_SSL
+            server: smtplib.SMTP = opened(config.host, config.port, timeout=config.timeout, context=self._tls)
         else:
-            server = smtplib.SMTP(config.host, config.port, timeout=config.timeout)
+            plain = _Public if not config.allow_private else smtplib.SMTP
+            server = plain(config.host, config.port, timeout=config.timeout)
         try:
             if config.tls == "starttls":
                 server.starttls(context=self._tls)
@@ -91,14 +108,6 @@ class Submission:
         finally:
             server.close()
 
-    def _check(self) -> None:
-        """Every address the name leads to must be public, unless private ones are allowed."""
-        if self._config.allow_private:
-            return
-        found = socket.getaddrinfo(self._config.host, self._config.port, type=socket.SOCK_STREAM)
-        if not all(is_public(ipaddress.ip_address(str(where[0]))) for *_, where in found):
-            raise OSError("not public")
-
     @staticmethod
     def _step(answer: tuple[int, bytes]) -> None:
         code, text = answer
@@ -106,24 +115,6 @@ class Submission:
             raise smtplib.SMTPResponseException(code, text)
 
 
-class Links:
-    """The receiver of one source's unsubscribe links."""
-
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
-
-    async def receive(self, request: HookRequest, intake: Intake) -> HookResponse:
-        """A visit shows a button, for programs that look at links follow them too; a POST is the wish itself."""
-        patient = linked(request.path, self._secret)
-        if patient is None:
-            return HookResponse(status=404)
-        if request.method != "POST":
-            return HookResponse(status=200, body=_ASK, content_type=_HTML)
-        await intake.accept([unsubscribed(patient, datetime.now(UTC).isoformat(timespec="seconds"))])
-        return HookResponse(status=200, body=_DONE.encode())
-
-
-def receiver(name: str, config: SmtpSourceConfig) -> HookReceiver | None:
-    """The receiver, where the secret is configured."""
-    del name  # a receiver is mounted under the source's name by the core
+def receiver(config: SmtpSourceConfig) -> HookReceiver | None:
+    """The receiver of links, where their secret is configured."""
     return None if config.unsubscribe_secret is None else Links(resolve_secret(config.unsubscribe_secret))

@@ -16,7 +16,7 @@ from gateway.model.exchange import Ambiguous, Delivered, HookRequest, Outcome, R
 from gateway.testing.recording_intake import RecordingIntake
 from gateway.wire.mail import link, linked
 from gateway_smtp.config import SmtpConfig, SmtpSourceConfig
-from gateway_smtp.plugin import SmtpAdapter, SmtpSink
+from gateway_smtp.plugin import SmtpSink, gateway_adapters
 from gateway_smtp.simulator import MailSimulator
 from tests.unit.plugins.twilio.due import delivery, dispatch
 
@@ -137,9 +137,11 @@ def test_no_word_goes_to_a_server_that_cannot_show_who_it_is(monkeypatch: pytest
 def test_a_link_ends_e_mails_with_one_post(monkeypatch: pytest.MonkeyPatch) -> None:
     """A POST by the link is stored as the patient's wish; looking at it is not, and a made-up link is unknown."""
     monkeypatch.setenv("MAIL_LINKS", "a secret of links")
-    hooks = SmtpAdapter().hooks("mail", SmtpSourceConfig.model_validate({"unsubscribe_secret": "env:MAIL_LINKS"}))
+    hooks = gateway_adapters()[0].hooks(
+        "mail", SmtpSourceConfig.model_validate({"unsubscribe_secret": "env:MAIL_LINKS"})
+    )
     assert hooks is not None
-    assert SmtpAdapter().hooks("mail", SmtpSourceConfig()) is None
+    assert gateway_adapters()[0].hooks("mail", SmtpSourceConfig()) is None
     path = urlsplit(link(HOOKS, "a secret of links", "p1")).path.removeprefix("/hooks/mail/")
     intake = RecordingIntake()
 
