@@ -57,6 +57,8 @@ def read_header(context: bytes) -> Header:
     shared: dict[str, list[Elements]] = {}
     for elements in split(context, separator, terminator):
         name = name_of(elements)
+        if name == "BPR" and element(elements, 16) and read_date(elements[16]) is None:
+            elements[16] = ""  # told as unread by the remittance, once
         if name in _SHARED:
             shared.setdefault(name, [elements])
     return _header(separator, marks.component.decode(), terminator, shared)

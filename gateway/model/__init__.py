@@ -17,6 +17,7 @@ from gateway.model.authorization import Authorization, AuthorizationBalance
 from gateway.model.bank import BankTransaction
 from gateway.model.charge_item import ChargeItem
 from gateway.model.claim import Claim, ClaimStatusReport
+from gateway.model.claim_progress import ClaimProgress
 from gateway.model.communication import Communication
 from gateway.model.consent import Consent
 from gateway.model.coverage import Benefit, Coverage
@@ -36,7 +37,7 @@ from gateway.model.reminder import Reminder
 from gateway.model.remittance import ClaimPayment, Remittance
 from gateway.model.settlement import Settlement
 from gateway.model.slot import Slot, Unavailability
-from gateway.model.submission import Submission
+from gateway.model.submission import FollowUp, Submission
 from gateway.model.task import Task
 from gateway.model.values import Refused
 from gateway.model.visit import Visit
@@ -62,9 +63,11 @@ TYPES: dict[str, type[msgspec.Struct]] = {
         ChargeItem,
         Claim,
         ClaimStatusReport,
+        ClaimProgress,
         Remittance,
         ClaimPayment,
         Submission,
+        FollowUp,
         Settlement,
         Denial,
         Organization,

@@ -195,6 +195,8 @@ class ClaimPayment(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     """First day of service (DTM01 232)."""
     ends_on: date | None = None
     """Last day of service (DTM01 233)."""
+    paid_on: date | None = None
+    """Day the remittance's money moves, which is when the claim was decided (BPR16)."""
     received_on: date | None = None
     """Day the payer received the claim (DTM01 050)."""
     allowed: Money | None = None

@@ -42,7 +42,9 @@ def field_docs(cls: type[msgspec.Struct]) -> dict[str, str]:
     (definition,) = tree.body
     if not isinstance(definition, ast.ClassDef):
         raise TypeError(f"{cls.__name__} is not defined by a class statement")
-    docs = {}
+    docs: dict[str, str] = {}
+    for base in cls.__bases__:
+        docs |= field_docs(base) if base is not msgspec.Struct else {}
     for field, below in zip(definition.body, definition.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
             docs[field.target.id] = inspect.cleandoc(ast.literal_eval(below.value))

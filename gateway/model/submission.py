@@ -9,6 +9,7 @@ from msgspec import Struct
 from gateway.model.acknowledgement import Acknowledgement
 from gateway.model.authorization import Authorization
 from gateway.model.claim import Claim
+from gateway.model.coordination import PriorDecision
 from gateway.model.coverage import Coverage
 from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
@@ -44,6 +45,10 @@ class Submission(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """The patient as known when it was made."""
     policy: Coverage | None = None
     """The policy it is about."""
+    other_policies: tuple[Coverage, ...] = ()
+    """Further policies that cover the day, in the order their payers pay."""
+    prior: PriorDecision | None = None
+    """What the payer before this one decided of the claim."""
     claim: Claim | None = None
     """What is billed, or asked about."""
     permission: Authorization | None = None
@@ -56,3 +61,10 @@ class Submission(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """What is acknowledged."""
     due_at: Instant | None = None
     """When it is needed: an eligibility answer before the visit."""
+
+
+class FollowUp(Submission, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A document that follows from a claim that was sent: a question about it (276), or the claim to the next payer.
+
+    A type of its own, because a reactor that reads submissions makes it, and none writes what it reads.
+    """

@@ -90,12 +90,16 @@ def example(cls: type[msgspec.Struct]) -> Fields:
     """The smallest valid fields of a struct, for tests that break one field of it."""
     simple: dict[Any, Any] = {
         str: "x", Money: Decimal("1.00"), Instant: datetime(2026, 3, 2, 15, tzinfo=UTC), date: date(2026, 3, 2),
-        bool: True, RecordId: str(uuid.UUID(int=8)),
+        bool: True, int: 1, RecordId: str(uuid.UUID(int=8)),
     }  # fmt: skip
     if cls is LedgerEntry:
         return _balance({"booked_on": date(2026, 3, 2), "kind": "charge"}, Decimal("1.00"))
     return {
-        field.name: simple[field.type] if get_origin(field.type) is not Literal else get_args(field.type)[0]
+        field.name: get_args(field.type)[0] if get_origin(field.type) is Literal else _simplest(field.type, simple)
         for field in msgspec.structs.fields(cls)
         if field.required
     }
+
+
+def _simplest(kind: Any, simple: dict[Any, Any]) -> Any:
+    return simple[kind] if kind in simple else example(kind)
