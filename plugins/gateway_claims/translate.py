@@ -64,6 +64,7 @@ def claim_of(id: RecordId, visit: Visit, known: Known, settings: ClaimsConfig) -
     fields = {
         **_common("claim", claim["control_number"], id, known, policy), "claim": claim,
         "practitioner": visit.practitioner, "supervisor": visit.supervisor, "location": visit.location,
+        "other_policies": [msgspec.to_builtins(one) for one in _further(known, day, policy_id)],
     }  # fmt: skip
     if permission_id is not None and permission is not None:
         fields["permission"] = msgspec.to_builtins(permission)
@@ -152,6 +153,12 @@ def _policy(known: Known, day: date | None) -> tuple[RecordId | None, Coverage |
         return None, None
     _, id, policy = min(covering, key=lambda each: each[:2])
     return id, policy
+
+
+def _further(known: Known, day: date, first: RecordId) -> list[Coverage]:
+    """Policies whose payers pay after the first one, in that order; one without a place in it cannot be billed so."""
+    others = [(one.priority, id, one) for id, one in known.policies.items() if id != first and _covers(one, day)]
+    return [one for place, _, one in sorted((p, id, one) for p, id, one in others if p is not None and p > 1)]
 
 
 def _covers(one: Coverage, day: date | None) -> bool:

@@ -75,6 +75,18 @@ class ClearinghouseConfig(Part):
     timeout: float = Field(
         default=25.0, gt=0, le=60, description="Seconds for one answer; real-time answers come within 20."
     )
+    keep_copies: bool = Field(
+        default=True,
+        description="Whether sent claims are kept as messages of the source that `answers` names: then 999s find them.",
+    )
+    directory_seconds: float = Field(
+        default=60.0, ge=1, le=86_400, description="Wait for a payer or therapist who has not come by the route yet."
+    )
+    unknown_payload_error: str = Field(
+        default="PayloadIDIllegal",
+        pattern=r"^[A-Za-z]{1,60}$",
+        description="Error code of a CORE service for a batch it does not know, which is then sent again.",
+    )
     allow_loopback: bool = Field(
         default=False, description="Whether a service on this machine may be reached, without TLS too: for trials."
     )

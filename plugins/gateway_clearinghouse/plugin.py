@@ -66,6 +66,7 @@ def _service(settings: ClearinghouseConfig, made: Setup, place: str) -> CoreServ
         soap=made.connection == "core-soap",
         user=settings.user,
         password=resolve_secret(settings.password),
+        unknown=settings.unknown_payload_error,
     )
 
 

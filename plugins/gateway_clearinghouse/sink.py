@@ -29,11 +29,11 @@ from gateway_clearinghouse.translate_276 import claim_status
 from gateway_clearinghouse.translate_278 import authorization
 from gateway_clearinghouse.translate_837 import claim
 from gateway_clearinghouse.translate_acknowledgement import Content, acknowledgement
-from gateway_clearinghouse.translate_answer import verdict
+from gateway_clearinghouse.translate_answer import messages, verdict
 from gateway_clearinghouse.translate_parties import Document, Parties, Submitter
 
-WAIT_FOR_DIRECTORY = 60.0
-"""Seconds: a payer or therapist that a submission names comes by the same route, perhaps a little later."""
+DOCUMENTS = frozenset({"Submission", "FollowUp"})
+"""Record types that become documents; a follow-up is a submission that another reactor makes."""
 
 _BUILDERS: dict[SubmissionKind, Callable[[Submission, Parties, datetime], Document]] = {
     "claim": claim,
@@ -139,7 +139,7 @@ class Clearinghouse:
             if one.change != "removed":
                 self._memory.keep(one.type, one.record_id, one.body)
             return Delivered("kept in the directory")
-        if one.type != "Submission" or one.change in ("removed", "merged"):
+        if one.type not in DOCUMENTS or one.change in ("removed", "merged"):
             return Delivered("nothing to send")
         submission = _read(one.body)
         if submission.kind not in self._setup.takes:
@@ -197,17 +197,20 @@ class Clearinghouse:
         billing = memory.find(Organization, location.organization if location else None) or memory.only(Organization)
         practitioner = memory.find(Practitioner, submission.practitioner)
         supervisor = memory.find(Practitioner, submission.supervisor)
+        prior = memory.find(Payer, submission.prior.policy.payer) if submission.prior else None
         lacking = {
             "payer": payer is None,
             "organization": billing is None,
             "practitioner": submission.practitioner is not None and practitioner is None,
             "supervisor": submission.supervisor is not None and supervisor is None,
+            "prior-payer": submission.prior is not None and prior is None,
         }
         if payer is None or billing is None or any(lacking.values()):
-            return Retry(f"directory-lacks-{next(n for n, gone in lacking.items() if gone)}", WAIT_FOR_DIRECTORY)
+            lacks = next(name for name, gone in lacking.items() if gone)
+            return Retry(f"directory-lacks-{lacks}", self._config.directory_seconds)
         return Parties(
             submitter=self._submitter, payer=payer, billing=billing, practitioner=practitioner, supervisor=supervisor,
-            location=location,
+            location=location, prior_payer=prior,
         )  # fmt: skip
 
     def _settle(self, parcel: Parcel, sent: Sent) -> Outcome:
@@ -216,9 +219,13 @@ class Clearinghouse:
             return sent
         receipt, answer = sent
         outcome = verdict(receipt, answer)
-        if isinstance(outcome, Delivered):
-            self._memory.note_sent(parcel.document, parcel.digest)
-        return outcome
+        if not isinstance(outcome, Delivered):
+            return outcome
+        self._memory.note_sent(parcel.document, parcel.digest)
+        if parcel.kind != "claim" or not self._config.keep_copies:
+            return outcome
+        # The copy says under which numbers a claim travelled; it comes before what answers to them.
+        return msgspec.structs.replace(outcome, answers=(*messages(parcel.data), *outcome.answers))
 
 
 def _document_key(submission: Submission) -> str:

@@ -35,7 +35,7 @@ def eligibility(submission: Submission, parties: Parties, at: datetime) -> Docum
         body=(
             beginning("0022", "13", submission.control_number, at),
             ("HL", "1", "", "20", "1"),
-            payer(parties),
+            payer(parties.payer),
             ("HL", "2", "1", "21", "1"),
             clinic(parties),
             *_levels(submission, parties, on),

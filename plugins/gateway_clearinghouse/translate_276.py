@@ -35,7 +35,7 @@ def claim_status(submission: Submission, parties: Parties, at: datetime) -> Docu
         body=(
             beginning("0010", "13", submission.control_number, at),
             ("HL", "1", "", "20", "1"),
-            payer(parties),
+            payer(parties.payer),
             ("HL", "2", "1", "21", "1"),
             ("NM1", "41", "2", plain(parties.submitter.name, 60), "", "", "", "", "46", parties.submitter.id),
             ("HL", "3", "2", "19", "1"),

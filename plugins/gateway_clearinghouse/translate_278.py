@@ -42,7 +42,7 @@ def authorization(submission: Submission, parties: Parties, at: datetime) -> Doc
         body=(
             beginning("0007", "13", submission.control_number, at),
             ("HL", "1", "", "20", "1"),
-            payer(parties, "X3"),
+            payer(parties.payer, "X3"),
             ("HL", "2", "1", "21", "1"),
             clinic(parties),
             ("PER", "IC", plain(parties.submitter.contact, 60), "TE", _digits(parties.submitter.phone)),

@@ -1,7 +1,7 @@
 """A claim submission to an 837P (005010X222A1). Pure: the time is handed in.
 
-Claims to a second or third payer need the first one's adjudication (loops 2320, 2430), which a submission does not
-carry; they are refused rather than sent without it.
+A claim to the second payer tells the first one's decision (loops 2320, 2330, 2430); without one it is refused rather
+than sent.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from gateway.errors import InvalidContent
 from gateway.model.claim import Claim, ClaimLine
 from gateway.model.submission import Submission
 from gateway.wire.x12_write import Body, day, number, plain
+from gateway_clearinghouse.translate_coordination import decided_line, other_payer
 from gateway_clearinghouse.translate_parties import (
     Document,
     Parties,
@@ -21,7 +22,7 @@ from gateway_clearinghouse.translate_parties import (
     beginning,
     birth,
     clinic,
-    filing_indicator,
+    filing,
     held,
     is_subscriber,
     member_id,
@@ -60,7 +61,12 @@ def claim(submission: Submission, parties: Parties, at: datetime) -> Document:
         *_billing(parties),
         *_insured(submission, parties),
         *_claim(submission, one, parties, charge),
-        *(segment for place, line in enumerate(one.lines, 1) for segment in _line(one, line, place)),
+        *other_payer(submission, parties),
+        *(
+            segment
+            for place, line in enumerate(one.lines, 1)
+            for segment in (*_line(one, line, place), *decided_line(submission, parties, place))
+        ),
     )
     return Document(id="837", version="005010X222A1", body=body)
 
@@ -85,12 +91,12 @@ def _billing(parties: Parties) -> Iterator[Body]:
 def _insured(submission: Submission, parties: Parties) -> Iterator[Body]:
     """Loops 2000B and, when the patient is a dependent, 2000C."""
     subject, policy = held(submission)
-    if (policy.priority or 1) != 1:
+    if (policy.priority or 1) != 1 and submission.prior is None:
         raise InvalidContent(
             "secondary-claim",
-            "A claim to a second payer needs the first payer's decision, which is not carried",
+            "A claim to a second payer needs the first payer's decision, which is not there",
             where="SBR01",
-            fix="Send it from the billing system, or let the first payer cross it over.",
+            fix="Let the reactor followup make it, or let the first payer pass it on.",
         )
     own = is_subscriber(policy)
     home = subject.addresses[0] if subject.addresses else None
@@ -98,12 +104,13 @@ def _insured(submission: Submission, parties: Parties) -> Iterator[Body]:
     group = plain(policy.group_number, 50)
     plan = "" if group else plain(policy.plan_name, 60)
     relation = "18" if own else ""
-    yield ("SBR", "P", relation, group, plan, "", "", "", "", filing_indicator(submission, parties))
+    turn = "P" if submission.prior is None else "S"
+    yield ("SBR", turn, relation, group, plan, "", "", "", "", filing(policy, parties.payer))
     yield patient(subject, "IL", member_id(policy)) if own else subscriber(policy)
     if own:
         yield from address(home, "loop 2010BA")
         yield birth(subject)
-    yield payer(parties)
+    yield payer(parties.payer)
     if not own:
         yield ("HL", "3", "2", "23", "0")
         yield ("PAT", _PAT[policy.relationship or "other"])

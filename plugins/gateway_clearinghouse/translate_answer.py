@@ -33,8 +33,12 @@ def verdict(receipt: str, answer: bytes) -> Outcome:
                 return Retry("payer-cannot-answer-now", PAYER_WAIT)
     if refused:
         return Rejected(refused)
-    items = tuple(part for part in cut([answer], MAX_MESSAGE) if isinstance(part, Item))
-    return Delivered(receipt, items)
+    return Delivered(receipt, messages(answer))
+
+
+def messages(interchange: bytes) -> tuple[Item, ...]:
+    """What an interchange holds, as messages of the source that keeps it."""
+    return tuple(part for part in cut([interchange], MAX_MESSAGE) if isinstance(part, Item))
 
 
 def _segments(data: bytes) -> Iterator[list[str]]:

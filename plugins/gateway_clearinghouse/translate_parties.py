@@ -42,6 +42,8 @@ class Parties(Struct, frozen=True, kw_only=True):
     practitioner: Practitioner | None = None
     supervisor: Practitioner | None = None
     location: Location | None = None
+    prior_payer: Payer | None = None
+    """Who decided before, in a claim to the second payer."""
 
 
 class Document(Struct, frozen=True, kw_only=True):
@@ -69,9 +71,8 @@ def beginning(structure: str, purpose: str, number: str, at: datetime, *more: st
     return ("BHT", structure, purpose, number[:50], f"{at:%Y%m%d}", f"{at:%H%M}", *more)
 
 
-def payer(parties: Parties, code: str = "PR") -> Body:
-    """NM1 of the payer, by its electronic id."""
-    one = parties.payer
+def payer(one: Payer, code: str = "PR") -> Body:
+    """NM1 of a payer, by its electronic id."""
     name = need(plain(one.name, 60), f"NM1*{code}", "the payer's name")
     return ("NM1", code, "2", name, "", "", "", "", "PI", need(one.payer_id, f"NM1*{code}-09", "the payer's id"))
 
@@ -140,10 +141,9 @@ def address(one: Address | None, place: str, *, full_zip: bool = False) -> Itera
     yield ("N4", city, state, need(code, f"{place} N403", "a ZIP code of five or nine digits"))
 
 
-def filing_indicator(submission: Submission, parties: Parties) -> str:
-    """SBR09."""
-    own = submission.policy.filing_indicator if submission.policy else None
-    return own or _FILING.get(parties.payer.kind or "", "ZZ")
+def filing(policy: Coverage, one: Payer) -> str:
+    """SBR09: of the policy, else by the payer's line of business."""
+    return policy.filing_indicator or _FILING.get(one.kind or "", "ZZ")
 
 
 def held(submission: Submission) -> tuple[Patient, Coverage]:

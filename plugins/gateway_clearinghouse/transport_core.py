@@ -29,19 +29,20 @@ _ACTIONS: dict[SubmissionKind, Action] = {
     "acknowledgement": "BatchResultsAckSubmitTransaction",
 }
 _RECEIPT_TYPE = "X12_BatchReceiptConfirmation"
-_UNKNOWN = Rejected("core-PayloadIDIllegal")
-"""The answer to a question about a batch that the service does not know."""
 
 
 class CoreService:
     """One service at one URL, in one of the two forms."""
 
-    def __init__(self, egress: Egress, budget: RateWindow, *, soap: bool, user: str, password: str) -> None:
+    def __init__(
+        self, egress: Egress, budget: RateWindow, *, soap: bool, user: str, password: str, unknown: str
+    ) -> None:
         self._egress = egress
         self._budget = budget
         self._write = translate_core.soap if soap else translate_core.mime
         self._user = user
         self._password = password
+        self._unknown = Rejected(f"core-{unknown}")  # the answer to a question about a batch that it does not know
 
     async def send(self, parcels: Sequence[Parcel]) -> Sequence[Sent]:
         """One exchange for each."""
@@ -55,7 +56,7 @@ class CoreService:
         if parcel.kind != "claim":
             return Retry("ask-again")
         found = await self._exchange(parcel, "BatchSubmitAckRetrievalTransaction", _RECEIPT_TYPE, None)
-        if found == _UNKNOWN:
+        if found == self._unknown:
             return Retry("not-received")
         # A question that got no answer, or a refusal of the question itself, says nothing about the batch.
         return Ambiguous(f"receipt-unknown-{found.reason}") if isinstance(found, Retry | Rejected) else found

@@ -111,7 +111,9 @@ def test_every_document_is_answered_over_core(core, kind, answer):
         (outcome,) = await route.send(asked(kind, "PCN-1001"))
         assert isinstance(outcome, Delivered), outcome
         assert outcome.answers
-        assert all(item.kind.startswith(answer) for item in outcome.answers), [item.kind for item in outcome.answers]
+        replies = [item.kind for item in outcome.answers if not item.kind.startswith("837")]
+        assert replies
+        assert all(one.startswith(answer) for one in replies), replies
 
     run(core, scenario)
 

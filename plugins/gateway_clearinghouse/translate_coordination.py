@@ -1,0 +1,131 @@
+"""What the payer before decided, in the claim to the next one: loops 2320, 2330A, 2330B and 2430 of the 837P. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from itertools import groupby
+
+from gateway.errors import InvalidContent
+from gateway.model.coordination import PriorDecision
+from gateway.model.organization import Payer
+from gateway.model.patient import Patient
+from gateway.model.remittance import Adjustment
+from gateway.model.submission import Submission
+from gateway.model.values import ZERO
+from gateway.wire.x12_write import Body, day, number, plain
+from gateway_clearinghouse.translate_parties import (
+    Parties,
+    address,
+    filing,
+    is_subscriber,
+    member_id,
+    need,
+    patient,
+    payer,
+    subscriber,
+)
+
+_RELATION = {"self": "18", "spouse": "01", "child": "19", "other": "G8"}
+_TRIPLETS = 6
+"""Reasons in one CAS segment."""
+
+
+def other_payer(submission: Submission, parties: Parties) -> Iterator[Body]:
+    """Loops 2320, 2330A and 2330B; nothing in a claim to the first payer.
+
+    Raises:
+        InvalidContent: something the guide requires is missing, or the decision does not add up to the charge.
+    """
+    prior = submission.prior
+    if prior is None:
+        return
+    _check(submission, prior)
+    policy = prior.policy
+    group = plain(policy.group_number, 50)
+    plan = "" if group else plain(policy.plan_name, 60)
+    relation = _RELATION[policy.relationship or "self"]
+    decider = _decider(parties)
+    yield ("SBR", "P", relation, group, plan, "", "", "", "", filing(policy, decider))
+    yield from _adjusted(prior.adjustments)
+    yield ("AMT", "D", number(prior.paid))
+    if not prior.lines and (left := _left(prior.adjustments)):
+        yield ("AMT", "EAF", number(left))
+    yield ("OI", "", "", "Y", "", "", "Y")
+    subject = submission.subject or Patient()
+    if is_subscriber(policy):
+        yield patient(subject, "IL", member_id(policy))
+        yield from address(subject.addresses[0] if subject.addresses else None, "loop 2330A")
+    else:
+        yield subscriber(policy)
+    yield payer(decider)
+    if not prior.lines:
+        yield _decided_on(prior)
+    if prior.payer_claim_number:
+        yield ("REF", "F8", prior.payer_claim_number)
+
+
+def decided_line(submission: Submission, parties: Parties, place: int) -> Iterator[Body]:
+    """Loop 2430 of one line."""
+    prior = submission.prior
+    for line in prior.lines if prior is not None else ():
+        if prior is None or line.place != place:
+            continue
+        procedure = ("HC", line.procedure_code, *line.modifiers[:4])
+        units = number(line.units if line.units is not None else Decimal(0))
+        id = need(_decider(parties).payer_id, "SVD01", "the first payer's id")
+        yield ("SVD", id, number(line.paid), procedure, "", units)
+        yield from _adjusted(line.adjustments)
+        yield _decided_on(prior)
+        if left := _left(line.adjustments):
+            yield ("AMT", "EAF", number(left))
+
+
+def _check(submission: Submission, prior: PriorDecision) -> None:
+    """The rule of the guide: every line and the claim come out at what was paid."""
+    one = submission.claim
+    charge = sum((line.charge for line in one.lines), ZERO) if one is not None else ZERO
+    adjusted = _sum(prior.adjustments) + sum((_sum(line.adjustments) for line in prior.lines), ZERO)
+    lines = {line.place: line for line in prior.lines}
+    whole = one is not None and (not lines or lines.keys() == set(range(1, len(one.lines) + 1)))
+    even = whole and all(
+        each.charge - _sum(lines[place].adjustments) == lines[place].paid
+        for place, each in enumerate(one.lines if one and lines else (), 1)
+    )
+    if charge - adjusted != prior.paid or not even:
+        raise InvalidContent(
+            "unbalanced-claim", "The first payer's decision does not add up to the charge", where="loop 2320",
+            fix="Compare the remittance with the claim.",
+        )  # fmt: skip
+
+
+def _decider(parties: Parties) -> Payer:
+    if parties.prior_payer is None:
+        raise InvalidContent("incomplete-submission", "The document needs the first payer", where="loop 2330B")
+    return parties.prior_payer
+
+
+def _decided_on(prior: PriorDecision) -> Body:
+    told = need(day(prior.decided_on) if prior.decided_on else "", "DTP*573", "the day of the first payer's decision")
+    return ("DTP", "573", "D8", told)
+
+
+def _adjusted(adjustments: Iterable[Adjustment]) -> Iterator[Body]:
+    """CAS: one segment for each group, of up to six reasons."""
+    for group, found in groupby(sorted(adjustments, key=lambda one: one.group), key=lambda one: one.group):
+        reasons = [one for one in found if one.amount]
+        for start in range(0, len(reasons), _TRIPLETS):
+            elements: list[str] = []
+            for one in reasons[start : start + _TRIPLETS]:
+                quantity = number(one.quantity) if one.quantity is not None else ""
+                elements += [one.reason, number(one.amount), quantity]
+            yield ("CAS", group, *elements)
+
+
+def _left(adjustments: Iterable[Adjustment]) -> Decimal:
+    """What is left to the patient."""
+    return sum((one.amount for one in adjustments if one.group == "PR"), ZERO)
+
+
+def _sum(adjustments: Iterable[Adjustment]) -> Decimal:
+    return sum((one.amount for one in adjustments), ZERO)
