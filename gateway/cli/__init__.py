@@ -15,6 +15,7 @@ from gateway.cli import (
     backups,
     breakglass,
     certifying,
+    claims,
     clients,
     describing,
     disclosing,
@@ -86,6 +87,7 @@ app.add_typer(describing.app, name="adapters")
 certifying.register(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(remits.app, name="remits")
+app.add_typer(claims.app, name="claims")
 app.add_typer(accounting.app, name="accounting")
 app.add_typer(persons.app, name="persons")
 app.add_typer(routes.app, name="routes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -26,6 +27,8 @@ from gateway.flow.listing import newest_messages
 from gateway.store import journal
 from gateway.store import messages as stored_messages
 
+MOST = 100_000
+"""Records of one type that a list reads."""
 LimitOption = Annotated[int, typer.Option(min=1, max=100_000, help="At most this many rows.")]
 
 
@@ -91,6 +94,23 @@ def records(
 def contents_of(gateway: Gateway, tenant: str, rows: Any) -> dict[bytes, dict[str, Any]]:
     """Contents of these records, under an access entry committed before the first is opened."""
     return open_contents(gateway.store, gateway.vault, gateway.audit, tenant, rows, actor())
+
+
+def opened_records(
+    gateway: Gateway, tenant: str, type_: str, only: Iterable[str] | None = None
+) -> list[dict[str, Any]]:
+    """Fields of current records of one type, of all or of those named, under one access entry."""
+    wanted = None if only is None else {UUID(id).bytes for id in only}
+    rows = gateway.store.read_sync(lambda connection: journal.recent_records(connection, tenant, type_, None, MOST))
+    kept = [row for row in rows if not row.removed and (wanted is None or bytes(row.record_id) in wanted)]
+    if not kept:
+        return []
+    contents = contents_of(gateway, tenant, kept)
+    return [
+        {"id": str(UUID(bytes=bytes(row.record_id)))} | contents[bytes(row.record_id)]["fields"]
+        for row in kept
+        if not contents[bytes(row.record_id)].get("shredded")
+    ]
 
 
 def explain(

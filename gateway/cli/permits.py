@@ -37,6 +37,7 @@ POWERS: Mapping[str, str] = {
     "routes replay": "routes.change",
     "routes compare": "status.read",
     "remits": "records.read",
+    "claims": "records.read",
     "sweeps": "status.read",
     "drift": "status.read",
     "persons": "records.read",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
 from gateway.bootstrap import Gateway
-from gateway.cli.looking import contents_of
+from gateway.cli.looking import opened_records
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -21,9 +19,7 @@ from gateway.cli.printing import (
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
-from gateway.store import journal
 
-MOST = 100_000
 STATES = ("open", "matched", "short", "over")
 COLUMNS = ("number", "payer_name", "since", "expected", "received", "difference", "state")
 
@@ -67,10 +63,10 @@ def show(
         one = next((each for each in _settlements(gateway, name) if each["number"] == number), None)
         if one is None:
             raise InvalidConfiguration("No remittance or deposit has this number", fix="See `gateway remits`.")
-        remittances = _opened(gateway, name, "Remittance", one.get("remittances", ()))
-        lines = _opened(gateway, name, "BankTransaction", one.get("bank_lines", ()))
+        remittances = opened_records(gateway, name, "Remittance", one.get("remittances", ()))
+        lines = opened_records(gateway, name, "BankTransaction", one.get("bank_lines", ()))
         wanted = set(one.get("remittances", ()))
-        claims = [each for each in _opened(gateway, name, "ClaimPayment") if each.get("remittance") in wanted]
+        claims = [each for each in opened_records(gateway, name, "ClaimPayment") if each.get("remittance") in wanted]
     if json_:
         as_json({"settlement": one, "remittances": remittances, "bank_lines": lines, "claims": claims})
         return
@@ -86,19 +82,4 @@ def _print(title: str, columns: tuple[str, ...], found: list[dict[str, Any]]) ->
 
 
 def _settlements(gateway: Gateway, tenant: str) -> list[dict[str, Any]]:
-    return [one for one in _opened(gateway, tenant, "Settlement") if one["kind"] == "deposit"]
-
-
-def _opened(gateway: Gateway, tenant: str, type_: str, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
-    """Fields of current records of one type, of all or of those named, under one access entry."""
-    wanted = None if only is None else {UUID(id).bytes for id in only}
-    rows = gateway.store.read_sync(lambda connection: journal.recent_records(connection, tenant, type_, None, MOST))
-    kept = [row for row in rows if not row.removed and (wanted is None or bytes(row.record_id) in wanted)]
-    if not kept:
-        return []
-    contents = contents_of(gateway, tenant, kept)
-    return [
-        {"id": str(UUID(bytes=bytes(row.record_id)))} | contents[bytes(row.record_id)]["fields"]
-        for row in kept
-        if not contents[bytes(row.record_id)].get("shredded")
-    ]
+    return [one for one in opened_records(gateway, tenant, "Settlement") if one["kind"] == "deposit"]

@@ -42,6 +42,10 @@ reactor = "reassociation"
 name = "refusals"
 tenant = "northside"
 reactor = "denials"
+[[reactors]]
+name = "followup"
+tenant = "northside"
+reactor = "followup"
 """
 PATIENCE = 60.0
 ISA = "ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *260714*0930*^*00501*000000101*0*T*:~"
@@ -87,11 +91,16 @@ def test_a_remittance_is_matched_with_the_bank_to_the_cent(tmp_path: Path) -> No
         assert [one["amount"] for one in shown["bank_lines"]] == ["80.00"]
         only = run_gateway("remits", "--state", "open", "--json", cwd=tmp_path).json
         assert [one["number"] for one in only] == ["EFT0002"]
+        (claim,) = run_gateway("claims", "--json", cwd=tmp_path).json["claims"]
+        assert (claim["control_number"], claim["state"]) == ("PCN-1", "paid")
+        steps = run_gateway("claims", "show", "PCN-1", "--json", cwd=tmp_path).json["claim"]["history"]
+        assert [(one["document"], one["paid"]) for one in steps] == [("835", "80.00")]
         (denial,) = json.loads(run_gateway("records", "Denial", "--show", "--json", cwd=tmp_path).out)
         assert (denial["fields"]["category"], denial["fields"]["at_risk"]) == ("authorization", "50.00")
     finally:
         serving.terminate()
         serving.wait(30)
     assert run_gateway("remits", "show", "NOTHING", cwd=tmp_path).code == 2
+    assert run_gateway("claims", "show", "NOTHING", cwd=tmp_path).code == 2
     assert run_gateway("verify", "audit", cwd=tmp_path).code == 0
     assert run_gateway("verify", "ledger", cwd=tmp_path).code == 0

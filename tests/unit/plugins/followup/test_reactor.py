@@ -1,0 +1,261 @@
+"""Claims after they were sent: history, questions, alarms and second payers, each at its time."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from gateway.model import fold
+from gateway.model.claim import Claim, ClaimLine, ClaimStatus, ClaimStatusReport, Transmission
+from gateway.model.coverage import Coverage
+from gateway.model.exchange import Derivation, Snapshot
+from gateway.model.patient import Patient, PersonName
+from gateway.model.remittance import Adjustment, ClaimPayment, ServiceLine
+from gateway.model.submission import Submission
+from gateway_followup.config import FollowUpConfig
+from gateway_followup.reactor import FollowUps
+
+SENT = datetime(2026, 7, 1, 12, tzinfo=UTC)
+FIRST = Coverage(member_id="M1", payer="payer-1", filing_indicator="MB", priority=1)
+SECOND = Coverage(member_id="M2", payer="payer-2", priority=2)
+LINES = (
+    ClaimLine(procedure_code="97110", charge=Decimal("150.00"), line_control_number="C101"),
+    ClaimLine(procedure_code="97140", charge=Decimal("100.00"), line_control_number="C102"),
+)
+DRAFT = Claim(control_number="C1", patient="patient-1", charge=Decimal("250.00"), lines=LINES, diagnoses=("M54.50",))
+COPY = msgspec.structs.replace(
+    DRAFT, patient="payer-patient", transmission=Transmission(interchange="000000007", group="7", transaction="0001")
+)
+SUBMISSION = Submission(
+    kind="claim", control_number="C1", patient="patient-1", payer="payer-1", location="location-1",
+    subject=Patient(name=PersonName(family="Test", given="Tina"), birth_date=date(1980, 1, 1)), policy=FIRST,
+    other_policies=(SECOND,), claim=DRAFT,
+)  # fmt: skip
+REACTOR = FollowUps()
+
+
+def snapshot(record, *, days: float = 0, number: int = 1, source: str = "x12") -> Snapshot:
+    at = (SENT + timedelta(days=days)).isoformat()
+    return Snapshot(
+        type=type(record).__name__, record_id=f"{type(record).__name__}-{number}", source=source, version=1,
+        removed=False, patient=getattr(record, "patient", None), at=at, observed_at=at, record=record,
+    )  # fmt: skip
+
+
+MADE = (snapshot(SUBMISSION, source="reactor.claims"), snapshot(COPY))
+
+
+def report(outcome: str, *, days: float, number: int = 1, document: str = "277CA") -> Snapshot:
+    record = ClaimStatusReport(
+        report=document, level="claim", outcome=outcome, control_number="C1",
+        statuses=(ClaimStatus(category="A2", code="20"),), payer_claim_number="P77",
+    )  # fmt: skip
+    return snapshot(record, days=days, number=number)
+
+
+def paid(*, days: float = 10, number: int = 1, **changed) -> Snapshot:
+    record = ClaimPayment(
+        status="processed-primary", charge=Decimal("250.00"), paid=Decimal("120.00"), patient_control_number="C1",
+        payer_claim_number="P77", paid_on=date(2026, 7, 11),
+        lines=(
+            ServiceLine(
+                procedure_code="97110", charge=Decimal("150.00"), paid=Decimal("120.00"), line_control_number="C101",
+                adjustments=(Adjustment(group="PR", reason="2", amount=Decimal("30.00")),),
+            ),
+            ServiceLine(
+                procedure_code="97140", charge=Decimal("100.00"), paid=Decimal("0.00"), line_control_number="C102",
+                adjustments=(Adjustment(group="CO", reason="45", amount=Decimal("100.00")),),
+            ),
+        ),
+    )  # fmt: skip
+    return snapshot(msgspec.structs.replace(record, **changed), days=days, number=number)
+
+
+def derived(*members: Snapshot, days: float, key: str = "claim:C1", **settings) -> Derivation:
+    config = FollowUpConfig.model_validate(settings)
+    derivation = REACTOR.derive(key, members, config, SENT + timedelta(days=days))
+    for one in derivation.records:
+        fold(one.type, None, msgspec.json.decode(msgspec.json.encode(one.fields)))
+    return derivation
+
+
+def of(derivation: Derivation, type_: str) -> list[dict]:
+    return [one.fields for one in derivation.records if one.type == type_]
+
+
+def test_the_history_is_every_answer_in_the_order_they_came():
+    """Sent, accepted, pending, paid: the newest says where the claim stands, whatever order members come in."""
+    members = [*MADE, report("accepted", days=1), report("pending", days=5, number=2, document="277"), paid()]
+    first, second = derived(*members, days=11), derived(*reversed(members), days=11)
+    assert first == second
+    (progress,) = of(first, "ClaimProgress")
+    assert [(one["document"], one["outcome"]) for one in progress["history"]] == [
+        ("837", "sent"), ("277CA", "accepted"), ("277", "pending"), ("835", "paid"),
+    ]  # fmt: skip
+    assert (progress["state"], progress["payer_claim_number"], progress["patient"]) == ("paid", "P77", "patient-1")
+
+
+def test_a_draft_is_not_followed():
+    """What was never sent is not waited for."""
+    draft = snapshot(DRAFT, source="reactor.claims")
+    assert derived(MADE[0], draft, days=100) == Derivation()
+
+
+@pytest.mark.parametrize(
+    ("days", "settings", "asked"),
+    [
+        (20.9, {}, 0),
+        (21, {}, 1),
+        (35, {}, 2),
+        (500, {}, 3),
+        (15, {"ask_days_by_filing_indicator": {"MB": 15}}, 1),
+        (500, {"ask_days": 0}, 0),
+    ],
+)
+def test_a_silent_payer_is_asked_at_its_time(days, settings, asked):
+    """The first question comes after the payer's days, the next ones after more; each is a document of its own."""
+    questions = of(derived(*MADE, report("accepted", days=1), days=days, **settings), "FollowUp")
+    assert len({one["control_number"] for one in questions}) == len(questions) == asked
+    for one in questions:
+        assert (one["kind"], one["payer"], one["claim"]["payer_claim_number"]) == ("claim-status", "payer-1", "P77")
+
+
+def test_an_answer_ends_the_questions_and_keeps_those_that_were_asked():
+    """What was asked stays, so that nothing is taken back; a refusal of the answer begins no new ones."""
+    members = (*MADE, report("accepted", days=1), paid(days=22))
+    derivation = derived(*members, days=300, second_payers=False)
+    assert len(of(derivation, "FollowUp")) == 1
+    assert of(derivation, "Task") == []
+    assert derivation.again is None
+
+
+def test_a_claim_that_is_not_ours_to_ask_about_is_work():
+    """Of a copy there is no submission: a person asks."""
+    (task,) = of(derived(MADE[1], report("accepted", days=1), days=21), "Task")
+    assert (task["kind"], task["money"]) == ("claim-unanswered", Decimal("250.00"))
+
+
+def test_when_to_look_again_is_the_next_thing_that_follows():
+    """First the missing 277CA, then the question, then the next one."""
+    assert derived(*MADE, days=0).again == SENT + timedelta(days=4)
+    assert derived(*MADE, days=4).again == SENT + timedelta(days=21)
+    assert derived(*MADE, days=21).again == SENT + timedelta(days=35)
+
+
+@pytest.mark.parametrize(("days", "kinds"), [(3.9, []), (4, ["claim-unacknowledged"])])
+def test_a_missing_277ca_is_work(days, kinds):
+    """A claim that nobody has said anything of may never have arrived."""
+    assert [one["kind"] for one in of(derived(*MADE, days=days), "Task")] == kinds
+    told = derived(*MADE, report("accepted", days=1), days=days)
+    assert of(told, "Task") == []
+
+
+def acknowledged(outcome: str, *, days: float, level: str = "group", transaction: str | None = None) -> Snapshot:
+    about = Transmission(group="7", transaction=transaction)
+    return snapshot(ClaimStatusReport(report="999", level=level, outcome=outcome, about=about), days=days)
+
+
+@pytest.mark.parametrize(
+    ("members", "days", "kinds"),
+    [
+        ((), 0.9, []),
+        ((), 1, ["acknowledgement-missing"]),
+        ((acknowledged("accepted", days=0.5),), 9, []),
+        ((acknowledged("accepted", days=-1),), 9, ["acknowledgement-missing"]),
+        ((acknowledged("rejected", days=0.5),), 9, ["transmission-rejected"]),
+        ((acknowledged("rejected", days=0.5, level="transaction", transaction="0001"),), 9, ["transmission-rejected"]),
+        ((acknowledged("rejected", days=0.5, level="transaction", transaction="0002"),), 9, []),
+    ],
+    ids=["in time", "late", "accepted", "an older 999", "refused", "its set refused", "another set refused"],
+)
+def test_a_missing_or_refusing_999_is_work(members, days, kinds):
+    """One task for all claims that travelled together, worth what they charge."""
+    tasks = of(derived(MADE[1], *members, days=days, key="group:x12/7"), "Task")
+    assert [one["kind"] for one in tasks] == kinds
+    assert all(one["money"] == Decimal("250.00") for one in tasks)
+
+
+def test_a_refusing_ta1_is_work():
+    """TA1 names the interchange only."""
+    ta1 = ClaimStatusReport(
+        report="TA1", level="interchange", outcome="rejected", about=Transmission(interchange="000000007")
+    )
+    (task,) = of(derived(MADE[1], snapshot(ta1, days=0.1), days=0.2, key="interchange:x12/7"), "Task")
+    assert task["kind"] == "transmission-rejected"
+
+
+def test_claims_and_what_answers_them_meet_in_groups():
+    """By claim number, and by the numbers of one source; another clearinghouse's counts are its own."""
+    config = FollowUpConfig()
+    assert REACTOR.groups(MADE[1], config) == ("claim:C1", "group:x12/7", "interchange:x12/7")
+    assert REACTOR.groups(acknowledged("accepted", days=0), config) == ("group:x12/7",)
+    assert REACTOR.groups(report("accepted", days=0), config) == ("claim:C1",)
+    assert REACTOR.groups(paid(), config) == ("claim:C1",)
+    assert REACTOR.groups(snapshot(COPY, source="other"), config)[1] == "group:other/7"
+
+
+def test_the_second_payer_gets_the_claim_with_the_first_ones_decision():
+    """A number of its own, the next policy, and every line's decision beside the line billed."""
+    (one,) = of(derived(*MADE, paid(), days=11), "FollowUp")
+    assert (one["kind"], one["payer"], one["policy"]["member_id"]) == ("claim", "payer-2", "M2")
+    assert one["control_number"] != "C1"
+    assert one["claim"]["control_number"] == one["control_number"]
+    prior = one["prior"]
+    assert (prior["policy"]["member_id"], prior["paid"], prior["payer_claim_number"]) == ("M1", "120.00", "P77")
+    assert [(line["place"], line["paid"]) for line in prior["lines"]] == [(1, "120.00"), (2, "0.00")]
+    assert derived(*MADE, paid(), days=11) == derived(paid(), *MADE, days=12)
+
+
+@pytest.mark.parametrize(
+    ("changed", "forwarded"),
+    [
+        ({"status": "processed-primary-forwarded"}, "unknown"),
+        ({"forwarded_to": "SECOND PLAN"}, "SECOND PLAN"),
+        ({"remarks": ("MA18",)}, "unknown"),
+    ],
+)
+def test_a_claim_passed_on_is_not_billed_again(changed, forwarded):
+    """Crossover by status, by name or by remark; silence of the second payer is work after its days."""
+    early = derived(*MADE, paid(**changed), days=11)
+    assert of(early, "FollowUp") == of(early, "Task") == []
+    assert of(early, "ClaimProgress")[0]["forwarded_to"] == forwarded
+    assert early.again == SENT + timedelta(days=55)
+    late = derived(*MADE, paid(**changed), days=56)
+    assert [one["kind"] for one in of(late, "Task")] == ["passed-on-unanswered"]
+    answered = paid(days=30, number=2, status="processed-secondary", paid=Decimal("30.00"))
+    assert of(derived(*MADE, paid(**changed), answered, days=56), "Task") == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"paid": Decimal("120.01")}, "does-not-balance"),
+        ({"charge": Decimal("249.00")}, "charge-differs"),
+        ({"lines": paid().record.lines[:1], "adjustments": paid().record.lines[1].adjustments}, "line-not-decided"),
+    ],
+)
+def test_a_decision_that_does_not_fit_is_work(changed, reason):
+    """One cent, another charge or a missing line: the second payer is told nothing."""
+    derivation = derived(*MADE, paid(**changed), days=11)
+    assert of(derivation, "FollowUp") == []
+    (task,) = of(derivation, "Task")
+    assert task["kind"] == "second-payer-held"
+    assert f"[{reason}]" in task["reason"]
+
+
+def test_a_reversed_decision_is_told_to_nobody():
+    """After a reversal there is no decision; the corrected one counts."""
+    back = paid(days=12, number=2, status="reversal", paid=Decimal("-120.00"))
+    assert of(derived(*MADE, paid(), back, days=13), "FollowUp") == []
+    assert of(derived(*MADE, paid(), back, paid(days=12, number=3, ordinal=2), days=13), "FollowUp")
+
+
+def test_nothing_is_billed_where_nothing_is_left():
+    """A second payer owes at most what the first left to the patient, and only where there is a second policy."""
+    whole = paid(paid=Decimal("250.00"), lines=())
+    assert of(derived(*MADE, whole, days=11), "FollowUp") == []
+    alone = snapshot(msgspec.structs.replace(SUBMISSION, other_policies=()))
+    assert of(derived(alone, MADE[1], paid(), days=11), "FollowUp") == []
