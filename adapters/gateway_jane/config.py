@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from yarl import URL
 
-from gateway.settings import Part, Secret
+from gateway.settings import Part, Secret, Zone
 from gateway.transport.http import is_loopback
 
 
@@ -23,6 +24,13 @@ def _clinic(address: str) -> str:
 
 
 Clinic = Annotated[str, AfterValidator(_clinic)]
+
+
+class FeedConfig(Part):
+    """One staff member's iCal feed."""
+
+    url: Secret = Field(description="Reference to the feed's private URL, which is all it takes to read it.")
+    name: str = Field("", max_length=120, description="The staff member's name.")
 
 
 class JaneConfig(Part):
@@ -64,6 +72,11 @@ class JaneConfig(Part):
     retries: int = Field(4, ge=0, le=10, description="Further attempts at one request before the stream waits.")
     timeout_seconds: float = Field(60.0, gt=0, le=600, description="Longest time for one request and its answer.")
     most_pages: int = Field(5000, ge=1, description="Pages of one list read in one go, against lists that never end.")
+    feeds: dict[str, FeedConfig] = Field(
+        default_factory=dict, description="iCal feeds by a short name of the staff member, for clinics without access."
+    )
+    feed_seconds: float = Field(900.0, ge=0.05, le=86_400, description="Seconds between two looks at each feed.")
+    feed_zone: Zone | None = Field(None, description="IANA zone of feed times that name none; feeds need it.")
     changed_since: datetime | None = Field(
         None, description="On the first look, only items changed since then (with time zone); everything when absent."
     )
@@ -72,4 +85,8 @@ class JaneConfig(Part):
     def _aware(self) -> Self:
         if self.changed_since is not None and self.changed_since.tzinfo is None:
             raise ValueError("changed_since needs a time zone")
+        if self.feeds and self.feed_zone is None:
+            raise ValueError("feeds need feed_zone")
+        if any(not re.fullmatch(r"[a-z0-9-]{1,40}", name) for name in self.feeds):
+            raise ValueError("a feed is named by small letters, digits and dashes")
         return self

@@ -14,9 +14,11 @@ from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
 from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, RateBudget, Stream, Transport
 from gateway_jane.config import JaneConfig
-from gateway_jane.records import cut_page, is_page
+from gateway_jane.records import cut_page, is_page, whole
+from gateway_jane.records_feed import BEGIN, cut_feed
 from gateway_jane.translate import normalizer, path
 from gateway_jane.transport import ClinicTransport
+from gateway_jane.transport_feed import FeedTransport
 from gateway_jane.transport_hooks import ClinicHooks
 
 if TYPE_CHECKING:
@@ -39,9 +41,11 @@ class JaneAdapter:
             Stream(name="patients", types=("Patient", "Consent"), mode="poll"),
             Stream(name="appointments", types=("Appointment",), mode="poll"),
             Stream(name="webhooks", types=("Appointment",), mode="push"),
+            Stream(name="feeds", types=("Slot", "Practitioner"), mode="poll"),
         ),
         gaps=(
-            "Only partners of the vendor get access, and someone of the clinic must agree.",
+            "Only partners of the vendor get access, and someone of the clinic must agree; iCal feeds need neither.",
+            "A feed tells when a therapist is busy: not with whom, and not whether who is missing came, moved or left.",
             "After half an hour without a look the consent is over and must be given again.",
             "Classes and groups are not listed, nor invoices, payments, claims, policies, waiting list and shifts.",
             "Arrivals and no-shows send no webhook: they are seen at the next poll.",
@@ -54,13 +58,17 @@ class JaneAdapter:
     mappings: Traversable = files("gateway_mappings") / "jane"
 
     def recognize(self, head: bytes) -> bool:
-        """A saved page of one of the lists that this adapter reads."""
-        return is_page(head)
+        """A saved page of one of the lists that this adapter reads, or a saved feed."""
+        return is_page(head) or head.lstrip().upper().startswith(BEGIN)
 
     def cut(self, chunks: Iterable[bytes], config: BaseModel) -> Iterator[Item | Finding]:
-        """The items of a saved page."""
-        del config  # a page says everything itself
-        return cut_page(chunks)
+        """The items of a saved page, or the events of a saved feed, which are the one configured staff member's."""
+        settings = cast("JaneConfig", config)
+        body = whole(chunks)
+        if not body.lstrip().upper().startswith(BEGIN):
+            return cut_page([body])
+        (staff, feed), *_ = [*settings.feeds.items()] if len(settings.feeds) == 1 else [("", None)]
+        return cut_feed([body], staff, feed.name if feed is not None else "", settings.feed_zone or "UTC")
 
     def path(self, text: str) -> Callable[[object], Any]:
         """A reader of one field by the API's own name."""
@@ -71,9 +79,10 @@ class JaneAdapter:
         return normalizer(cast("JaneConfig", config), mapping)
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
-        """One poller for all lists, because they share the clinic's budget; none for a source of files only."""
+        """One poller for all lists, because they share the clinic's budget, and one for feeds; none for files only."""
         settings = cast("JaneConfig", config)
-        return [ClinicTransport(name, settings)] if settings.clinic or settings.client_id else []
+        api = [ClinicTransport(name, settings)] if settings.clinic or settings.client_id else []
+        return [*api, FeedTransport(name, settings)] if settings.feeds else api
 
     def hooks(self, name: str, config: BaseModel) -> HookReceiver | None:
         """The receiver of notices, where webhooks are set up."""

@@ -30,6 +30,11 @@ class Context(Struct, frozen=True, omit_defaults=True):
     """Name of the appointment's treatment."""
     zone: str = ""
     """The clinic's time zone."""
+    staff: str = ""
+    """Of an event of a feed: whose feed it is, and the name."""
+    staff_name: str = ""
+    zones: str = ""
+    """Zones that the event's calendar describes itself."""
 
 
 context = decoder(Context)

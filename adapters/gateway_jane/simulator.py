@@ -23,8 +23,9 @@ from aiohttp import web
 from gateway.model.exchange import RateBudget
 from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, synthetic_clinic
+from gateway_jane.simulator_feed import SimulatedFeeds
 from gateway_jane.simulator_identity import CLIENT_ID, CLIENT_SECRET, SimulatedIdentity
-from gateway_jane.simulator_rows import SCOPES, appointment_row, id_of, patient_row, utc
+from gateway_jane.simulator_rows import SCOPES, appointment_row, id_of, matches, patient_row, utc
 
 ROOT = "/api/2026-01-01"
 BUDGET = RateBudget(requests=600, seconds=300.0)
@@ -50,11 +51,13 @@ class JaneSimulator(SimulatedApi):
         self._clock = clock
         self._endpoint = endpoint
         self._by_endpoint: dict[str, deque[float]] = defaultdict(deque)
+        self.feeds = SimulatedFeeds(self.tables, self._now)
         self._fill(clinic)
 
     def routes(self, router: web.UrlDispatcher) -> None:
         """Identity provider and API on one port."""
         self.identity.routes(router)
+        self.feeds.routes(router)
         router.add_get(f"{ROOT}/company", self._get_company)
         router.add_get(f"{ROOT}/webhooks", self._get_webhooks)
         router.add_post(f"{ROOT}/webhooks", self._post_webhook)
@@ -130,7 +133,7 @@ class JaneSimulator(SimulatedApi):
         for key, operand in query.items():
             found = _FILTER.fullmatch(key)
             if found is not None:
-                rows = [row for row in rows if _matches(self._value(row, found[1]), found[2], operand)]
+                rows = [row for row in rows if matches(self._value(row, found[1]), found[2], operand)]
             elif key not in ("sort", "page[limit]", "page[cursor]"):
                 return web.json_response({"errors": [{"path": key, "message": "is not a filter"}]}, status=400)
         rows.sort(key=lambda row: (self._value(row, query.get("sort", "created_at").lstrip("-")), row["id"]))
@@ -204,12 +207,6 @@ class JaneSimulator(SimulatedApi):
             self._add("appointments", visit.key, min(visit.booked_at, self._now()), **appointment_row(visit, names))
 
 
-def _matches(value: str, operator: str, operand: str) -> bool:
-    if operator == "eq":
-        return value in operand.split(",")
-    return {"gt": value > operand, "gte": value >= operand, "lt": value < operand, "lte": value <= operand}[operator]
-
-
 def _settings(api: SimulatedApi) -> Mapping[str, str]:
     """Settings for a source whose clinic has consented already: a token file of this user alone."""
     granted = (
@@ -242,5 +239,10 @@ SIMULATORS = (
         _settings,
         {"looping-links": "names a page as its own next page"},
         {"update": ("an appointment is moved", _move)},
+    ),
+    SimulatedSystem(
+        "jane-feed", "The same clinic by the iCal feed of one staff member, for clinics without a partner.",
+        lambda seed, size: JaneSimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
+        lambda api: api.feeds.told(api.base_url, api.zone) if isinstance(api, JaneSimulator) else {},
     ),
 )  # fmt: skip

@@ -43,3 +43,10 @@ def id_of(table: str, key: int) -> str:
 
 def utc(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def matches(value: str, operator: str, operand: str) -> bool:
+    """Whether a value passes one filter of the API."""
+    if operator == "eq":
+        return value in operand.split(",")
+    return {"gt": value > operand, "gte": value >= operand, "lt": value < operand, "lte": value <= operand}[operator]

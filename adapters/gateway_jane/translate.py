@@ -12,6 +12,7 @@ from gateway.errors import InvalidConfiguration, InvalidContent
 from gateway.model.null import NULL
 from gateway.model.patch import Normalized
 from gateway_jane.records import KINDS, Context, Record, context, decode
+from gateway_jane.records_feed import EVENTS, GONE, decode_event
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
@@ -58,11 +59,14 @@ def path(text: str) -> Callable[[object], Any]:
 
 def normalizer(config: JaneConfig, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
     """A pure function from one item's bytes, with its context, to patches."""
-    del config  # everything that differs between clinics is in the context
     read = {kind: _SILENT | frozenset(_sources(kind, mapping)) for kind in KINDS}
 
     def normalize(body: bytes, told: bytes) -> Normalized:
         found = _context(told)
+        if found.kind in (EVENTS, GONE):
+            event = decode_event(body, found, config.feed_zone or "UTC")
+            unread = tuple(event.pop("residue", ()))
+            return Normalized(patches=tuple(mapping.patches(found.kind, event)), residue=unread)
         record = decode(body)
         shown = record | {"telecom": list(_telecom(record)), "itself": [record]} | _known(found)
         residue = tuple(name for name, value in record.items() if name not in read[found.kind] and value not in _EMPTY)
@@ -76,7 +80,7 @@ def _context(told: bytes) -> Context:
         found = context(told)
     except msgspec.DecodeError:
         raise InvalidContent("unknown-kind", "The message says not what it is", where="context") from None
-    if found.kind not in KINDS:
+    if found.kind not in (*KINDS, EVENTS, GONE):
         raise InvalidContent("unknown-kind", "No such resource is read from this API", where="kind")
     return found
 

@@ -83,6 +83,7 @@ class HttpClient:
         credential: asked for further headers before each attempt, and told when they were refused.
         tls: certificates to show and to trust; the system's own when not given.
         explain: reads what the body of a 4xx says in the peer's own protocol, and makes an error of it without values.
+        secret_paths: whether a path is what grants access; then no error names one.
     """
 
     def __init__(
@@ -99,7 +100,9 @@ class HttpClient:
         credential: Credential | None = None,
         tls: ssl.SSLContext | None = None,
         explain: Callable[[bytes], SourceUnavailable | None] | None = None,
+        secret_paths: bool = False,
     ) -> None:
+        self._secret_paths = secret_paths
         self._explain = explain
         self._credential = credential
         self._tls = tls
@@ -231,7 +234,7 @@ class HttpClient:
             raise RuntimeError("HttpClient is used outside its context")
         granted = await self._credential.headers() if self._credential is not None else {}
         options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
-        shared = nullcontext() if self._seat is None else self._seat.request(_place(url))
+        shared = nullcontext() if self._seat is None else self._seat.request(self._place(url))
         async with self._places, self._window.slot(), shared:
             try:
                 async with self._session.request(
@@ -256,7 +259,7 @@ class HttpClient:
     def _check(self, url: URL, response: aiohttp.ClientResponse, *, is_json: bool = True) -> None:
         status = response.status
         if status == 429:
-            where, after = _place(url), self._asked_wait(response.headers)
+            where, after = self._place(url), self._asked_wait(response.headers)
             raise RateLimited("The source says that its request budget is used up", where=where, after=after)
         if status >= 500:
             error = self._unavailable(url, f"answered status {status}")
@@ -307,9 +310,12 @@ class HttpClient:
     def _backoff(self, attempt: int) -> float:
         return self._jitter() * min(self._limits.backoff_cap, self._limits.backoff * 2.0 ** (attempt - 1))
 
-    @staticmethod
-    def _unavailable(url: URL, what: str, *, fix: str = "") -> SourceUnavailable:
-        return SourceUnavailable(f"The source {what}", where=_place(url), fix=fix)
+    def _unavailable(self, url: URL, what: str, *, fix: str = "") -> SourceUnavailable:
+        return SourceUnavailable(f"The source {what}", where=self._place(url), fix=fix)
+
+    def _place(self, url: URL) -> str:
+        """Host and path without ids and query: enough to find the call, nothing about a patient."""
+        return url.host or "" if self._secret_paths else f"{url.host}{_ID.sub('/*', url.path)}"
 
 
 class _Passing(Exception):
@@ -318,11 +324,6 @@ class _Passing(Exception):
     def __init__(self, error: SourceUnavailable) -> None:
         super().__init__()
         self.error = error
-
-
-def _place(url: URL) -> str:
-    """Host and path without ids and query: enough to find the call, nothing about a patient."""
-    return f"{url.host}{_ID.sub('/*', url.path)}"
 
 
 def _origin(text: str) -> URL:

@@ -47,6 +47,7 @@ X12 = (
 """An eligibility answer, an acknowledgement, a claim acknowledgement, a decided review and a claim."""
 
 REPORT, WORKBOOK = (write(REPORTS["Appointments"](_CLINIC)) for write in (as_csv, as_workbook))
+CALENDAR = (Path(__file__).parents[2] / "adapters/gateway_jane/golden/feed.ics").read_bytes()
 TABLE = b'Patient Name,Date,Amount\r\n"Roe, Jane",2026-07-15,"1,234.50"\r\nDoe,07/16/2026,"two\r\nlines"\r\n'
 HL7 = (
     (

@@ -8,6 +8,7 @@ import hmac
 import os
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from gateway.http.tokens import PREFIX, client_of, verify
 from gateway.model.exchange import Finding, HookReceiver, HookRequest, Item
 from gateway.testing.conformance_subject import Subject, find_subject
 from gateway.testing.recording_intake import RecordingIntake
-from gateway.wire import hl7_path, mllp, tabular, xlsx
+from gateway.wire import hl7_path, ical, ical_time, mllp, tabular, xlsx
 from gateway.wire.hl7 import Message
 from gateway.wire.hl7_header import acknowledge, glance, peek
 from gateway.wire.x12 import SegmentReader
@@ -72,6 +73,21 @@ def mllp_frames(data: bytes) -> Said:
     assert frames == [one for one in parts if isinstance(one, bytes)]
     assert all(len(frame) <= FRAME for frame in frames)
     yield ""
+
+
+def calendar(data: bytes) -> Said:
+    """Parts of a calendar, the same in pieces as whole, and every time in them."""
+    whole, pieces = ical.Reader(ical.Limits(line_bytes=4096)), ical.Reader(ical.Limits(line_bytes=4096))
+    events = [*whole.feed(data), *whole.close()]
+    assert events == [one for piece in chunks(data) for one in pieces.feed(piece)] + pieces.close()
+    parts = [one for one in events if isinstance(one, ical.Component)]
+    zones = ical_time.Zones((one for one in parts if one.name == "VTIMEZONE"), UTC)
+    for part in parts:
+        for found in part.properties[:50]:
+            try:
+                yield str(type(ical_time.duration(found) if found.name == "DURATION" else zones.read(found)))
+            except RejectMessage as error:
+                yield f"{error} {error.reason}"
 
 
 def x12_segments(data: bytes) -> Said:
@@ -234,6 +250,7 @@ TARGETS: tuple[Target, ...] = (
     Target("hl7-message", hl7_message, seeds.HL7),
     Target("mllp-frames", mllp_frames, seeds.MLLP),
     Target("x12-segments", x12_segments, seeds.X12),
+    Target("calendar", calendar, (seeds.CALENDAR,)),
     Target("table", table, (seeds.TABLE, seeds.TABLE.decode().encode("utf-16"))),
     Target("workbook", workbook, (seeds.WORKBOOK,)),
     *(target for name in ("hl7", "bank", "cliniko", "jane", "webpt", "fhir") for target in golden_targets(name)),
