@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -29,6 +29,8 @@ from gateway.vault import Grant, Sealed, Vault
 
 READ = 512
 """How many changes are looked at in one commit."""
+READ_BYTES = 8 * 1024 * 1024
+"""How much of them is open at a time."""
 NEVER_DERIVED = b""
 
 log = structlog.get_logger(__name__)
@@ -117,8 +119,7 @@ class Gatherer:
         """The groups of these records; what cannot be read or grouped is in none, and is heard of."""
         keys: dict[bytes, str] = {}
         now: dict[bytes, set[bytes]] = {record: set() for record in ids}
-        _, snapshots = self._open((), ids)
-        for record, snapshot in snapshots.items():
+        for record, snapshot in self._opened_in_parts(ids):
             if snapshot is None:
                 continue
             try:
@@ -131,6 +132,19 @@ class Gatherer:
                 keys[group] = key
                 now[record].add(group)
         return _Regrouped(keys, now)
+
+    def _opened_in_parts(self, ids: set[bytes]) -> Iterator[tuple[bytes, Snapshot | None]]:
+        """Records one after another, so many opened at a time as :data:`READ_BYTES` hold: reports may be large."""
+        sizes = self._store.read_sync(lambda connection: reactions.sizes(connection, self._tenant, ids))
+        part: set[bytes] = set()
+        held = 0
+        for record, size in sizes.items():
+            if part and held + size > READ_BYTES:
+                yield from self._open((), part)[1].items()
+                part, held = set(), 0
+            part.add(record)
+            held += size
+        yield from self._open((), part)[1].items()
 
     def _group_id(self, key: str) -> bytes:
         return self._vault.digest(self._tenant, f"{self._name}\0{key}".encode(errors="surrogatepass"))[:16]

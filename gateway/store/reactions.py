@@ -149,6 +149,27 @@ def newest(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[by
     }
 
 
+def sizes(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[bytes, int]:
+    """Bytes of the newest content of each of these records."""
+    query = (
+        select(records.c.record_id, func.coalesce(func.length(changes.c.box), 0).label("bytes"))
+        .join(
+            changes,
+            and_(
+                records.c.tenant == changes.c.tenant,
+                records.c.lane == changes.c.lane,
+                records.c.position == changes.c.position,
+            ),
+        )
+        .where(records.c.tenant == tenant)
+    )
+    return {
+        bytes(row.record_id): row.bytes
+        for some in portions(ids)
+        for row in connection.execute(query.where(records.c.record_id.in_(some)))
+    }
+
+
 def groups_of(connection: Connection, tenant: str, reactor: str, ids: Iterable[bytes]) -> dict[bytes, set[bytes]]:
     """The groups in which each of these records is."""
     query = select(reactor_members.c.record_id, reactor_members.c.group_id).where(

@@ -28,6 +28,14 @@ class IntacctConfig(Chart):
         default="https://api.intacct.com/ia/xml/xmlgw.phtml",
         description="The XML gateway; a session may name another host of the same domain.",
     )
+    sign_in_errors: frozenset[str] = Field(
+        default=frozenset({"XL03000006"}), max_length=50,
+        description="Error numbers that say that the session is not taken any more: it is opened anew, once.",
+    )  # fmt: skip
+    wait: float = Field(
+        default=3600.0, ge=60, le=86_400,
+        description="Seconds after which a refused sign-in is tried again: how many lock a user is not documented.",
+    )  # fmt: skip
     timeout: float = Field(default=60.0, gt=0, le=110, description="Seconds for one request and its answer.")
     allow_loopback: bool = Field(
         default=False, description="Whether a simulator on this machine may be reached, without TLS too."

@@ -18,9 +18,6 @@ from gateway_intacct.config import IntacctConfig
 from gateway_intacct.translate import Identity, Response, create, login, look_up, request, response, session_call
 
 _HEADERS = {"content-type": "application/xml", "accept": "application/xml"}
-_SIGN_IN = frozenset({"XL03000006"})
-"""Errors that say that user, password or session are not taken."""
-_WAIT = 3600.0
 _RETRIES = 2
 
 
@@ -92,11 +89,11 @@ class Intacct:
                 control = f"{key}-{self._used[key]}"
                 body = request(self._who, control, f"<sessionid>{id}</sessionid>", function, unique=unique)
                 told = await self._send(self._ways[endpoint], body)
-                if not isinstance(told, Response) or told.error not in _SIGN_IN:
+                if not isinstance(told, Response) or told.error not in self._config.sign_in_errors:
                     return told
                 self._session = None
                 self._used[key] += 1
-            return Retry("session-not-taken", _WAIT)
+            return Retry("session-not-taken", self._config.wait)
 
     async def _signed_in(self) -> tuple[str, str] | Retry | Ambiguous:
         if self._session is None:
@@ -105,15 +102,15 @@ class Intacct:
             if not isinstance(told, Response):
                 return Retry(told.reason)  # nothing is booked by signing in
             if told.level:
-                return Retry("sign-in-refused", _WAIT)
+                return Retry("sign-in-refused", self._config.wait)
             endpoint = told.endpoint or self._config.url
             if endpoint not in self._ways:
                 if not _same_house(endpoint, self._config.url):
-                    return Retry("endpoint-of-another-domain", _WAIT)
+                    return Retry("endpoint-of-another-domain", self._config.wait)
                 try:
                     self._ways[endpoint] = self._way(endpoint)
                 except InvalidConfiguration:
-                    return Retry("endpoint-not-usable", _WAIT)
+                    return Retry("endpoint-not-usable", self._config.wait)
             self._session = told.session, endpoint
         return self._session
 

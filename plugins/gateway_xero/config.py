@@ -30,6 +30,21 @@ class XeroConfig(Chart):
     )  # fmt: skip
     url: str = Field(default="https://api.xero.com", description="Origin of the API.")
     token_url: str = Field(default="https://identity.xero.com/connect/token", description="The token endpoint.")
+    per_minute: int = Field(
+        default=60, ge=1, le=600, description="Requests a minute; what Xero allows an app is not part of its schema."
+    )
+    page: int = Field(
+        default=100, ge=1, le=1000,
+        description="Journals asked for at a time when one is looked for; an empty page is the last.",
+    )  # fmt: skip
+    refusals: dict[str, str] = Field(
+        default={
+            "lock": "books-closed", "account": "account-unknown-or-not-allowed", "tracking": "tracking-unknown",
+            "debit": "not-balanced",
+        },
+        max_length=50,
+        description="What a validation message is about, by a word in it: Xero publishes no codes for them.",
+    )  # fmt: skip
     timeout: float = Field(default=30.0, gt=0, le=110, description="Seconds for one request and its answer.")
     allow_loopback: bool = Field(
         default=False, description="Whether a simulator on this machine may be reached, without TLS too."

@@ -109,7 +109,7 @@ class Organisation(SimulatedApi):
             return _answer(400, {"ErrorNumber": 16, "Type": "QueryParseException", "Message": "No such filter"})
         day = date(*map(int, where.groups())).isoformat()
         found = [{**one, "ManualJournalID": id} for id, one in self.journals.items() if one["Date"] == day]
-        size = int(request.query.get("pageSize", PAGE))
+        size = min(int(request.query.get("pageSize", PAGE)), PAGE)
         start = (int(request.query.get("page", "1")) - 1) * size
         return _answer(200, {"ManualJournals": found[start : start + size]})
 

@@ -19,8 +19,6 @@ from gateway_xero.config import XeroConfig
 from gateway_xero.translate import body, outcome, reply
 
 PATH = "/api.xro/2.0/ManualJournals"
-PER_MINUTE = RateBudget(requests=60, seconds=60.0)
-PAGE = 100
 PAGES = 50
 """Pages that are looked through for one day; more journals than these hold are not made in a day."""
 _GONE = frozenset({"VOIDED", "DELETED"})
@@ -33,7 +31,7 @@ class Xero:
         self._config = config
         self._egress = egress
         self._token = token
-        self._limit = RateWindow(PER_MINUTE)
+        self._limit = RateWindow(RateBudget(requests=config.per_minute, seconds=60.0))
         self._refused: Counter[str] = Counter()
         """How often a journal was refused: a repeated key would get the same refusal again."""
 
@@ -53,7 +51,7 @@ class Xero:
         )  # fmt: skip
         if not isinstance(told, Answer):
             return told
-        result = outcome(one, told.status, told.body)
+        result = outcome(one, told.status, told.body, self._config.refusals)
         if isinstance(result, Rejected):
             self._refused[key] += 1
         return result
@@ -62,18 +60,18 @@ class Xero:
         """Id of the manual journal of that day whose narration begins with this number."""
         where = f"Date==DateTime({day.year},{day.month},{day.day})"
         for page in range(1, PAGES + 1):
-            query = urlencode({"where": where, "page": page, "pageSize": PAGE}, quote_via=quote)
+            query = urlencode({"where": where, "page": page, "pageSize": self._config.page}, quote_via=quote)
             told = await self._call("GET", f"{PATH}?{query}")
             if not isinstance(told, Answer):
                 raise unanswered(told, PATH)
             found = reply(told.body) if told.status == 200 else None
             if found is None:
                 raise SourceUnavailable("The books cannot be read", where=PATH)
+            if not found.journals:  # a short page says nothing: the API may give fewer than asked for
+                return None
             for each in found.journals:
                 if each.narration.partition(" ")[0] == number and each.status not in _GONE:
                     return each.id
-            if len(found.journals) < PAGE:
-                return None
         raise SourceUnavailable("There are more journals on one day than can be looked through", where=PATH)
 
     async def _call(

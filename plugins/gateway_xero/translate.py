@@ -12,14 +12,6 @@ from gateway.chart import Dimension, Journal
 from gateway.model.exchange import Ambiguous, Outcome, Rejected
 from gateway.wire.json_decoder import decoder
 
-_WORDS = (
-    ("lock", "books-closed"),
-    ("account", "account-unknown-or-not-allowed"),
-    ("tracking", "tracking-unknown"),
-    ("debit", "not-balanced"),
-)
-"""What a validation message is about, by a word in it; the message itself may repeat what was sent."""
-
 
 class Told(msgspec.Struct, frozen=True):
     """One validation error."""
@@ -74,15 +66,18 @@ def reply(data: bytes) -> Reply | None:
         return None
 
 
-def outcome(one: Journal, status: int, data: bytes) -> Outcome:
-    """What became of a journal; validation errors come with 200 or with 400."""
+def outcome(one: Journal, status: int, data: bytes, refusals: Mapping[str, str]) -> Outcome:
+    """What became of a journal; validation errors come with 200 or with 400.
+
+    ``refusals`` tells by a word in it what a validation message is about; the message itself may repeat what was sent.
+    """
     told = reply(data)
     if told is None:
         return Ambiguous("answer-not-understood") if status < 400 else Rejected(f"http-{status}")
     found = next(iter((*told.journals, *told.elements)), None)
     if found is not None and found.errors:
         text = " ".join(each.message for each in found.errors).lower()
-        return Rejected(next((reason for word, reason in _WORDS if word in text), "validation-failed"))
+        return Rejected(next((reason for word, reason in refusals.items() if word in text), "validation-failed"))
     if status >= 400:
         return Rejected(f"error-{told.error}" if told.error else f"http-{status}")
     return receipt(one, found.id) if found is not None and found.id else Ambiguous("answer-not-understood")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from gateway.flow import derive, react
+from gateway.flow import derive, gather, react
 from gateway.flow.clock import micros_of
 from gateway.flow.derived import Member
 from gateway.flow.explain import Explainer
@@ -88,6 +88,25 @@ def test_what_follows_is_a_record_like_any_other(parts: Parts) -> None:
     assert tasks(parts)[parts.record("Patient", "p1").hex()]["patient"] == ann
     assert versions(parts) == 3
     sound(parts)
+
+
+def test_large_records_are_opened_in_parts(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is open while groups are told apart is bounded by bytes, each part under an access entry of its own."""
+    monkeypatch.setattr(gather, "READ_BYTES", 3000)
+    opened: list[int] = []
+    real = gather.Gatherer._open
+
+    def counted(self: Any, groups: Any, ids: Any) -> Any:
+        if not groups:
+            opened.append(len(ids))
+        return real(self, groups, ids)
+
+    monkeypatch.setattr(gather.Gatherer, "_open", counted)
+    parts.take(*(message(appointment(f"a{n}", "p1", reason="x" * 1000)) for n in range(7)))
+    run(parts, parts.reacting(Counting()))
+    assert max(opened) == 2
+    assert sum(opened) >= 7
+    assert tasks(parts)
 
 
 def test_equal_derivations_make_no_message(parts: Parts) -> None:

@@ -128,8 +128,12 @@ def test_a_session_that_ended_is_opened_anew_and_a_wrong_password_waits() -> Non
             await sink.deliver(dispatch(entry(1)))
             ledger.sessions.clear()
             assert isinstance((await sink.deliver(dispatch(entry(2))))[0], Delivered)
-        async with books(user="nobody") as (sink, _):
-            assert await sink.deliver(dispatch(entry(1))) == [Retry("sign-in-refused", 3600.0)]
+        async with books(user="nobody", wait=7200) as (sink, _):
+            assert await sink.deliver(dispatch(entry(1))) == [Retry("sign-in-refused", 7200.0)]
+        async with books(sign_in_errors=frozenset()) as (sink, ledger):
+            await sink.deliver(dispatch(entry(1)))
+            ledger.sessions.clear()
+            assert not isinstance((await sink.deliver(dispatch(entry(2))))[0], Delivered)
 
     asyncio.run(run())
 

@@ -112,11 +112,12 @@ def test_a_voided_journal_is_not_taken_for_booked(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_more_journals_than_a_page_are_looked_through(tmp_path: Path) -> None:
-    """The number is found on the third page of its day."""
+@pytest.mark.parametrize("asked", [40, 100, 1000])
+def test_more_journals_than_a_page_are_looked_through(tmp_path: Path, asked: int) -> None:
+    """The number is found on a later page of its day, also when the API gives fewer at a time than it is asked for."""
 
     async def run() -> None:
-        async with books(tmp_path) as (sink, organisation):
+        async with books(tmp_path, page=asked) as (sink, organisation):
             for number in range(250):
                 organisation.journals[f"other-{number}"] = {"Date": "2026-07-14", "Narration": f"other {number}"}
             await sink.deliver(dispatch(entry(1)))
@@ -137,6 +138,21 @@ def test_refusals_say_what_they_are_about_and_can_be_mended(tmp_path: Path) -> N
             assert isinstance((await sink.deliver(dispatch(entry(1))))[0], Delivered)
             bad = entry(2, {"fees": "1.00", "cash": "-1.00"})
             assert await sink.deliver(dispatch(bad)) == [Rejected("account-unknown-or-not-allowed")]
+
+    asyncio.run(run())
+
+
+def test_the_words_of_refusals_are_settings(tmp_path: Path) -> None:
+    """What a validation message is about follows the settings; one that no word matches is only refused."""
+
+    async def run() -> None:
+        async with books(tmp_path, refusals={"period lock": "period-locked"}) as (sink, organisation):
+            organisation.locked_until = DAY
+            assert await sink.deliver(dispatch(entry(1))) == [Rejected("period-locked")]
+        (other := tmp_path / "other").mkdir()
+        async with books(other, refusals={}) as (sink, organisation):
+            organisation.locked_until = DAY
+            assert await sink.deliver(dispatch(entry(1))) == [Rejected("validation-failed")]
 
     asyncio.run(run())
 
