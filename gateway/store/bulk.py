@@ -2,14 +2,17 @@
 
 SQLAlchemy examines every value of every row each time a statement runs, which costs more than the insert itself. The
 columns of this store need no conversion on the way in, so only the statement's text is taken from it.
+
+An embedded database lets go of the interpreter for every statement it steps, and has to wait for it again afterwards.
+There an insert takes many rows in one statement: the wait is paid once for all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.sql.dml import UpdateBase
@@ -18,8 +21,18 @@ Row = Mapping[str, Any]
 Value = TypeVar("Value")
 PORTION = 5000
 """Values in one statement: SQLite takes 32,766 of them, PostgreSQL 65,535."""
-_Text = tuple[str, Callable[[Row], Any]]
-"""The statement in a database's own words, and what makes of a row the parameters it wants."""
+AT_ONCE = (100, 10)
+"""Rows that one embedded insert may take: few sizes, so that the driver knows every text already."""
+
+
+class _Text(NamedTuple):
+    """A statement in a database's own words."""
+
+    text: str
+    parameters: Callable[[Row], Any]
+    """Makes of a row the parameters it wants."""
+    group: str
+    """The part of the text that stands for one row; empty when a statement takes one row only."""
 
 
 def portions(values: Iterable[Value], most: int = PORTION) -> Iterator[list[Value]]:
@@ -47,10 +60,27 @@ class Bulk:
         found = self._texts.get(shape)
         if found is None:
             found = self._texts[shape] = self._compiled(connection, list(rows[0]))
-        text, parameters = found
-        connection.exec_driver_sql(text, [parameters(row) for row in rows])
+        values = list(map(found.parameters, rows))
+        if found.group:
+            values = values[_many(connection, found, values) :]
+        if values:
+            connection.exec_driver_sql(found.text, values)
 
     def _compiled(self, connection: Connection, names: list[str]) -> _Text:
         compiled = self._statement.compile(dialect=connection.dialect, column_keys=names, for_executemany=True)
-        places = compiled.positiontup
-        return str(compiled), dict if places is None else itemgetter(*places)
+        places, text = compiled.positiontup, str(compiled)
+        if places is None:
+            return _Text(text, dict, "")
+        group = "(" + ", ".join("?" * len(places)) + ")" if self._statement.is_insert else ""
+        return _Text(text, itemgetter(*places), group if text.count(group) == 1 else "")
+
+
+def _many(connection: Connection, statement: _Text, values: list[Any]) -> int:
+    """Insert as many rows as whole groups take; how many those were."""
+    at = 0
+    for size in AT_ONCE:
+        while len(values) - at >= size:
+            text = statement.text.replace(statement.group, ", ".join([statement.group] * size))
+            connection.exec_driver_sql(text, tuple(chain.from_iterable(values[at : at + size])))
+            at += size
+    return at
