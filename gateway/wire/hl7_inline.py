@@ -7,26 +7,10 @@ into a list. Only the paths that messages are full of are written out; the other
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from gateway.model.null import NULL
 from gateway.wire.hl7 import MAX_COMPONENTS, NULLED
-
-
-class Writer(Protocol):
-    """What generates the function around the reading."""
-
-    def fresh(self) -> str:
-        """A variable that is not used yet."""
-
-    def constant(self, value: object) -> str:
-        """The name of an object in the function's globals."""
-
-    def line(self, line: str) -> None:
-        """Add one line."""
-
-    def once(self, record: str, what: object, write: Callable[[], str]) -> str:
-        """The variable that holds ``what`` of a record, filled where the record begins."""
+from gateway.wire.inline import Writer, assigned
 
 
 class Component:
@@ -50,7 +34,7 @@ class Component:
     def __call__(self, writer: Writer, record: str) -> str:
         """Add the lines; returns the variable that holds None, ``NULL`` or the text."""
         parts = writer.once(record, self._place, lambda: self._take_apart(writer, record))
-        escape = writer.once(record, "escape", lambda: _assigned(writer, f"{record}.escape"))
+        escape = writer.once(record, "escape", lambda: assigned(writer, f"{record}.escape"))
         value, number = writer.fresh(), self._component
         nulled, null = writer.constant(NULLED), writer.constant(NULL)
         writer.line(
@@ -66,13 +50,13 @@ class Component:
 
     def _take_apart(self, writer: Writer, record: str) -> str:
         if self._field is None:
-            return _assigned(writer, f"{writer.constant(self._parts)}({record})")
+            return assigned(writer, f"{writer.constant(self._parts)}({record})")
         segment, number = self._field
         fields = writer.once(
-            record, (segment, "fields"), lambda: _assigned(writer, f"{record}.fields({writer.constant(segment)})")
+            record, (segment, "fields"), lambda: assigned(writer, f"{record}.fields({writer.constant(segment)})")
         )
-        repeat = writer.once(record, "repetition", lambda: _assigned(writer, f"{record}.delimiters.repetition"))
-        between = writer.once(record, "component", lambda: _assigned(writer, f"{record}.delimiters.component"))
+        repeat = writer.once(record, "repetition", lambda: assigned(writer, f"{record}.delimiters.repetition"))
+        between = writer.once(record, "component", lambda: assigned(writer, f"{record}.delimiters.component"))
         parts, text = writer.fresh(), writer.fresh()
         writer.line(f"{text} = {fields}[{number}] if len({fields}) > {number} else ''")
         writer.line(f"if {repeat} in {text}: {text} = {text}.split({repeat}, 1)[0]")
@@ -82,9 +66,3 @@ class Component:
             f" [{text}, *{text}.split({between}, {MAX_COMPONENTS})]"
         )
         return parts
-
-
-def _assigned(writer: Writer, expression: str) -> str:
-    name = writer.fresh()
-    writer.line(f"{name} = {expression}")
-    return name

@@ -4,6 +4,9 @@ A path names a segment and an element, in the words of the implementation guides
 second component, ``NM1[QC]-09`` for the segment whose first element is QC. Segments whose first element says what they
 are about are found by it alone; asking for one of them without it is a mistake. ``NM1[QC]`` without an element is every
 such segment, each as a loop of its own, whose elements are ``.09`` and ``.01.2``.
+
+Readers of one element also offer themselves as lines of a generated function (``inline``): each segment is looked up
+once in a loop, and what an element then costs is one index into a list.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.errors import InvalidConfiguration
+from gateway.wire.inline import Writer, assigned
 from gateway.wire.x12_835 import Elements
 
 QUALIFIED = frozenset({"AMT", "DTM", "LQ", "N1", "NM1", "PER", "QTY", "REF"})
@@ -57,8 +61,8 @@ def path(text: str) -> Callable[[Any], Any]:
     name = text.partition("-")[0] if id else _ALONE
     if number is None:
         return _segments(name)
-    whole = _element(name, int(number))
-    return _component(whole, int(component)) if component else whole
+    whole = _Element(name, int(number))
+    return _Component(whole, int(component)) if component else whole
 
 
 def _segments(name: str) -> Callable[[Loop], list[Loop] | None]:
@@ -69,21 +73,46 @@ def _segments(name: str) -> Callable[[Loop], list[Loop] | None]:
     return read
 
 
-def _element(name: str, number: int) -> Callable[[Loop], str | None]:
-    def read(loop: Loop) -> str | None:
-        found = loop.segments.get(name)
-        if found is not None:
-            for elements in found:
-                if len(elements) > number and elements[number]:
-                    return elements[number]
+class _Element:
+    """Reads one element: of several segments of that name, the first that says it."""
+
+    def __init__(self, name: str, number: int) -> None:
+        self._name = name
+        self._number = number
+
+    def __call__(self, loop: Loop) -> str | None:
+        number = self._number
+        for elements in loop.segments.get(self._name, ()):
+            if len(elements) > number and elements[number]:
+                return elements[number]
         return None
 
-    return read
+    def inline(self, writer: Writer, record: str) -> str:
+        """Add the lines; returns the variable that holds the text or None."""
+        segments = writer.once(record, "segments", lambda: assigned(writer, f"{record}.segments"))
+        found = writer.once(
+            record, self._name, lambda: assigned(writer, f"{segments}.get({writer.constant(self._name)}, ())")
+        )
+        first = writer.once(record, (self._name, "first"), lambda: assigned(writer, f"{found}[0] if {found} else ()"))
+        number, further = self._number, f"{writer.constant(self)}({record}) if len({found}) > 1 else None"
+        return assigned(writer, f"{first}[{number}] if len({first}) > {number} and {first}[{number}] else {further}")
 
 
-def _component(whole: Callable[[Loop], str | None], number: int) -> Callable[[Loop], str | None]:
-    def read(loop: Loop) -> str | None:
-        parts = (whole(loop) or "").split(loop.component)
-        return parts[number - 1] or None if len(parts) >= number else None
+class _Component:
+    """Reads one component of an element."""
 
-    return read
+    def __init__(self, whole: _Element, number: int) -> None:
+        self._whole = whole
+        self._number = number
+
+    def __call__(self, loop: Loop) -> str | None:
+        return self._of(self._whole(loop), loop)
+
+    def _of(self, text: str | None, loop: Loop) -> str | None:
+        parts = (text or "").split(loop.component)
+        return parts[self._number - 1] or None if len(parts) >= self._number else None
+
+    def inline(self, writer: Writer, record: str) -> str:
+        """Add the lines; returns the variable that holds the text or None."""
+        whole = self._whole.inline(writer, record)
+        return assigned(writer, f"{whole} and {writer.constant(self._of)}({whole}, {record})")
