@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 
 from gateway.errors import MalformedEnvelope
 from gateway.model.exchange import Finding, Item
-from gateway.wire.hl7 import Message
+from gateway.wire.hl7 import Message, Shape
 from gateway.wire.hl7_batch import Piece, cut
 from gateway.wire.hl7_charset import width
 from gateway.wire.hl7_header import Header, peek
 
 _PLACE = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[[^\]]*\])?-(\d+)")
+_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+_NAMELESS = "???"
+"""Stands for a segment whose name is none: text of a field that a line end broke in two, and no place's name."""
 _MOST_FIELDS = 200
 """A segment with more fields is named as a whole: no standard segment has so many."""
 _MOST_REPEATS, _MOST_SEGMENTS = 50, 500
 """Segments of one name, and of all, that are looked at: a report of thousands of lines has the same places in them."""
+_MOST_REMEMBERED = 4096
+"""Bytes of a shape that is remembered: about as many fields, filled or not, or half of them filled."""
 _ENVELOPE = frozenset({"MSH", "EVN", "BTS", "FTS", "BHS", "FHS"})
 _NUMBERED = frozenset(
     {"PID", "NK1", "PV1", "NTE", "AL1", "DG1", "GT1", "IN1", "RGS", "AIS", "AIG", "AIL", "AIP", "OBX", "OBR", "ACC"}
@@ -133,9 +140,13 @@ def residue_of(covered: frozenset[str]) -> Callable[[Message], tuple[str, ...]]:
 
     # Messages of one sender fill the same fields again and again, so each shape of a message is judged once.
     @lru_cache(maxsize=512)
-    def unread(shape: tuple[tuple[str, bytes], ...]) -> tuple[str, ...]:
+    def unread(shape: Shape) -> tuple[str, ...]:
         found: dict[str, None] = {}
-        for name, filled in shape:
+        seen: Counter[str] = Counter()
+        for name, filled in islice(_filled(shape), _MOST_SEGMENTS):
+            seen[name] += 1
+            if seen[name] > _MOST_REPEATS:
+                continue
             if len(filled) > _MOST_FIELDS:
                 found[name] = None
                 continue
@@ -145,17 +156,15 @@ def residue_of(covered: frozenset[str]) -> Callable[[Message], tuple[str, ...]]:
         return tuple(found)
 
     def residue(message: Message) -> tuple[str, ...]:
-        shape = []
-        for name in message.names():
-            if name not in _ENVELOPE:
-                shape.append((name, bytes(map(bool, message.fields(name)[: _MOST_FIELDS + 2]))))
-                several = message.segments(name)
-                if len(several) > 1:
-                    separator = message.delimiters.field
-                    shape += [
-                        (name, bytes(map(bool, text.split(separator, _MOST_FIELDS + 1))))
-                        for text in several[1:_MOST_REPEATS]
-                    ]
-        return unread(tuple(shape[:_MOST_SEGMENTS]))
+        shape = message.shape()
+        return unread(shape) if len(shape.filled) <= _MOST_REMEMBERED else unread.__wrapped__(shape)
 
     return residue
+
+
+def _filled(shape: Shape) -> Iterator[tuple[str, list[bytes]]]:
+    """What is looked at: each segment's name, and what its name and fields hold."""
+    for name, filled in shape.segments():
+        known = name.upper()
+        if known not in _ENVELOPE:
+            yield known if _NAME.fullmatch(known) else _NAMELESS, filled

@@ -12,6 +12,7 @@ feed inside a field stays in its value.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -64,6 +65,23 @@ def delimiters(field: str, encoding: str) -> Delimiters:
             "delimiters", "The header declares delimiters that cannot be used.", where="MSH-2", fix=_SEND
         )
     return Delimiters(*(characters[n] if n < len(characters) else ABSENT for n in range(5)))
+
+
+class Shape(NamedTuple):
+    """Which fields of a message are filled, and nothing of what stands in them."""
+
+    names: tuple[str, ...]
+    """What stands first in each segment, as written; empty for a line with nothing in it."""
+    filled: bytes
+    """The message with ``x`` for what stands between its separators, written ``|``; each segment ends with ``;``."""
+
+    def segments(self) -> Iterator[tuple[str, list[bytes]]]:
+        """Each segment's name, and ``b"x"`` or ``b""`` for what stands at its beginning and in each field."""
+        for name, text in zip(self.names, self.filled[:-1].split(b";"), strict=True):
+            yield name, text.split(b"|")
+
+
+_TO_SHAPE = bytes(byte if byte == ord("|") else ord(";") if byte == ord("\r") else ord(" ") for byte in range(256))
 
 
 class Message:
@@ -152,6 +170,16 @@ class Message:
         """The same message as seen from a group of segments: by name their texts, which stand for all of that name."""
         first = {name: fields for name, fields in self._first.items() if name not in group}
         return self._view(first, {}, {**(self._index() if self._segments is None else self._segments), **group})
+
+    def shape(self) -> Shape:
+        """Which fields are filled."""
+        separator = self.delimiters.field
+        texts = split_segments(self.text, separator)
+        text = "\r".join(texts)
+        if separator != "|":
+            text = text.replace("|", "x").replace(separator, "|")
+        blank = f"{text}\r".encode("latin-1", "replace").translate(_TO_SHAPE)
+        return Shape(tuple([text.partition(separator)[0] for text in texts]), b"x".join(blank.split()))
 
     def ordered(self) -> list[tuple[str, str]]:
         """Name and text of every segment, in the order of the message."""

@@ -79,6 +79,12 @@ def test_residue_names_what_no_rule_reads():
     assert residue(Message(data)) == ("PID-7", "ZPD-1", "ZPD-3", "NTE-3")
 
 
+def test_residue_never_names_a_place_by_text():
+    """A line end inside a field makes a line whose first word is data: it is counted, and not told."""
+    data = message("1") + b"\rNTE|1||as agreed with\rJOHN DOE|555-1234\rq|r"
+    assert residue_of(frozenset())(Message(data)) == ("PID-3", "NTE-3", "???-1")
+
+
 def test_residue_is_bounded():
     """A segment with a thousand fields is named as a whole, and ten thousand notes cost no more than a few."""
     data = message("1") + b"\rZZZ" + b"|x" * 1000 + b"\rNTE|1||x" * 10_000
