@@ -71,7 +71,8 @@ class Finisher:
         return {
             "tenant": route.tenant, "route": route.name, "lane": change.lane, "position": change.position,
             "attempt": 0, "outcome": outcome, "reason": stored_word(reason, 120), "receipt": stored_word(receipt, 500),
-            "effect": self._opener.effect(change, sending.replay), "patient": change.patient,
+            "effect": self._opener.effect(change, sending.replay) if delivery is None else bytes.fromhex(delivery.key),
+            "patient": change.patient,
             "recipient": route.recipient, "purpose": route.purpose,
             "fields": "" if unsent or delivery is None else ",".join(delivery.fields), "at": now,
         }  # fmt: skip

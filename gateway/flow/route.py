@@ -81,28 +81,44 @@ def read_on(
 ) -> Reading:
     """Read every lane from where the route stands until ``most`` changes are wanted or the journal ends."""
     heads = journal.heads(connection, tenant)
-    lanes = [lane for lane, head in heads.items() if head > cursors[lane]]
     waiting = set(parked)
     reading = Reading()
     stopped: dict[int, Row[Any]] = {}
-    for lane in _fair(lanes, cursors):
-        if len(reading.wanted) >= most:
-            break
-        rows = journal.after(connection, tenant, lane, cursors[lane], min(READ_PER_LANE, most - len(reading.wanted)))
-        for row in rows:
-            if row.kind == "barrier":
-                stopped[lane] = row
+    lanes = [lane for lane, head in heads.items() if head > cursors[lane]]
+    share = -(-most // max(1, len(lanes)))
+    while lanes and len(reading.wanted) < most:
+        spans = _spans(_fair(lanes, cursors), {**cursors, **reading.moved}, heads, share)
+        rows = journal.between(connection, tenant, spans)
+        for lane, (_, high) in spans.items():
+            if len(reading.wanted) >= most:
                 break
-            _sort(row, filter_, waiting, reading)
-            reading.moved[lane] = row.position
+            for row in rows[lane]:
+                if row.kind == "barrier":
+                    stopped[lane] = row
+                    break
+                if len(reading.wanted) >= most:
+                    break
+                _sort(row, filter_, waiting, reading)
+                reading.moved[lane] = row.position
+            else:
+                reading.moved[lane] = high  # positions at the end without a change were kept for long enough
+        share *= 2  # most of what was read is not wanted: fewer and longer looks
+        lanes = [lane for lane in lanes if lane not in stopped and heads[lane] > reading.moved.get(lane, cursors[lane])]
+        if share > READ_PER_LANE:
+            break
     _pass_barriers(connection, tenant, cursors, stopped, reading)
     return reading
 
 
+def _spans(
+    lanes: list[int], stands: Mapping[int, int], heads: Mapping[int, int], share: int
+) -> dict[int, tuple[int, int]]:
+    """The next ``share`` positions of each lane."""
+    return {lane: (stands[lane], min(heads[lane], stands[lane] + share)) for lane in lanes}
+
+
 def _fair(lanes: list[int], cursors: Mapping[int, int]) -> list[int]:
     """Start at another lane each time, so that a busy one cannot starve the rest."""
-    if not lanes:
-        return lanes
     turn = sum(cursors.values()) % len(lanes)
     return lanes[turn:] + lanes[:turn]
 

@@ -14,7 +14,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, CursorResult, Select
 from sqlalchemy.sql.dml import UpdateBase
 
 Row = Mapping[str, Any]
@@ -73,6 +73,28 @@ class Bulk:
             return _Text(text, dict, "")
         group = "(" + ", ".join("?" * len(places)) + ")" if self._statement.is_insert else ""
         return _Text(text, itemgetter(*places), group if text.count(group) == 1 else "")
+
+
+class Prepared:
+    """One select whose parameters are many but always the same: compiled once, as for :class:`Bulk`.
+
+    Its rows hold what the driver gives, by the names of the columns.
+    """
+
+    def __init__(self, statement: Select[Any]) -> None:
+        self._statement = statement
+        self._texts: dict[str, tuple[str, Callable[[Row], Any]]] = {}
+
+    def __call__(self, connection: Connection, parameters: Row) -> CursorResult[Any]:
+        """Run the statement with a value for each of its parameters."""
+        dialect = connection.dialect
+        found = self._texts.get(dialect.name)
+        if found is None:
+            compiled = self._statement.compile(dialect=dialect)
+            places = compiled.positiontup
+            found = self._texts[dialect.name] = str(compiled), dict if places is None else itemgetter(*places)
+        text, values = found
+        return connection.exec_driver_sql(text, values(parameters))
 
 
 def _many(connection: Connection, statement: _Text, values: list[Any]) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, and_, bindparam, func, literal_column, select, tuple_, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.store.bulk import Bulk
+from gateway.store.bulk import Bulk, Prepared
 from gateway.store.rows import Found
 from gateway.store.schema import LANES, changes, lanes, records, texts
 
@@ -49,26 +49,48 @@ _lock_lanes = (
     .order_by(lanes.c.lane)
     .with_for_update()
 )
+_without_content = select(
+    changes.c.lane,
+    changes.c.position,
+    changes.c.kind,
+    changes.c.record_id,
+    changes.c.type,
+    changes.c.source,
+    changes.c.patient,
+    changes.c.location,
+    changes.c.partner_lane,
+    changes.c.partner_position,
+)
 _after = (
-    select(
-        changes.c.lane,
-        changes.c.position,
-        changes.c.kind,
-        changes.c.record_id,
-        changes.c.type,
-        changes.c.source,
-        changes.c.patient,
-        changes.c.location,
-        changes.c.partner_lane,
-        changes.c.partner_position,
-    )
-    .where(
+    _without_content.where(
         changes.c.tenant == bindparam("tenant"),
         changes.c.lane == bindparam("lane"),
         changes.c.position > bindparam("position"),
     )
     .order_by(changes.c.position)
     .limit(bindparam("most"))
+)
+_spans = union_all(
+    *(
+        select(
+            literal_column(str(lane)).label("lane"),
+            bindparam(f"low{lane}", type_=BigInteger).label("low"),
+            bindparam(f"high{lane}", type_=BigInteger).label("high"),
+        )
+        for lane in range(LANES)
+    )
+).subquery("spans")
+_between = Prepared(
+    _without_content.join_from(
+        _spans,
+        changes,
+        and_(
+            changes.c.tenant == bindparam("tenant"),
+            changes.c.lane == _spans.c.lane,
+            changes.c.position > _spans.c.low,
+            changes.c.position <= _spans.c.high,
+        ),
+    ).order_by(changes.c.lane, changes.c.position)
 )
 
 
@@ -134,6 +156,17 @@ def at_places(connection: Connection, tenant: str, places: Iterable[tuple[int, i
 def after(connection: Connection, tenant: str, lane: int, position: int, most: int) -> Sequence[Found]:
     """The next changes of one lane, without their content."""
     return connection.execute(_after, {"tenant": tenant, "lane": lane, "position": position, "most": most}).fetchall()
+
+
+def between(connection: Connection, tenant: str, spans: Mapping[int, tuple[int, int]]) -> dict[int, list[Found]]:
+    """By lane, its changes behind the first position up to the last, in order and without their content."""
+    parameters: dict[str, Any] = {"tenant": tenant}
+    for lane in range(LANES):
+        parameters[f"low{lane}"], parameters[f"high{lane}"] = spans.get(lane, (0, 0))
+    found: dict[int, list[Found]] = {lane: [] for lane in spans}
+    for row in _between(connection, parameters):
+        found[row.lane].append(row)
+    return found
 
 
 def history(connection: Connection, tenant: str, record_id: bytes) -> Sequence[Found]:

@@ -24,7 +24,6 @@ from gateway.store.schema_reactors import (
 )
 
 Values = Mapping[str, Any]
-READ_PER_LANE = 256
 
 _leave = Bulk(
     delete(reactor_members).where(
@@ -91,15 +90,17 @@ def read_on(
     wanted = frozenset(types)
     found: list[Found] = []
     moved: dict[int, int] = {}
-    lanes = sorted(lane for lane, head in journal.heads(connection, tenant).items() if head > cursors[lane])
+    ends = journal.heads(connection, tenant)
+    lanes = sorted(lane for lane, head in ends.items() if head > cursors[lane])
     turn = sum(cursors.values()) % max(1, len(lanes))  # another lane first each time, so that a busy one starves nobody
+    share = -(-most // max(1, len(lanes)))
+    spans = {lane: (cursors[lane], min(ends[lane], cursors[lane] + share)) for lane in lanes}
+    rows = journal.between(connection, tenant, spans)
     for lane in lanes[turn:] + lanes[:turn]:
         if len(found) >= most:
             break
-        for row in journal.after(connection, tenant, lane, cursors[lane], READ_PER_LANE):
-            moved[lane] = row.position
-            if row.kind != "barrier" and row.type in wanted:
-                found.append(row)
+        found += [row for row in rows[lane] if row.kind != "barrier" and row.type in wanted]
+        moved[lane] = spans[lane][1]
     heads = journal.record_heads(connection, tenant, {bytes(row.record_id) for row in found})
     return [row for row in found if _place(heads.get(bytes(row.record_id))) == (row.lane, row.position)], moved
 
