@@ -13,7 +13,18 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
 
-from benchmarks import end_to_end_part, fhir_part, hl7_part, idle_part, machine, mllp_part, report, vault_part, x12_part
+from benchmarks import (
+    end_to_end_part,
+    fhir_part,
+    hl7_part,
+    idle_part,
+    machine,
+    mllp_part,
+    report,
+    vault_part,
+    webpt_part,
+    x12_part,
+)
 from benchmarks.house import HERE
 
 PARTS: dict[str, Callable[[float], report.Section]] = {
@@ -22,6 +33,7 @@ PARTS: dict[str, Callable[[float], report.Section]] = {
     "837": x12_part.measure_submitted,
     "million": x12_part.measure_million,
     "fhir": fhir_part.measure,
+    "webpt": webpt_part.measure,
     "vault": vault_part.measure,
     "idle": idle_part.measure,
     "mllp": mllp_part.measure,

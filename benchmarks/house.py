@@ -20,7 +20,7 @@ import psutil
 from gateway import bootstrap, logs
 from gateway.settings import load
 
-TENANT, HOSPITAL, PAYER, EHR = "clinic", "hospital", "payer", "ehr"
+TENANT, HOSPITAL, PAYER, EHR, PRACTICE = "clinic", "hospital", "payer", "ehr", "practice"
 HERE = Path(__file__).parent
 WORK = HERE.parent / ".bench"
 """Beside the sources, because a folder for temporary files may be in memory, where nothing is ever synced."""
@@ -46,6 +46,11 @@ zone = "America/Chicago"
 name = "ehr"
 tenant = "clinic"
 adapter = "fhir"
+zone = "America/Chicago"
+[[sources]]
+name = "practice"
+tenant = "clinic"
+adapter = "webpt"
 zone = "America/Chicago"
 [[routes]]
 name = "desk"

@@ -31,6 +31,11 @@ _HELD = 64 * 1024 * 1024
 _log = structlog.get_logger(__name__)
 
 
+def utc_now() -> datetime:
+    """The time, for everyone who is not testing."""
+    return datetime.now(UTC)
+
+
 def transports(name: str, config: WebptConfig) -> Sequence[Transport]:
     """The mailbox and the drop folder, whichever is configured."""
     found: list[Transport] = []
@@ -116,9 +121,7 @@ class Watched:
 class Mailbox:
     """Looks into the mailbox again and again."""
 
-    def __init__(
-        self, name: str, config: WebptConfig, account: SftpAccount, clock: Clock = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, name: str, config: WebptConfig, account: SftpAccount, clock: Clock = utc_now) -> None:
         self._name, self._config, self._account, self._clock = name, config, account, clock
 
     async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
@@ -140,7 +143,7 @@ class Mailbox:
 class Dropped:
     """Takes files out of a folder."""
 
-    def __init__(self, config: WebptConfig, folder: Path, clock: Clock = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, config: WebptConfig, folder: Path, clock: Clock = utc_now) -> None:
         self._config, self._folder, self._clock = config, folder, clock
 
     async def run(self, intake: Intake, opened: Callable[[], None]) -> None:

@@ -63,5 +63,9 @@ def _vocabulary() -> frozenset[str]:
     """Every word of the product itself: a standard's names may stand in an input and in an error alike."""
     paths = (path for room in _OURS for ending in ("py", "toml") for path in (ROOT / room).rglob(f"*.{ending}"))
     return _PLACES.union(
-        word for path in paths if not path.name.startswith("simulator") for word in _words(path.read_text("utf-8"))
+        word
+        for path in paths
+        if not path.name.startswith("simulator")
+        for text in [path.read_text("utf-8")]
+        for word in _words(text) | _words(text.replace("_", ""))  # FHIR writes in one word what we write in several
     )
