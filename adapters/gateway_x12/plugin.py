@@ -46,7 +46,7 @@ class X12Adapter:
             "Questions (270, 276) are kept and make no record; other sets (820, 834) are reported and left out.",
             "A patient is known by payer and member number; remittances and claims name payers by different numbers.",
             "Patients without a member number are known by their claim or trace number only.",
-            "Provider summaries (TS2, TS3) and other payers' part of a claim (2320) are kept and not translated.",
+            "Other payers' part of a submitted claim (2320) is kept and not translated.",
             "A 999 or TA1 names control numbers, not claims: the claims are those sent under these numbers.",
         ),
     )

@@ -56,7 +56,7 @@ class _Way(Struct, frozen=True):
 _CLAIM = _Way(CLAIM, "ClaimPayment", read_claim, add_payment, _REMIT_ENVELOPE | {"CAS"})
 _REMITTANCE = _Way(
     REMITTANCE, "Remittance", read_remittance, add_remittance,
-    frozenset({"PLB", "KEY", "TOTALS", "ISA", "GS", "ST", "SE", "BPR", "TRN"}),
+    frozenset({"PLB", "TS2", "TS3", "KEY", "TOTALS", "ISA", "GS", "ST", "SE", "BPR", "TRN"}),
 )  # fmt: skip
 _WAYS = {
     "837": _Way("837 claim", "Claim", read_submitted, add_claim),

@@ -18,6 +18,7 @@ from gateway.model.values import ZERO
 from gateway.wire.x12_835 import Elements, amount, element, pairs, quantity, triplets
 from gateway.wire.x12_loop import name_of
 from gateway_x12.records import Claim, read_date
+from gateway_x12.translate_summary import stated, summaries
 
 _LINE_FIELDS = {
     "DTM": {"472": "starts_on", "150": "starts_on", "151": "ends_on"},
@@ -32,12 +33,16 @@ _NOTHING: dict[str, str] = {}
 def add_payment(read: Claim, patch: Patch, left: set[str]) -> None:
     """Complete a ClaimPayment; what is not read in its lines is added to ``left``."""
     patch.fields.update(_claim(read, left))
+    segments = read.loop.segments
+    if "MOA" in segments or "MIA" in segments:
+        patch.fields["stated"] = stated(segments, left)
 
 
 def add_remittance(read: Claim, patch: Patch, left: set[str]) -> None:
     """Complete a Remittance."""
-    del left  # a remittance has no lines
     patch.fields.update(_remittance(read))
+    if found := summaries(read.loop.segments, left):
+        patch.fields["summaries"] = found
 
 
 def _claim(read: Claim, left: set[str]) -> dict[str, Any]:

@@ -73,8 +73,18 @@ def show(
     for column in COLUMNS:
         typer.echo(f"{column:12} {one.get(column, '')}")
     _print("Remittance", ("payer_name", "payment_date", "method", "amount", "claim_count", "balanced"), remittances)
+    summaries = [summary for each in remittances for summary in each.get("summaries", ())]
+    if summaries:
+        _print("Summaries", ("provider_id", "facility", "claim_count", "charge_total"), summaries)
     _print("Bank", ("booked_on", "account", "amount", "bank_reference"), lines)
     _print("Claims", ("patient_control_number", "status", "charge", "paid", "patient_responsibility"), claims)
+    beside = [
+        {"patient_control_number": each.get("patient_control_number")} | one
+        for each in claims
+        for one in each.get("stated", ())
+    ]
+    if beside:
+        _print("Stated beside the balance", ("patient_control_number", "place", "amount"), beside)
 
 
 def _print(title: str, columns: tuple[str, ...], found: list[dict[str, Any]]) -> None:

@@ -24,6 +24,8 @@ class ChargeItem(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """Modifiers in order: GP, KX, CQ, 59 (FT1-26, SV101-3 to SV101-6)."""
     units: Decimal | None = None
     """Billed units (FT1-10, SV104, ChargeItem.quantity)."""
+    minutes: int | None = None
+    """Minutes of treatment behind the units, where the source tells them."""
     amount: Money | None = None
     """Charged amount for all units, US dollars (FT1-11, SV102, ChargeItem.priceOverride)."""
     service_date: date | None = None

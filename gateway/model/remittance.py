@@ -70,6 +70,38 @@ class Balance(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     """Number of claims that do not balance."""
 
 
+class StatedAmount(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A figure that a payer states beside the balance, by its place in the standard (MIA, MOA, TS2, TS3)."""
+
+    place: str
+    """Segment and element: MOA02 is what the fee schedule allows, MIA04 the DRG amount."""
+    amount: Money
+    """US dollars."""
+
+    def __post_init__(self) -> None:
+        check_money(self, "amount")
+
+
+class ProviderSummary(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a remittance sums up for one provider and kind of claim (X12 835 loop 2000)."""
+
+    provider_id: str
+    """Provider concerned (TS301)."""
+    facility: str | None = None
+    """Place of service code, or type of bill (TS302)."""
+    fiscal_period_end: date | None = None
+    """Last day of the provider's fiscal year (TS303)."""
+    claim_count: int | None = None
+    """Claims of it (TS304)."""
+    charge_total: Money | None = None
+    """Sum of their charges, US dollars (TS305)."""
+    amounts: tuple[StatedAmount, ...] = ()
+    """Further sums (TS306 to TS324, TS201 to TS219)."""
+
+    def __post_init__(self) -> None:
+        check_money(self, "charge_total")
+
+
 class Remittance(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One payment advice of a payer (X12 835 ST to SE, FHIR PaymentReconciliation)."""
 
@@ -109,6 +141,8 @@ class Remittance(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """Whether the transaction balances: the difference is zero."""
     difference: Money | None = None
     """BPR02 less (sum of CLP04 less sum of PLB04), US dollars."""
+    summaries: tuple[ProviderSummary, ...] = ()
+    """What it sums up for each provider (TS3, TS2)."""
     balance: Balance | None = None
     """The verdict at each of the three levels."""
 
@@ -233,6 +267,8 @@ class ClaimPayment(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     """Reimbursement rate of an outpatient claim as a fraction (MOA01)."""
     remarks: tuple[str, ...] = ()
     """Remark codes of the claim, RARC (MOA03 to MOA07, MIA05, MIA20 to MIA23)."""
+    stated: tuple[StatedAmount, ...] = ()
+    """Amounts that Medicare states beside the balance (MOA02, MOA08, MOA09, MIA04 and so on)."""
     lines: tuple[ServiceLine, ...] = ()
     """Services paid or denied (loop 2110)."""
     line_balanced: bool | None = None

@@ -18,6 +18,14 @@ class ClaimsConfig(Part):
     ready: tuple[Literal["finished", "signed"], ...] = Field(
         default=("signed",), description="States of a visit in which it may be billed."
     )
+    without_status: bool = Field(
+        default=False,
+        description="Whether a visit that names no state is billed once it has charges: those of HL7 (DFT) name none.",
+    )
+    minutes_required: bool = Field(
+        default=True,
+        description="Whether timed codes without minutes hold a claim back; false where a system counts units itself.",
+    )
     zone: Zone = Field(default="UTC", description="Zone that days are counted in where a visit names none.")
     eligibility_days: int = Field(
         default=3, ge=0, le=30, description="Days before the first visit of a month at which a policy is asked about."

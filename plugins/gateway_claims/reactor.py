@@ -11,13 +11,14 @@ from pydantic import BaseModel
 from gateway.hookspecs import API_VERSION
 from gateway.model.appointment import Appointment
 from gateway.model.authorization import Authorization
+from gateway.model.charge_item import ChargeItem
 from gateway.model.coverage import Coverage
 from gateway.model.exchange import Derivation, Derived, ReactorInfo, Snapshot
 from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
 from gateway.model.visit import Visit
 from gateway_claims.config import ClaimsConfig
-from gateway_claims.translate import Known, claim_of, eligibility_of, request_of
+from gateway_claims.translate import Known, charged, claim_of, eligibility_of, request_of
 
 T = TypeVar("T")
 _GONE = frozenset({"cancelled", "no-show"})
@@ -31,7 +32,7 @@ class Claims:
         version="1",
         api=API_VERSION,
         summary="Claims of signed visits after a scrub, eligibility checks, requests for authorizations",
-        reads=frozenset({"Patient", "Coverage", "Visit", "Appointment", "Authorization"}),
+        reads=frozenset({"Patient", "Coverage", "Visit", "ChargeItem", "Appointment", "Authorization"}),
         writes=frozenset({"Submission", "Claim", "Task"}),
     )
     config: type[BaseModel] = ClaimsConfig
@@ -54,12 +55,13 @@ class Claims:
             return Derivation()
         known = Known(
             patient=patient, subject=subject, policies=_of(there, Coverage), permissions=_of(there, Authorization),
-            visits=_of(there, Visit),
+            visits=charged(_of(there, Visit), _of(there, ChargeItem)),
         )  # fmt: skip
         records: list[Derived] = []
         if "claim" in settings.documents:
             for id, visit in known.visits.items():
-                if visit.status in settings.ready:
+                unnamed = settings.without_status and visit.status is None and visit.charges
+                if visit.status in settings.ready or unnamed:
                     records += claim_of(id, visit, known, settings)
         if "authorization" in settings.documents:
             for id, asked in known.permissions.items():

@@ -12,12 +12,13 @@ import msgspec
 
 from gateway.model.appointment import Appointment
 from gateway.model.authorization import Authorization
+from gateway.model.charge_item import ChargeItem
 from gateway.model.coverage import Coverage
 from gateway.model.exchange import Derived
 from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
 from gateway.model.values import ZERO
-from gateway.model.visit import Visit
+from gateway.model.visit import Charge, Visit
 from gateway_claims.translate_scrub import Rules, Scrubbed, scrub
 
 if TYPE_CHECKING:
@@ -34,6 +35,24 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     policies: Mapping[RecordId, Coverage]
     permissions: Mapping[RecordId, Authorization]
     visits: Mapping[RecordId, Visit]
+
+
+def charged(visits: Mapping[RecordId, Visit], items: Mapping[RecordId, ChargeItem]) -> dict[RecordId, Visit]:
+    """Visits with the charges that their source tells one by one; what a visit tells itself stands."""
+    by_visit: dict[RecordId, list[Charge]] = {}
+    for _, one in sorted(items.items()):
+        if one.visit is not None and one.procedure_code and one.active is not False:
+            charge = Charge(
+                procedure_code=one.procedure_code, modifiers=one.modifiers, units=one.units, minutes=one.minutes,
+                amount=one.amount, service_date=one.service_date,
+            )  # fmt: skip
+            by_visit.setdefault(one.visit, []).append(charge)
+    return {
+        id: msgspec.structs.replace(visit, charges=tuple(by_visit[id]))
+        if id in by_visit and not visit.charges
+        else visit
+        for id, visit in visits.items()
+    }
 
 
 def control_number(kind: str, *parts: object) -> str:
@@ -183,7 +202,8 @@ def _rules(policy: Coverage, settings: ClaimsConfig) -> Rules:
     filing = policy.filing_indicator or ""
     return Rules(
         midpoint=filing in settings.midpoint, authorization_required=filing in settings.authorization_required,
-        pairs=filing not in settings.pairs_not_checked, extra_pairs=settings.extra_pairs,
+        minutes_required=settings.minutes_required, pairs=filing not in settings.pairs_not_checked,
+        extra_pairs=settings.extra_pairs,
     )  # fmt: skip
 
 

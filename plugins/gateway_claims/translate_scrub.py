@@ -42,6 +42,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     midpoint: bool = False
     authorization_required: bool = False
+    minutes_required: bool = True
     pairs: bool = True
     extra_pairs: tuple[str, ...] = ()
 
@@ -62,7 +63,7 @@ def scrub(
     charges = visit.charges
     return [
         *_complete(visit),
-        *_minutes(charges, midpoint=rules.midpoint),
+        *_minutes(charges, midpoint=rules.midpoint, required=rules.minutes_required),
         *_modifiers(visit, charges, medicare=policy.filing_indicator == MEDICARE),
         *(_pairs(charges, rules.extra_pairs) if rules.pairs else ()),
         *_most(charges),
@@ -86,14 +87,15 @@ def _complete(visit: Visit) -> Iterator[Scrubbed]:
             yield Scrubbed("no-amount", number, "The line has no charge.", "Enter the fee of the procedure.")
 
 
-def _minutes(charges: Sequence[Charge], *, midpoint: bool) -> Iterator[Scrubbed]:
+def _minutes(charges: Sequence[Charge], *, midpoint: bool, required: bool) -> Iterator[Scrubbed]:
     """Units against minutes: timed codes of the day together, or each by itself."""
     minutes: Counter[str] = Counter()
     for number, one in enumerate(charges, 1):
         timed = _timed(one.procedure_code)
         if timed and one.minutes is None:
             why = "A timed code needs the minutes of treatment."
-            yield Scrubbed("timed-without-minutes", number, why, "Enter the minutes of this procedure.")
+            fix = "Enter the minutes of this procedure."
+            yield Scrubbed("timed-without-minutes", number, why, fix, "error" if required else "warning")
         elif timed:
             minutes[one.procedure_code] += one.minutes or 0
         elif timed is False and (one.units or 1) > 1:

@@ -11,6 +11,7 @@ import pytest
 from gateway.model import fold
 from gateway.model.appointment import Appointment
 from gateway.model.authorization import Authorization
+from gateway.model.charge_item import ChargeItem
 from gateway.model.coverage import Coverage
 from gateway.model.exchange import Snapshot
 from gateway.model.patient import Address, ContactPoint, Patient, PersonName
@@ -137,3 +138,52 @@ def test_a_request_for_an_authorization_goes_out():
     (asked,) = made["Submission"]
     assert asked.payer == "payer-1"
     assert authorization(asked, PARTIES, AT).id == "278"
+
+
+def charge(minutes: int | None = 30, *, id: str = "item-1", **changed) -> Snapshot:
+    """A charge that its source tells on its own."""
+    item = ChargeItem(
+        procedure_code="97110", modifiers=("GP",), units=Decimal(2), minutes=minutes, amount=Decimal("90.00"),
+        visit="visit-1", patient="p", service_date=date(2026, 7, 1),
+    )  # fmt: skip
+    return snapshot(msgspec.structs.replace(item, **changed), id)
+
+
+def bare(**changed) -> Snapshot:
+    """The visit without its charges."""
+    return snapshot(msgspec.structs.replace(VISIT.record, charges=(), **changed), "visit-1")
+
+
+def test_charges_told_one_by_one_are_billed_with_their_visit():
+    """What a vendor exports charge by charge makes the claim that the visit itself would; voided ones do not count."""
+    void = charge(id="item-2", active=False)
+    items, _ = derived(PATIENT, POLICY, bare(), charge(), void)
+    whole, _ = derived(PATIENT, POLICY, VISIT)
+    assert items == whole
+    assert [line.procedure_code for line in items["Claim"][0].lines] == ["97110"]
+    assert derived(PATIENT, POLICY, VISIT, charge(id="item-3"))[0] == whole
+
+
+@pytest.mark.parametrize(("required", "billed"), [(True, False), (False, True)])
+def test_units_without_minutes_are_believed_only_where_the_settings_say_so(required, billed):
+    """A system that counts units itself tells no minutes: then their lack warns and does not hold the claim."""
+    made, _ = derived(PATIENT, POLICY, bare(), charge(None), minutes_required=required)
+    assert ("Claim" in made) == billed
+    assert made["Task"][0].kind == ("claim-warning" if billed else "claim-held")
+
+
+@pytest.mark.parametrize(("without", "billed"), [(False, False), (True, True)])
+def test_a_visit_of_charges_alone_is_billed_where_the_settings_say_so(without, billed):
+    """HL7 charges come when treatment is over and name no state."""
+    visit = snapshot(msgspec.structs.replace(VISIT.record, status=None), "visit-1")
+    made, _ = derived(PATIENT, POLICY, visit, without_status=without)
+    assert ("Claim" in made) == billed
+
+
+def test_charges_of_the_year_count_towards_the_threshold_whoever_told_them():
+    """Above the year's threshold a Medicare line without KX is warned about, with charges told one by one too."""
+    policy = snapshot(msgspec.structs.replace(POLICY.record, filing_indicator="MB"), "coverage-1")
+    earlier = snapshot(msgspec.structs.replace(VISIT.record, charges=(), service_date=date(2026, 2, 1)), "visit-0")
+    dear = charge(id="item-0", amount=Decimal("9000.00"), visit="visit-0")
+    made, _ = derived(PATIENT, policy, earlier, dear, bare(), charge())
+    assert any("threshold-kx" in one.reason for one in made["Task"] if one.about == "visit-1")
