@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit
 
 _PORTS = {"https": 443, "http": 80}
 
@@ -28,10 +28,12 @@ def verified(token: str, url: str, body: bytes, form: Mapping[str, Sequence[str]
 
 
 def _addresses(url: str) -> Iterator[str]:
+    """The address and its other form; everything but the port stays as it was written."""
     parts = urlsplit(url)
-    host, port = parts.hostname or "", _PORTS.get(parts.scheme)
+    port = _PORTS.get(parts.scheme)
     yield url
-    if parts.port is None and port is not None:
-        yield urlunsplit(parts._replace(netloc=f"{parts.netloc}:{port}"))
-    elif parts.port == port:
-        yield urlunsplit(parts._replace(netloc=host))
+    if port is None:
+        return
+    other = f"{parts.netloc}:{port}" if parts.port is None else parts.netloc.removesuffix(f":{port}")
+    if other != parts.netloc:
+        yield url.replace(f"//{parts.netloc}", f"//{other}", 1)

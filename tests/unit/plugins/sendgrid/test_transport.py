@@ -6,15 +6,16 @@ import asyncio
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.errors import InvalidConfiguration
 from gateway.hookspecs import Hooked
 from gateway.mapping import Mapping
-from gateway.model.exchange import HookRequest
+from gateway.model.exchange import HookRequest, Item
 from gateway.model.patch import Patch
 from gateway.testing.recording_intake import RecordingIntake
-from gateway.wire.mail import link
+from gateway.wire.mail import Mail, link
 from gateway_sendgrid.config import SendgridSourceConfig
 from gateway_sendgrid.plugin import gateway_adapters
 from gateway_sendgrid.simulator import SendgridSimulator
@@ -59,7 +60,7 @@ def test_events_tell_what_became_of_an_e_mail() -> None:
     on_the_way = [sender.event(0, name) for name in ("processed", "deferred")]
     bounced = sender.event(0, "bounce", status="5.1.1", reason="550 Ann Miller is unknown")
     assert asked(sender, intake, *on_the_way, sender.event(0, "delivered"), bounced) == 200
-    found = patches(intake)
+    found = [one for one in patches(intake) if "status" in one.fields]
     assert {(one.type, one.native_id) for one in found} == {("Communication", KEY)}
     assert [(one.fields["status"], one.fields.get("failure")) for one in found] == [
         ("delivered", None), ("failed", "bounce-5.1.1"),
@@ -68,11 +69,24 @@ def test_events_tell_what_became_of_an_e_mail() -> None:
     assert not any(b"Ann" in item.body or b"ann@" in item.body for item in intake.items)
 
 
+def test_no_news_moves_an_e_mail_back() -> None:
+    """An event that overtakes the route's own word keeps its status, and that word still brings text and address."""
+    sender, intake = account(), RecordingIntake()
+    asked(sender, intake, sender.event(0, "delivered"), sender.event(0, "bounce"))
+    mail = Mail(id=KEY, patient=PATIENT, status="sent", at="2026-03-02T09:30:00+00:00", text="Tomorrow.")
+    intake.items.append(Item(body=msgspec.json.encode(mail), kind="mail", control_id="c", order_key=PATIENT))
+    found = patches(intake)
+    ranks = {one.fields["status"]: one.source_version or "" for one in found if "status" in one.fields}
+    assert ranks["sent"] < ranks["delivered"] < ranks["failed"]
+    assert [one.source_version for one in found if "text" in one.fields] == [None]
+
+
 def test_a_complaint_is_a_stop() -> None:
     """Who calls an e-mail spam, or unsubscribes at SendGrid, receives no more."""
     sender, intake = account(), RecordingIntake()
     assert asked(sender, intake, sender.event(0, "spamreport")) == 200
     (patch,) = patches(intake)
+    assert patch.source_version is None
     assert (patch.fields["answer"], patch.fields["direction"]) == ("stop", "inbound")
 
 

@@ -22,6 +22,21 @@ def test_known_signatures() -> None:
     assert not verified("12345", bound, body + b" ", {}, "a9nBmqA0ju/hNViExpshrM61xv4=")
 
 
+def test_only_the_port_may_differ_as_it_is_written() -> None:
+    """Capitals, brackets and an empty query stay what was signed, with the default port and without it."""
+    for short, long in (
+        ("https://Hooks.Example.org/sms?", "https://Hooks.Example.org:443/sms?"),
+        ("https://[2001:db8::1]/sms", "https://[2001:db8::1]:443/sms"),
+        ("http://h.example/sms", "http://h.example:80/sms"),
+    ):
+        assert verified("12345", long, b"", FORM, signature("12345", short, FORM))
+        assert verified("12345", short, b"", FORM, signature("12345", long, FORM))
+        assert not verified("12345", short.lower() + "x", b"", FORM, signature("12345", long, FORM))
+    other = "https://h.example:8443/sms"
+    assert verified("12345", other, b"", FORM, signature("12345", other, FORM))
+    assert not verified("12345", other, b"", FORM, signature("12345", "https://h.example/sms", FORM))
+
+
 def test_the_default_port_may_be_written_or_not() -> None:
     """A proxy that adds or drops :443 does not break the signature; any other change does."""
     with_port = URL.replace(".com/", ".com:443/")
