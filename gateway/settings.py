@@ -272,6 +272,9 @@ class Http(Part):
         default=False, description="Whether subscriptions may name this machine, without TLS too: for trials."
     )
     hook_bytes: int = Field(default=4 * 2**20, gt=0, description="The largest request to /hooks, in bytes.")
+    indexed: tuple[str, ...] | None = Field(
+        default=None, description="Record types of the search index; those that clients' views grant when not given."
+    )
     concurrency: int = Field(default=256, gt=0, le=10_000, description="The most requests at one time.")
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from gateway.http.feed import feed
 from gateway.http.fhir import outcome
 from gateway.http.fhir_export import export
 from gateway.http.fhir_facade import answer, facade
+from gateway.http.fhir_index import SearchIndex
 from gateway.http.fhir_origins import origins
 from gateway.http.guard import App, Guard
 from gateway.http.health import detailed, health
@@ -37,7 +38,7 @@ _ISSUES = {
 SUMMARY = "Records of many systems as one feed. Every answer holds the fields that the client's view grants, no others."
 
 
-def public(house: House) -> App:
+def public(house: House, index: SearchIndex) -> App:
     """Everything partners and clients may reach."""
     app = FastAPI(
         title="EMR gateway", version=gateway.__version__, summary=SUMMARY, docs_url=None, redoc_url=None,
@@ -50,7 +51,7 @@ def public(house: House) -> App:
     app.include_router(export(house))
     app.include_router(origins(house))
     app.include_router(fhir_subscriptions(house))
-    app.include_router(facade(house))
+    app.include_router(facade(house, index))
     app.include_router(hooks_of_clients(house))
     app.include_router(feed(house))
     app.include_router(records(house))

@@ -2,7 +2,8 @@
 
 ``patient``, ``_id`` and ``_lastUpdated`` are answered by the store. ``date``, ``status`` and ``identifier`` are values
 of sealed records: candidates are opened a bounded number at a time and compared as resources, so a field that the view
-does not grant matches nothing, and a page may hold fewer than were asked for and still have a next one.
+does not grant matches nothing, and a page may hold fewer than were asked for and still have a next one. The search
+index, where it can be used, keeps the candidates few.
 """
 
 from __future__ import annotations
@@ -228,17 +229,10 @@ def _bounds(one: Range) -> tuple[int | None, int | None]:
 
 def _within(value: Any, one: Range) -> bool:
     """Whether a date, an instant or a period of a resource lies where a range says."""
-    if value is None:
+    found = extent(value)
+    if found is None:
         return False
-    try:
-        if isinstance(value, dict):
-            start = _span(str(value["start"]))[0] if "start" in value else datetime.min.replace(tzinfo=UTC)
-            end = _span(str(value["end"]))[1] if "end" in value else datetime.max.replace(tzinfo=UTC)
-        else:
-            start, end = _span(str(value))
-    except (ValueError, OverflowError):
-        return False
-    low, high = int((start - _ZERO) / _MICRO), int((end - _ZERO) / _MICRO)
+    low, high = found
     match one.prefix:
         case "gt":
             return high > one.end
@@ -262,15 +256,36 @@ _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
 
 
+def extent(value: Any) -> tuple[int, int] | None:
+    """From when to before when a date, an instant or a period lasts, microseconds; None when it is none of them."""
+    if value is None:
+        return None
+    try:
+        if isinstance(value, dict):
+            start = _span(str(value["start"]))[0] if "start" in value else datetime.min.replace(tzinfo=UTC)
+            end = _span(str(value["end"]))[1] if "end" in value else datetime.max.replace(tzinfo=UTC)
+        else:
+            start, end = _span(str(value))
+    except (ValueError, OverflowError):
+        return None
+    return int((start - _ZERO) / _MICRO), int((end - _ZERO) / _MICRO)
+
+
 def _identified(resource: Json, system: str | None, value: str) -> bool:
+    return any(
+        one.get("value") == value and (system is None or one.get("system", "") == system)
+        for one in identifiers(resource)
+    )
+
+
+def identifiers(resource: Json) -> list[Json]:
+    """Everything that ``identifier`` finds a resource by."""
     held = resource.get("identifier", [])
     extra = [resource[name] for name in ("paymentIdentifier",) if name in resource]
     extra += [
         {"value": resource[name]} for name in ("preAuthRef", "subscriberId") if isinstance(resource.get(name), str)
     ]
-    return any(
-        one.get("value") == value and (system is None or one.get("system", "") == system) for one in [*held, *extra]
-    )
+    return [*held, *extra]
 
 
 def references(resource: Any, targets: frozenset[str]) -> Iterator[tuple[str, str]]:

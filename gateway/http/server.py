@@ -13,6 +13,7 @@ import uvicorn
 
 from gateway.errors import InvalidConfiguration
 from gateway.http.app import admin, public
+from gateway.http.fhir_index import SearchIndex
 from gateway.http.guard import App
 from gateway.http.house import House
 from gateway.settings import Http
@@ -50,7 +51,8 @@ async def serve_http(house: House, opened: Callable[[], None]) -> None:
     """
     settings = house.settings
     tls = _tls(settings)
-    ports = [(public(house), settings.host, settings.port, tls)]
+    index = SearchIndex(house)
+    ports = [(public(house, index), settings.host, settings.port, tls)]
     if settings.admin_port is not None:
         ports.append((admin(house), "127.0.0.1", settings.admin_port, None))
     waiting = len(ports)
@@ -63,15 +65,17 @@ async def serve_http(house: House, opened: Callable[[], None]) -> None:
 
     bound = [(app, _bound(host, port), context) for app, host, port, context in ports]
     serving = [asyncio.ensure_future(_run(app, port, context, settings, one_open)) for app, port, context in bound]
+    indexing = asyncio.ensure_future(index.run())
     try:
         ended, _ = await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
         for one in ended:
             one.result()
     finally:
         house.news.end()  # before the ports close: a reader that waits still gets its answer
+        index.end()
         for one in serving:
             one.cancel()
-        await asyncio.wait(serving)
+        await asyncio.wait([*serving, indexing])
 
 
 async def _run(

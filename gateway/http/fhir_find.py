@@ -1,0 +1,237 @@
+"""Finding one page of a FHIR search: candidates by list or by the search index, opened, compared, and disclosed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from gateway.http import fhir_tokens as tokens
+from gateway.http.cursor import place_of, place_token
+from gateway.http.fhir import shown_resource
+from gateway.http.fhir_index import SearchIndex
+from gateway.http.fhir_search import CANDIDATES, Search, references
+from gateway.http.fhir_values import Json
+from gateway.http.house import House
+from gateway.http.reading import Reader, Shown
+from gateway.http.records import patient_of, record_bytes
+from gateway.http.refusal import HttpRefusal
+from gateway.store import reading
+from gateway.store.rows import Found
+
+INCLUDED = 500
+LISTED, CHANGED = "", "changed"
+"""How candidates are found: by list, by when they changed; or else by the named parameter."""
+Match = tuple[Json, Found]
+
+
+class Place(NamedTuple):
+    """Where a search stands, in plain JSON values."""
+
+    at: int = 0
+    """Which of the record types."""
+    by: str | None = None
+    """How candidates of this type are found, once that is chosen: it holds for all pages."""
+    after: Any = None
+    """The last candidate; None at the type's beginning."""
+
+
+class Candidates(NamedTuple):
+    """The next records that may match."""
+
+    rows: Sequence[Found]
+    after: dict[bytes, Any]
+    """Where a search goes on behind each of them, by record id."""
+    last: Any
+    """Where it goes on behind all of them; None when there are no more of this type."""
+    looked_at: int
+    words: Sequence[str] = ()
+    """The words they were found by: a record with several of them counts as found by the first."""
+
+
+class Finder:
+    """Finds one page of a search."""
+
+    def __init__(self, house: House, index: SearchIndex, reader: Reader, types: Sequence[str], asked: Search) -> None:
+        self._house = house
+        self._index = index
+        self._reader = reader
+        self._types = types
+        self._asked = asked
+        self._tenant = reader.principal.tenant
+
+    async def page(self) -> tuple[list[Match], str | None]:
+        """Resources that match, and the token of the next page."""
+        asked = self._asked
+        place = self._begin()
+        left = CANDIDATES if asked.by_content else asked.count
+        found: list[Match] = []
+        while left > 0 and place.at < len(self._types) and len(found) < asked.count:
+            if place.by is None:
+                place = place._replace(by=await asyncio.to_thread(self._way, self._types[place.at]))
+            lacking = asked.count - len(found)
+            candidates = await self._candidates(place, min(left, lacking * (1 if self._exact(place) else 4)))
+            left -= candidates.looked_at
+            matched = await asyncio.to_thread(self._shown, candidates, place, lacking)
+            found += matched
+            if len(found) == asked.count and asked.by_content and matched:
+                # what matched beyond the page is found again on the next one
+                place = place._replace(after=candidates.after[bytes(matched[-1][1].record_id)])
+            elif candidates.last is not None:
+                place = place._replace(after=candidates.last)
+            else:
+                place = Place(place.at + 1)
+        if place.at >= len(self._types):
+            return found, None
+        return found, place_token(self._house.vault, self._tenant, self._kind, list(place))
+
+    @property
+    def _kind(self) -> str:
+        return f"fhir/{self._reader.principal.client.id}/{self._asked.resource}"
+
+    def _begin(self) -> Place:
+        if not self._asked.page:
+            return Place()
+        return Place(*place_of(self._house.vault, self._tenant, self._kind, self._asked.page))
+
+    # --- which candidates -------------------------------------------------------------------------------------------
+
+    def _way(self, type: str) -> str:
+        """How candidates of a type are found best: by the parameter that leaves the fewest, where it is indexed."""
+        asked = self._asked
+        if asked.patient is not None or asked.ids:
+            return LISTED  # few by themselves
+        dated = bool(asked.dates) and tokens.span(asked.dates) is not None
+        ways = (("identifier", bool(asked.identifiers)), ("date", dated), ("status", bool(asked.statuses)))
+        chosen = next((name for name, given in ways if given and self._whole(type, name)), None)
+        if chosen is None and asked.updated:
+            chosen = CHANGED
+        return chosen if chosen is not None and self._index.ready(self._tenant, type) else LISTED
+
+    def _whole(self, type: str, parameter: str) -> bool:
+        """Whether the index holds this parameter, and the client may see all that it is made of."""
+        made_of = tokens.FIELDS.get(type, {}).get(parameter)
+        granted = set(self._reader.principal.view.grants[type])
+        return made_of is not None and granted.issuperset(made_of)
+
+    def _exact(self, place: Place) -> bool:
+        """Whether nearly every candidate matches."""
+        given = [self._asked.dates, self._asked.statuses, self._asked.identifiers]
+        return not self._asked.by_content or (place.by != LISTED and sum(map(bool, given)) == 1)
+
+    async def _candidates(self, place: Place, most: int) -> Candidates:
+        type = self._types[place.at]
+        if place.by == LISTED:
+            return await self._listed(type, place.after, most)
+        if place.by == CHANGED:
+            window = self._asked.window()
+            after = None if place.after is None else (place.after[0], bytes.fromhex(place.after[1]))
+            pairs: Sequence[tuple[Any, bytes]] = await asyncio.to_thread(
+                self._index.changed, self._tenant, type, window, after, most
+            )
+            return await self._of_index(type, pairs, most, ())
+        words = await asyncio.to_thread(self._words, type, str(place.by))
+        after_word = None if place.after is None else (place.after[0], bytes.fromhex(place.after[1]))
+        found = await asyncio.to_thread(self._index.find, self._tenant, f"{type}.{place.by}", words, after_word, most)
+        return await self._of_index(type, found, most, words)
+
+    def _words(self, type: str, parameter: str) -> list[str]:
+        asked = self._asked
+        if parameter == "identifier":
+            return sorted({value for _, value in asked.identifiers})
+        if parameter == "status":
+            return sorted(asked.statuses)
+        days = tokens.span(asked.dates)
+        return [] if days is None else self._index.days(self._tenant, type, *days)
+
+    async def _of_index(
+        self, type: str, pairs: Sequence[tuple[Any, bytes]], most: int, words: Sequence[str]
+    ) -> Candidates:
+        """The newest versions of what the index found, without what the client may not see or nobody any more."""
+        found = {record: (key, record) for key, record in reversed(pairs)}
+        rows = await self._house.store.read(lambda c: reading.newest(c, self._tenant, list(found)))
+        kept = [row for row in rows if row.type == type and row.kind != "removed" and self._reader.visible(row)]
+        kept = [row for row in kept if _within(row.at, self._asked.window())]
+        kept.sort(key=lambda row: found[bytes(row.record_id)])
+        after = {record: [key, record.hex()] for record, (key, _) in found.items()}
+        last = [pairs[-1][0], pairs[-1][1].hex()] if len(pairs) == most else None
+        return Candidates(kept, after, last, len(pairs), words)
+
+    async def _listed(self, type: str, after: Any, most: int) -> Candidates:
+        place = None
+        if after is not None:
+            patient, record = after
+            place = reading.Place(None if patient is None else bytes.fromhex(patient), bytes.fromhex(record))
+        rows = await self._house.store.read(self._reading(type, place, most))
+        places = {bytes(row.record_id): _after(row) for row in rows}
+        return Candidates(rows, places, _after(rows[-1]) if len(rows) == most else None, len(rows))
+
+    def _reading(self, type: str, place: reading.Place | None, most: int) -> Callable[[Connection], Sequence[Found]]:
+        principal, asked = self._reader.principal, self._asked
+        patient = None if asked.patient is None else patient_of(principal, type, asked.patient)
+        ids = [_known(one) for one in asked.ids]
+        since, before = asked.window()
+        wanted = reading.Wanted(type, patient, ids, None, tuple(principal.client.locations), since, before)
+        return lambda connection: reading.listed(connection, self._tenant, wanted, place, most)
+
+    # --- opening ----------------------------------------------------------------------------------------------------
+
+    def _shown(self, candidates: Candidates, place: Place, most: int) -> list[Match]:
+        """What of the candidates the client gets: all of them, or what matches, at most ``most``."""
+        if not self._asked.by_content:
+            return _made(self._reader.show(candidates.rows))
+        taken = 0
+        words = frozenset(candidates.words)
+
+        def matches(one: Shown) -> bool:
+            nonlocal taken
+            made = shown_resource(one)
+            if taken >= most or made is None or not self._asked.matches(made):
+                return False
+            if words and not self._first(one, made, place, candidates, words):
+                return False
+            taken += 1
+            return True
+
+        return _made(self._reader.search(candidates.rows, matches))
+
+    def _first(self, one: Shown, made: Json, place: Place, candidates: Candidates, words: frozenset[str]) -> bool:
+        """Whether a record was found by the first of its words: a stay of three days is on one page once."""
+        own = {word for name, word in tokens.words(one.change.type, made) if name == place.by} & words
+        return candidates.after[bytes(one.change.record_id)][0] == min(own, default=None)
+
+    async def included(self, found: Iterable[Json]) -> list[Json]:
+        """What the matches refer to, where it was asked for and the client may see it."""
+        if not self._asked.includes:
+            return []
+        found = list(found)
+        named = {id for made in found for _, id in references(made, self._asked.includes)} - {
+            one["id"] for one in found
+        }
+        ids = [_known(id) for id in sorted(named)[:INCLUDED]]
+        rows = await self._house.store.read(lambda connection: reading.newest(connection, self._tenant, ids))
+        rows = [row for row in rows if row.kind != "removed" and self._reader.visible(row)]
+        return [made for made, _ in await asyncio.to_thread(lambda: _made(self._reader.show(rows)))]
+
+
+def _made(shown: Sequence[Shown]) -> list[Match]:
+    return [(made, one.change) for one in shown if (made := shown_resource(one)) is not None]
+
+
+def _after(row: Found) -> list[str | None]:
+    return [None if row.patient is None else bytes(row.patient).hex(), bytes(row.record_id).hex()]
+
+
+def _within(at: int, window: tuple[int | None, int | None]) -> bool:
+    since, before = window
+    return (since is None or at >= since) and (before is None or at < before)
+
+
+def _known(id: str) -> bytes:
+    """A record id of a search; what can be none of ours matches nothing."""
+    try:
+        return record_bytes(id, "_id")
+    except HttpRefusal:
+        return b""

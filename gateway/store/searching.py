@@ -1,0 +1,199 @@
+"""Statements about the search index: reading the journal on, keeping digests, and finding records by them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.store.bulk import Bulk, portions
+from gateway.store.rows import Found
+from gateway.store.schema import LANES, records
+from gateway.store.schema_search import search_cursors, search_days, search_indexes, search_keys, search_records
+
+Values = Mapping[str, Any]
+BLIND = 16
+"""Bytes of one digest."""
+_drop_keys = Bulk(
+    delete(search_keys).where(
+        search_keys.c.tenant == bindparam("b_tenant"),
+        search_keys.c.blind == bindparam("b_blind"),
+        search_keys.c.record_id == bindparam("b_record"),
+    )
+)
+_drop_records = Bulk(
+    delete(search_records).where(
+        search_records.c.tenant == bindparam("b_tenant"), search_records.c.record_id == bindparam("b_record")
+    )
+)
+_add_keys, _add_records = Bulk(search_keys.insert()), Bulk(search_records.insert())
+_keyed = (
+    select(search_keys.c.record_id)
+    .where(
+        search_keys.c.tenant == bindparam("tenant"),
+        search_keys.c.blind == bindparam("blind"),
+        search_keys.c.record_id > bindparam("after"),
+    )
+    .order_by(search_keys.c.record_id)
+    .limit(bindparam("most"))
+)
+
+
+class Kept(NamedTuple):
+    """What the index knows of one record from now on; no digests and no time when the record is gone."""
+
+    record_id: bytes
+    type: str
+    at: int | None
+    blinds: frozenset[bytes]
+
+
+def edition(connection: Connection, tenant: str) -> str | None:
+    """What the index holds; None before it was begun."""
+    query = select(search_indexes.c.edition).where(search_indexes.c.tenant == tenant)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def edition_of(types: Iterable[str], form: int) -> str:
+    """How an index of these record types, whose digests have this form, is written down."""
+    return json.dumps({"types": sorted(types), "form": form})
+
+
+def types_of(text: str) -> list[str]:
+    """The record types of an edition."""
+    types: list[str] = json.loads(text)["types"]
+    return types
+
+
+def begin(connection: Connection, tenant: str, text: str) -> None:
+    """Begin a tenant's index anew at the journal's start, unless it is of this edition already."""
+    if edition(connection, tenant) == text:
+        return
+    for table in (search_indexes, search_cursors, search_keys, search_records, search_days):
+        connection.execute(delete(table).where(table.c.tenant == tenant))
+    connection.execute(search_indexes.insert().values(tenant=tenant, edition=text))
+    connection.execute(
+        search_cursors.insert(), [{"tenant": tenant, "lane": lane, "position": 0} for lane in range(LANES)]
+    )
+
+
+def cursors(connection: Connection, tenant: str) -> dict[int, int]:
+    """The last position read, by lane."""
+    query = select(search_cursors.c.lane, search_cursors.c.position).where(search_cursors.c.tenant == tenant)
+    return {row.lane: row.position for row in connection.execute(query)}
+
+
+def held(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[bytes, frozenset[bytes]]:
+    """The digests by which each of these records is found now."""
+    query = select(search_records.c.record_id, search_records.c.blinds).where(search_records.c.tenant == tenant)
+    return {
+        bytes(row.record_id): _cut(bytes(row.blinds))
+        for some in portions(ids)
+        for row in connection.execute(query.where(search_records.c.record_id.in_(some)))
+    }
+
+
+def keep(
+    connection: Connection, tenant: str, kept: Sequence[Kept], before: Mapping[bytes, frozenset[bytes]],
+    days: Iterable[bytes],
+) -> None:  # fmt: skip
+    """Write what these records are found by from now on, in the place of ``before``, and the days there are."""
+    mine = {"b_tenant": tenant}
+    none: frozenset[bytes] = frozenset()
+    gone = [
+        mine | {"b_blind": blind, "b_record": one.record_id}
+        for one in kept
+        for blind in sorted(before.get(one.record_id, none) - one.blinds)
+    ]
+    new = [
+        {"tenant": tenant, "blind": blind, "record_id": one.record_id}
+        for one in kept
+        for blind in one.blinds - before.get(one.record_id, none)
+    ]
+    _drop_keys(connection, gone)
+    _add_keys(connection, sorted(new, key=lambda row: (row["blind"], row["record_id"])))
+    _drop_records(connection, [mine | {"b_record": one.record_id} for one in kept if one.record_id in before])
+    _add_records(
+        connection,
+        [
+            {
+                "tenant": tenant, "record_id": one.record_id, "type": one.type, "at": one.at,
+                "blinds": b"".join(sorted(one.blinds)),
+            }
+            for one in sorted(kept)
+            if one.at is not None
+        ],
+    )  # fmt: skip
+    if found := [{"tenant": tenant, "blind": blind} for blind in sorted(days)]:
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(insert(search_days).on_conflict_do_nothing(), found)
+
+
+def move_cursors(connection: Connection, tenant: str, before: Mapping[int, int], moved: Mapping[int, int]) -> bool:
+    """Advance the index; False when another process did so meanwhile."""
+    for lane, position in sorted(moved.items()):
+        done = connection.execute(
+            update(search_cursors)
+            .where(
+                search_cursors.c.tenant == tenant,
+                search_cursors.c.lane == lane,
+                search_cursors.c.position == before[lane],
+            )
+            .values(position=position)
+        )
+        if done.rowcount != 1:
+            return False
+    return True
+
+
+def there(connection: Connection, tenant: str, blinds: Iterable[bytes]) -> set[bytes]:
+    """Which of these days, months and years some record is on."""
+    query = select(search_days.c.blind).where(search_days.c.tenant == tenant)
+    return {
+        bytes(blind)
+        for some in portions(blinds)
+        for blind in connection.execute(query.where(search_days.c.blind.in_(some))).scalars()
+    }
+
+
+def keyed(connection: Connection, tenant: str, blind: bytes, after: bytes, most: int) -> list[bytes]:
+    """The next records with this digest, by id."""
+    asked = {"tenant": tenant, "blind": blind, "after": after, "most": most}
+    return [bytes(record) for record in connection.execute(_keyed, asked).scalars()]
+
+
+def changed(
+    connection: Connection, tenant: str, type: str, window: tuple[int | None, int | None],
+    after: tuple[int, bytes] | None, most: int,
+) -> list[tuple[int, bytes]]:  # fmt: skip
+    """(time, id) of the next records of a type that changed in a window, by time; None leaves an end open."""
+    at, record = search_records.c.at, search_records.c.record_id
+    query = select(at, record).where(search_records.c.tenant == tenant, search_records.c.type == type)
+    since, before = window
+    if since is not None:
+        query = query.where(at >= since)
+    if before is not None:
+        query = query.where(at < before)
+    if after is not None:
+        query = query.where(at >= after[0], tuple_(at, record) > tuple_(*after))
+    rows: Sequence[Found] = connection.execute(query.order_by(at, record).limit(most)).fetchall()
+    return [(row.at, bytes(row.record_id)) for row in rows]
+
+
+def forget(connection: Connection, tenant: str, patient: bytes) -> None:
+    """Let no record of a patient be found any more."""
+    text = edition(connection, tenant)
+    types = [] if text is None else types_of(text)
+    query = select(records.c.record_id).where(
+        records.c.tenant == tenant, records.c.type.in_(types), records.c.patient == patient
+    )
+    ids = [bytes(record) for record in connection.execute(query).scalars()]
+    known = held(connection, tenant, ids)
+    keep(connection, tenant, [Kept(record, "", None, frozenset()) for record in known], known, ())
+
+
+def _cut(blinds: bytes) -> frozenset[bytes]:
+    return frozenset(blinds[at : at + BLIND] for at in range(0, len(blinds), BLIND))
