@@ -15,6 +15,7 @@ from contextlib import nullcontext, redirect_stdout
 
 from benchmarks import (
     end_to_end_part,
+    facade_part,
     fhir_part,
     hl7_part,
     idle_part,
@@ -34,6 +35,7 @@ PARTS: dict[str, Callable[[float], report.Section]] = {
     "million": x12_part.measure_million,
     "fhir": fhir_part.measure,
     "webpt": webpt_part.measure,
+    "facade": facade_part.measure,
     "vault": vault_part.measure,
     "idle": idle_part.measure,
     "mllp": mllp_part.measure,

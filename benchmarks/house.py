@@ -88,9 +88,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def opened(folder: Path, port: int = 0, more: str = "") -> Iterator[bootstrap.Gateway]:
-    """A fresh gateway in this process; ``more`` are further lines of its HL7 source's settings."""
-    config = _write(folder, port, more)
+def opened(folder: Path, port: int = 0, more: str = "", tail: str = "") -> Iterator[bootstrap.Gateway]:
+    """A fresh gateway in this process; ``more`` ends its HL7 source's settings, ``tail`` the file."""
+    config = _write(folder, port, more, tail)
     settings = load(config)
     logs.configure(settings.log.level)
     gateway = bootstrap.open_gateway(settings, folder, config.read_text("utf-8"), create=True)
@@ -139,6 +139,13 @@ def served(folder: Path, roles: Sequence[str] = ()) -> Iterator[Served]:
     port = free_port()
     _write(folder, port)
     subprocess.run(_gateway("init"), cwd=folder, check=True, capture_output=True)
+    with restarted(folder, port, roles) as running:
+        yield running
+
+
+@contextmanager
+def restarted(folder: Path, port: int, roles: Sequence[str]) -> Iterator[Served]:
+    """``gateway serve`` in a folder that is set up already; ``port`` is one that listens once it is ready."""
     begin = time.perf_counter()
     with (folder / "serve.log").open("w+", encoding="utf-8") as log:
         process = subprocess.Popen(
@@ -166,8 +173,8 @@ def _gateway(*words: str) -> list[str]:
     return [sys.executable, "-m", "gateway", *words]
 
 
-def _write(folder: Path, port: int, more: str = "") -> Path:
+def _write(folder: Path, port: int, more: str = "", tail: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "gateway.toml"
-    config.write_text(_SETTINGS.format(port=port, more=more), encoding="utf-8")
+    config.write_text(_SETTINGS.format(port=port, more=more) + tail, encoding="utf-8")
     return config

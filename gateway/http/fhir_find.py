@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from gateway.http import fhir_tokens as tokens
 from gateway.http.cursor import place_of, place_token
 from gateway.http.fhir import shown_resource
-from gateway.http.fhir_index import SearchIndex
+from gateway.http.fhir_index import SearchIndex, Wanted
 from gateway.http.fhir_search import CANDIDATES, Search, references
 from gateway.http.fhir_values import Json
 from gateway.http.house import House
@@ -47,8 +47,8 @@ class Candidates(NamedTuple):
     last: Any
     """Where it goes on behind all of them; None when there are no more of this type."""
     looked_at: int
-    words: Sequence[str] = ()
-    """The words they were found by: a record with several of them counts as found by the first."""
+    wanted: Wanted | None = None
+    """What the index was asked for: a record with several of its words counts as found by the first."""
 
 
 class Finder:
@@ -73,8 +73,8 @@ class Finder:
                 place = place._replace(by=await asyncio.to_thread(self._way, self._types[place.at]))
             lacking = asked.count - len(found)
             candidates = await self._candidates(place, min(left, lacking * (1 if self._exact(place) else 4)))
-            left -= candidates.looked_at
-            matched = await asyncio.to_thread(self._shown, candidates, place, lacking)
+            left -= max(1, candidates.looked_at)
+            matched = await asyncio.to_thread(self._shown, candidates, lacking)
             found += matched
             if len(found) == asked.count and asked.by_content and matched:
                 # what matched beyond the page is found again on the next one
@@ -117,9 +117,8 @@ class Finder:
         return made_of is not None and granted.issuperset(made_of)
 
     def _exact(self, place: Place) -> bool:
-        """Whether nearly every candidate matches."""
-        given = [self._asked.dates, self._asked.statuses, self._asked.identifiers]
-        return not self._asked.by_content or (place.by != LISTED and sum(map(bool, given)) == 1)
+        """Whether nearly every candidate matches: what was found by all its words does, but for a day's hours."""
+        return not self._asked.by_content or place.by not in (LISTED, CHANGED)
 
     async def _candidates(self, place: Place, most: int) -> Candidates:
         type = self._types[place.at]
@@ -131,23 +130,27 @@ class Finder:
             pairs: Sequence[tuple[Any, bytes]] = await asyncio.to_thread(
                 self._index.changed, self._tenant, type, window, after, most
             )
-            return await self._of_index(type, pairs, most, ())
-        words = await asyncio.to_thread(self._words, type, str(place.by))
+            return await self._of_index(type, pairs, pairs[-1] if len(pairs) == most else None, None)
+        wanted = self._wanted(type, str(place.by))
         after_word = None if place.after is None else (place.after[0], bytes.fromhex(place.after[1]))
-        found = await asyncio.to_thread(self._index.find, self._tenant, f"{type}.{place.by}", words, after_word, most)
-        return await self._of_index(type, found, most, words)
+        found, last = await asyncio.to_thread(self._index.find, self._tenant, wanted, after_word, most)
+        return await self._of_index(type, found, last, wanted)
 
-    def _words(self, type: str, parameter: str) -> list[str]:
-        asked = self._asked
+    def _wanted(self, type: str, by: str) -> Wanted:
+        """What to ask the index: by one parameter, and by all others it may be asked that have few words."""
+        others = [name for name in ("identifier", "status") if name != by and self._whole(type, name)]
+        also = [(name, words) for name in others if (words := self._words(name))]
+        span = tokens.span(self._asked.dates) if by == "date" else None
+        return Wanted(type, by, self._words(by), span, also)
+
+    def _words(self, parameter: str) -> list[str]:
+        """What is asked of a parameter, in order; of dates nothing, for their days are found one after another."""
         if parameter == "identifier":
-            return sorted({value for _, value in asked.identifiers})
-        if parameter == "status":
-            return sorted(asked.statuses)
-        days = tokens.span(asked.dates)
-        return [] if days is None else self._index.days(self._tenant, type, *days)
+            return sorted({value for _, value in self._asked.identifiers})
+        return sorted(self._asked.statuses) if parameter == "status" else []
 
     async def _of_index(
-        self, type: str, pairs: Sequence[tuple[Any, bytes]], most: int, words: Sequence[str]
+        self, type: str, pairs: Sequence[tuple[Any, bytes]], last: tuple[Any, bytes] | None, wanted: Wanted | None
     ) -> Candidates:
         """The newest versions of what the index found, without what the client may not see or nobody any more."""
         found = {record: (key, record) for key, record in reversed(pairs)}
@@ -156,8 +159,8 @@ class Finder:
         kept = [row for row in kept if _within(row.at, self._asked.window())]
         kept.sort(key=lambda row: found[bytes(row.record_id)])
         after = {record: [key, record.hex()] for record, (key, _) in found.items()}
-        last = [pairs[-1][0], pairs[-1][1].hex()] if len(pairs) == most else None
-        return Candidates(kept, after, last, len(pairs), words)
+        goes_on = None if last is None else [last[0], last[1].hex()]
+        return Candidates(kept, after, goes_on, len(pairs), wanted)
 
     async def _listed(self, type: str, after: Any, most: int) -> Candidates:
         place = None
@@ -178,29 +181,23 @@ class Finder:
 
     # --- opening ----------------------------------------------------------------------------------------------------
 
-    def _shown(self, candidates: Candidates, place: Place, most: int) -> list[Match]:
+    def _shown(self, candidates: Candidates, most: int) -> list[Match]:
         """What of the candidates the client gets: all of them, or what matches, at most ``most``."""
         if not self._asked.by_content:
             return _made(self._reader.show(candidates.rows))
         taken = 0
-        words = frozenset(candidates.words)
 
         def matches(one: Shown) -> bool:
             nonlocal taken
             made = shown_resource(one)
             if taken >= most or made is None or not self._asked.matches(made):
                 return False
-            if words and not self._first(one, made, place, candidates, words):
+            if candidates.wanted is not None and not _first(one, made, candidates, candidates.wanted):
                 return False
             taken += 1
             return True
 
         return _made(self._reader.search(candidates.rows, matches))
-
-    def _first(self, one: Shown, made: Json, place: Place, candidates: Candidates, words: frozenset[str]) -> bool:
-        """Whether a record was found by the first of its words: a stay of three days is on one page once."""
-        own = {word for name, word in tokens.words(one.change.type, made) if name == place.by} & words
-        return candidates.after[bytes(one.change.record_id)][0] == min(own, default=None)
 
     async def included(self, found: Iterable[Json]) -> list[Json]:
         """What the matches refer to, where it was asked for and the client may see it."""
@@ -214,6 +211,12 @@ class Finder:
         rows = await self._house.store.read(lambda connection: reading.newest(connection, self._tenant, ids))
         rows = [row for row in rows if row.kind != "removed" and self._reader.visible(row)]
         return [made for made, _ in await asyncio.to_thread(lambda: _made(self._reader.show(rows)))]
+
+
+def _first(one: Shown, made: Json, candidates: Candidates, wanted: Wanted) -> bool:
+    """Whether a record was found by the first of its words: a stay of three days is on one page once."""
+    own = {word for name, word in tokens.words(one.change.type, made) if name == wanted.by and wanted.holds(word)}
+    return bool(candidates.after[bytes(one.change.record_id)][0] == min(own, default=None))
 
 
 def _made(shown: Sequence[Shown]) -> list[Match]:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import date
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -39,6 +41,10 @@ PAUSE_SECONDS = 1.0
 BUSY = 512
 """Unsettled messages from which on the index keeps out of the way."""
 RACES = 20
+PROBED = 500
+"""Records looked at together for their further words."""
+PROBES = 20_000
+"""Records looked at for one page at most."""
 
 log = structlog.get_logger(__name__)
 _fields = msgspec.json.Decoder(dict[str, Any]).decode
@@ -59,6 +65,29 @@ class State(NamedTuple):
     def lag(self) -> int:
         """Changes not read yet."""
         return sum(head - self.cursors.get(lane, 0) for lane, head in self.heads.items())
+
+
+Pair = tuple[str, bytes]
+"""The word by which a record was found, and its id."""
+
+
+class Wanted(NamedTuple):
+    """What the index is asked for: records of a type with one of the words, and one of each further list."""
+
+    type: str
+    by: str
+    words: Sequence[str]
+    """In order; none for a span of days."""
+    span: tuple[date, date] | None = None
+    """First and last day."""
+    also: Sequence[tuple[str, Sequence[str]]] = ()
+
+    def holds(self, word: str) -> bool:
+        """Whether a word is one of those asked for."""
+        if self.span is None:
+            return word in self.words
+        low, high = self.span
+        return word == tokens.FAR or tokens.day_word(low) <= word <= tokens.day_word(high)
 
 
 class SearchIndex:
@@ -232,37 +261,60 @@ class SearchIndex:
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
-    def days(self, tenant: str, type: str, low: Any, high: Any) -> list[str]:
-        """Words of the days, in order, from one to another, on which some record of the type is. Blocks."""
-
-        def there(words: Sequence[str]) -> set[str]:
-            blinds = {self._blind(tenant, "day", f"{type}.{word}"): word for word in words}
-            found = self._store.read_sync(lambda connection: searching.there(connection, tenant, blinds))
-            return {blinds[blind] for blind in found}
-
-        found = there(tokens.days(low, high, there(tokens.months(low, high, there(tokens.years(low, high))))))
-        return [*sorted(found), tokens.FAR]
-
     def find(
-        self, tenant: str, column: str, words: Sequence[str], after: tuple[str, bytes] | None, most: int
-    ) -> list[tuple[str, bytes]]:
-        """(word, record id) of the next records, word after word in their order. Blocks."""
+        self, tenant: str, wanted: Wanted, after: tuple[str, bytes] | None, most: int
+    ) -> tuple[list[Pair], Pair | None]:
+        """(word, record id) of the next records, word after word in their order, and where to go on. Blocks."""
         first, record = ("", b"") if after is None else after
+        also = [[self._blind(tenant, f"{wanted.type}.{name}", word) for word in words] for name, words in wanted.also]
 
-        def query(connection: Any) -> list[tuple[str, bytes]]:
-            found: list[tuple[str, bytes]] = []
-            for word in words:
-                if word < first:
-                    continue
-                start = record if word == first else b""
-                blind = self._blind(tenant, column, word)
-                left = most - len(found)
-                found += [(word, one) for one in searching.keyed(connection, tenant, blind, start, left)]
+        def walked(connection: Any) -> Iterator[Pair]:
+            for word in self._words_of(connection, tenant, wanted, first):
+                blind, start = self._blind(tenant, f"{wanted.type}.{wanted.by}", word), b""
+                if word == first:
+                    start = record
+                while True:
+                    ids = searching.keyed(connection, tenant, blind, start, PROBED if also else most)
+                    yield from ((word, one) for one in ids)
+                    if len(ids) < (PROBED if also else most):
+                        break
+                    start = ids[-1]
+
+        def query(connection: Any) -> tuple[list[Pair], Pair | None]:
+            found: list[Pair] = []
+            steps = walked(connection)
+            for _ in range(PROBES // PROBED):
+                pairs = list(islice(steps, PROBED if also else most))
+                if not pairs:
+                    return found, None
+                found += _kept(connection, tenant, pairs, also)
                 if len(found) >= most:
-                    break
-            return found
+                    return found[:most], found[most - 1]
+            return found, pairs[-1]
 
         return self._store.read_sync(query)
+
+    def _words_of(self, connection: Any, tenant: str, wanted: Wanted, first: str) -> Iterator[str]:
+        """What is asked for, from the word ``first`` on; of days only those on which some record of the type is.
+
+        Months are looked into one after another, so that a span without end costs no more than what is read of it.
+        """
+        if wanted.span is None:
+            yield from (word for word in wanted.words if word >= first)
+            return
+
+        def there(words: Sequence[str]) -> list[str]:
+            blinds = {self._blind(tenant, "day", f"{wanted.type}.{word}"): word for word in words}
+            return sorted(blinds[blind] for blind in searching.there(connection, tenant, blinds))
+
+        low, high = wanted.span
+        if first != tokens.FAR:
+            if first:
+                low = date.fromisoformat(first)
+            for year in there(tokens.years(low, high)):
+                for month in there(tokens.months(year, low, high)):
+                    yield from there(tokens.days(month, low, high))
+        yield tokens.FAR
 
     def changed(
         self, tenant: str, type: str, window: tuple[int | None, int | None], after: tuple[int, bytes] | None, most: int
@@ -271,6 +323,14 @@ class SearchIndex:
         return self._store.read_sync(
             lambda connection: searching.changed(connection, tenant, type, window, after, most)
         )
+
+
+def _kept(connection: Any, tenant: str, pairs: list[Pair], also: Sequence[Sequence[bytes]]) -> list[Pair]:
+    """Those of the records, in their order, that have a digest of each list as well."""
+    for blinds in also:
+        having = searching.having(connection, tenant, [record for _, record in pairs], blinds)
+        pairs = [pair for pair in pairs if pair[1] in having]
+    return pairs
 
 
 def _edition(types: Any) -> str:

@@ -23,7 +23,7 @@ MOST_DAYS = 31
 FIRST, END = date(1900, 1, 1), date(2200, 1, 1)
 _ZERO = date(1970, 1, 1).toordinal()
 _DAY = 86_400_000_000
-_WHOLE = {
+FIELDS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "Appointment": {"date": ("start",), "status": ("status",), "identifier": ("visit_number",)},
     "Patient": {"date": ("birth_date",), "identifier": ("identifiers",)},
     "Practitioner": {"identifier": ("npi", "identifiers")},
@@ -47,7 +47,6 @@ _WHOLE = {
     },
     "Remittance": {"date": ("payment_date",), "identifier": ("trace_number",)},
 }  # fmt: skip
-FIELDS: Mapping[str, Mapping[str, Sequence[str]]] = _WHOLE
 """Record type -> search parameter -> the fields it is made of.
 
 A client is answered from the index only where its view grants all of these: of a record that it sees in part, the index
@@ -116,26 +115,17 @@ def years(low: date, high: date) -> list[str]:
     return [f"{year:04d}" for year in range(low.year, high.year + 1)]
 
 
-def months(low: date, high: date, there: set[str]) -> list[str]:
-    """Words of the months from one day to another, in those years alone where there is anything."""
-    return [
-        f"{year}-{month:02d}"
-        for year in years(low, high)
-        if year in there
-        for month in range(1, 13)
-        if f"{low:%Y-%m}" <= f"{year}-{month:02d}" <= f"{high:%Y-%m}"
-    ]
+def months(year: str, low: date, high: date) -> list[str]:
+    """Words of a year's months from one day to another."""
+    words = (f"{year}-{month:02d}" for month in range(1, 13))
+    return [word for word in words if f"{low:%Y-%m}" <= word <= f"{high:%Y-%m}"]
 
 
-def days(low: date, high: date, there: set[str]) -> list[str]:
-    """Words of the days from one to another, in those months alone where there is anything."""
-    found: list[str] = []
-    for month in sorted(there):
-        day = max(low, date.fromisoformat(f"{month}-01"))
-        while day <= high and f"{day:%Y-%m}" == month:
-            found.append(day_word(day))
-            day += timedelta(days=1)
-    return found
+def days(month: str, low: date, high: date) -> list[str]:
+    """Words of a month's days from one day to another."""
+    first = date.fromisoformat(f"{month}-01")
+    found = (first + timedelta(days=number) for number in range(31))
+    return [day_word(day) for day in found if day.month == first.month and low <= day <= high]
 
 
 def _day(number: int) -> date:

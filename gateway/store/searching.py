@@ -165,6 +165,14 @@ def keyed(connection: Connection, tenant: str, blind: bytes, after: bytes, most:
     return [bytes(record) for record in connection.execute(_keyed, asked).scalars()]
 
 
+def having(connection: Connection, tenant: str, ids: Sequence[bytes], blinds: Iterable[bytes]) -> set[bytes]:
+    """Which of these records have one of the digests."""
+    query = select(search_keys.c.record_id).where(
+        search_keys.c.tenant == tenant, search_keys.c.blind.in_(list(blinds)), search_keys.c.record_id.in_(ids)
+    )
+    return {bytes(record) for record in connection.execute(query).scalars()}
+
+
 def changed(
     connection: Connection, tenant: str, type: str, window: tuple[int | None, int | None],
     after: tuple[int, bytes] | None, most: int,
