@@ -185,19 +185,19 @@ class Finder:
         """What of the candidates the client gets: all of them, or what matches, at most ``most``."""
         if not self._asked.by_content:
             return _made(self._reader.show(candidates.rows))
-        taken = 0
+        found: list[Json] = []
 
         def matches(one: Shown) -> bool:
-            nonlocal taken
-            made = shown_resource(one)
-            if taken >= most or made is None or not self._asked.matches(made):
+            made = None if len(found) >= most else shown_resource(one)
+            if made is None or not self._asked.matches(made):
                 return False
             if candidates.wanted is not None and not _first(one, made, candidates, candidates.wanted):
                 return False
-            taken += 1
+            found.append(made)
             return True
 
-        return _made(self._reader.search(candidates.rows, matches))
+        matched = self._reader.search(candidates.rows, matches)
+        return [(made, one.change) for made, one in zip(found, matched, strict=True)]
 
     async def included(self, found: Iterable[Json]) -> list[Json]:
         """What the matches refer to, where it was asked for and the client may see it."""
