@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,14 +16,19 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from gateway.bootstrap import Gateway, open_gateway
 from gateway.cli.previewing import chunks, head, previewer
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, read
-from gateway.errors import InvalidConfiguration
+from gateway.errors import Backpressure, InvalidConfiguration
+from gateway.flow.normalize import Normalizer
 from gateway.flow.react import settle
 from gateway.flow.source import Source
 from gateway.model.exchange import Finding, Item
+from gateway.store import messages
 from gateway.store.locking import take_lock
 
 STEP_BYTES = 2**20
 STEP_ITEMS = 1000
+ROOM_SECONDS = 0.5
+PATIENCE_SECONDS = 300.0
+"""How long another process may leave everything that waits as it is."""
 
 SourceOption = Annotated[
     str, typer.Option("--source", help="A source's or an adapter's name; found by evidence if not given.")
@@ -67,31 +73,66 @@ def _import_all(gateway: Gateway, files: Sequence[Path], named: str, *, quiet: b
     """Store all files; normalize here too, unless a serving process does."""
     gateway.check_witness()
     totals = {"files": len(files), "stored": 0, "repeats": 0, "findings": 0}
-    with _progress(files, quiet=quiet) as progress:
-        for path in files:
-            found = _source_for(gateway, path, named)
-            asyncio.run(_import_one(gateway, found, path, progress, totals))
-    try:
-        lock = take_lock(gateway.settings.data.directory)
-    except InvalidConfiguration:
-        return totals | {"pending": gateway.handoff.unsettled}
-    with lock:
-        normalizer = gateway.normalizer(lambda _: None)
+    with ExitStack() as held:
+        normalizer = None
+        with suppress(InvalidConfiguration):  # another process serves this folder, and normalizes
+            held.enter_context(take_lock(gateway.settings.data.directory))
+            normalizer = gateway.normalizer(lambda _: None)
+        with _progress(files, quiet=quiet) as progress:
+            for path in files:
+                found = _source_for(gateway, path, named)
+                asyncio.run(_import_one(gateway, found, normalizer, path, progress, totals))
+        if normalizer is None:
+            return totals | {"pending": gateway.handoff.unsettled}
         derivers = gateway.derivers()
         while True:
-            for tenant in gateway.tenants:
-                while normalizer.step(tenant) or not gateway.handoff.is_live(tenant):
-                    pass
+            _settle(gateway, normalizer)
             if not settle(derivers):
                 break
     return totals | {"pending": 0}
 
 
-async def _import_one(gateway: Gateway, source: Source, path: Path, progress: Progress, totals: dict[str, int]) -> None:
+def _settle(gateway: Gateway, normalizer: Normalizer) -> None:
+    """Normalize everything that waits."""
+    for tenant in gateway.tenants:
+        while normalizer.step(tenant) or not gateway.handoff.is_live(tenant):
+            pass
+
+
+async def _make_room(gateway: Gateway, tenant: str, normalizer: Normalizer | None) -> None:
+    """Before more is stored than may wait to be normalized: normalize it, or let the process that serves do so.
+
+    Raises:
+        Backpressure: nobody normalized anything for :data:`PATIENCE_SECONDS`.
+    """
+    most = max(1, gateway.settings.limits.unsettled_messages - STEP_ITEMS)
+    if gateway.handoff.unsettled < most:
+        return
+    if normalizer is not None:
+        _settle(gateway, normalizer)
+        return
+    waited, least = 0.0, gateway.handoff.unsettled
+    while gateway.handoff.unsettled >= most:
+        if waited >= PATIENCE_SECONDS:
+            raise Backpressure(
+                "Too many messages wait to be normalized, and nothing normalizes them", where="import",
+                fix="Run `gateway serve --role worker`, then import again: what was stored is known.",
+            )  # fmt: skip
+        await asyncio.sleep(ROOM_SECONDS)
+        count = await gateway.store.read(partial(messages.pending_count, tenant=tenant))
+        gateway.handoff.recounted(tenant, count)
+        waited, least = (0.0, count) if count < least else (waited + ROOM_SECONDS, least)
+
+
+async def _import_one(
+    gateway: Gateway, source: Source, normalizer: Normalizer | None, path: Path, progress: Progress,
+    totals: dict[str, int],
+) -> None:  # fmt: skip
     receiver = gateway.receiver(source)
     task = progress.add_task(path.name, total=path.stat().st_size)
     cut = source.adapter.cut(chunks(path, lambda size: progress.advance(task, size)), source.config)
     for items, findings in _steps(cut):
+        await _make_room(gateway, source.tenant, normalizer)
         receipts = await receiver.accept(items, findings=findings)
         totals["stored"] += sum(not receipt.repeat for receipt in receipts)
         totals["repeats"] += sum(receipt.repeat for receipt in receipts)
