@@ -13,7 +13,7 @@ from gateway.bootstrap import Gateway
 from gateway.cli.looking import contents_of
 from gateway.client import Client
 from gateway.store import journal
-from gateway_demo.config import ACCOUNTS, TENANT
+from gateway_demo.config import ACCOUNTS, CLINICS, TENANT
 from gateway_demo.simulator import World
 from gateway_demo.simulator_billing import TYPES
 from gateway_demo.simulator_texts import sent
@@ -25,8 +25,9 @@ Fields = Mapping[str, Any]
 
 
 def facts(gateway: Gateway, world: World) -> dict[str, Any]:
-    """The four stories, each as counts and as yes or no. Every look at a record is in the audit log."""
+    """The five stories, each as counts and as yes or no. Every look at a record is in the audit log."""
     return {
+        "group": _group(gateway, world),
         "clearinghouse": _clearinghouse(gateway, world),
         "reminders": _reminders(gateway, world),
         "billing": _billing(world),
@@ -38,6 +39,18 @@ def _records(gateway: Gateway, type_: str) -> list[Fields]:
     rows: Any = gateway.store.read_sync(lambda c: journal.recent_records(c, TENANT, type_, None, MOST))
     kept = [row for row in rows if not row.removed]
     return [one["fields"] for one in contents_of(gateway, TENANT, kept).values()] if kept else []
+
+
+def _group(gateway: Gateway, world: World) -> dict[str, Any]:
+    """Clinics beside each other, and what is in two of them."""
+    rows: Any = gateway.store.read_sync(lambda c: journal.recent_records(c, TENANT, "Appointment", None, MOST))
+    kinds = Counter(str(one.get("kind")) for one in _records(gateway, "Task"))
+    return {
+        "appointments": dict(Counter(row.source for row in rows if row.source in CLINICS and not row.removed)),
+        "persons_in_two_systems": sum(len(one["links"]) > 1 for one in _records(gateway, "Person")),
+        "visits_seen_twice": kinds["duplicate-visit"],
+        "visits_in_two_systems": world.group.seen_twice,
+    }
 
 
 def _clearinghouse(gateway: Gateway, world: World) -> dict[str, Any]:

@@ -10,9 +10,15 @@ def story(summary: Mapping[str, Any]) -> Iterator[str]:
     """One paragraph for each part of the day."""
     payers, texts = summary["clearinghouse"], summary["reminders"]
     billing, books = summary["billing"], summary["accounting"]
+    group = summary["group"]
+    yield (
+        f"\nclinics   {len(group['appointments'])} beside each other with {sum(group['appointments'].values())}"
+        f" appointments; {group['persons_in_two_systems']} persons and {group['visits_seen_twice']} visits are in two"
+        " of them: flagged, not merged"
+    )
     refused = ", ".join(f"{count} {kind}" for kind, count in sorted(payers["denials"].items()))
     yield (
-        f"\npayers    {payers['eligibility_answered']} of {payers['eligibility_asked']} policies checked,"
+        f"payers    {payers['eligibility_answered']} of {payers['eligibility_asked']} policies checked,"
         f" {_truth(payers['eligibility_before_visits'], 'all before the visit', 'NOT all before the visit')};"
         f" {payers['authorizations_requested']} authorizations requested: {_counts(payers['authorizations'])}"
     )

@@ -16,6 +16,7 @@ FHIR_VARIABLE = "GATEWAY_DEMO_FHIR"
 SFTP_VARIABLE = "GATEWAY_DEMO_SFTP"
 TWILIO_VARIABLE = "GATEWAY_DEMO_TWILIO"
 BOOKS_VARIABLE = "GATEWAY_DEMO_BOOKS"
+WESTSIDE_VARIABLE, JANE_VARIABLE = "GATEWAY_DEMO_WESTSIDE", "GATEWAY_DEMO_JANE"
 SECRET_FILE = "webhook.secret"  # noqa: S105 - the name of a file, not what it holds
 MAILBOX = "mailbox"
 DROP = "mailbox/download"
@@ -25,6 +26,8 @@ MEMORY = "payers.memory"
 OVERLAY = "overlay"
 TENANT = "clinic"
 HOSPITAL, PRACTICE, CLINIC = "hospital", "northside-cliniko", "eastside-fhir"
+MOVING_FROM, MOVING_TO, NIGHTLY = "westside-cliniko", "riverside-jane", "lakeside-webpt"
+CLINICS = (HOSPITAL, PRACTICE, CLINIC, MOVING_FROM, MOVING_TO, NIGHTLY)
 PAYER, BANK, TEXTS = "clearinghouse", "bank", "texts"
 OWN_NUMBER = "+15005550006"
 POLL_SECONDS = 6.0
@@ -35,7 +38,7 @@ ACCOUNTS: dict[AccountRole, str] = {
 }  # fmt: skip
 """The books' own number of each account."""
 RECEIVABLES = frozenset({ACCOUNTS["payer-receivable"], ACCOUNTS["patient-receivable"]})
-_PARTS = ("config_sources.toml", "config_reactors.toml", "config_routes.toml")
+_PARTS = ("config_sources.toml", "config_reactors.toml", "config_group.toml", "config_routes.toml")
 
 
 class DemoConfig(Part):
@@ -45,6 +48,11 @@ class DemoConfig(Part):
     http_port: int = Field(ge=1, le=65535, description="Loopback port of the gateway's own HTTP.")
     noon: str = Field(description="IANA zone in which it is about noon now.")
     api_url: str = Field(description="Address of the simulated vendor API.")
+    westside_url: str = Field(description="Address of the clinic that moves from Cliniko.")
+    riverside_url: str = Field(description="Address of the same clinic at Jane, and of Jane's identity provider.")
+    jane_client: str = Field(description="The id under which Jane knows the gateway.")
+    jane_tokens: str = Field(description="File of the consent.")
+    extracts: str = Field(description="Folder of the nightly extract.")
     hook_url: str = Field(description="Address of the webhook receiver.")
     fhir_url: str = Field(description="Base address of the simulated FHIR server.")
     fhir_client: str = Field(description="The id under which that server knows the gateway.")
@@ -69,6 +77,8 @@ class DemoConfig(Part):
             self.model_dump(), tenant=TENANT, hospital=HOSPITAL, practice=PRACTICE, clinic=CLINIC, payer=PAYER,
             bank=BANK, texts=TEXTS, variable=API_KEY_VARIABLE, fhir_variable=FHIR_VARIABLE,
             sftp_variable=SFTP_VARIABLE, twilio_variable=TWILIO_VARIABLE, books_variable=BOOKS_VARIABLE,
+            westside_variable=WESTSIDE_VARIABLE, jane_variable=JANE_VARIABLE, moving_from=MOVING_FROM,
+            moving_to=MOVING_TO, nightly=NIGHTLY,
             poll_seconds=POLL_SECONDS, drop=DROP, bank_folder=BANK_FOLDER, secret=SECRET_FILE, out=OUT, memory=MEMORY,
             own_number=OWN_NUMBER, accounts="\n".join(f'{role} = "{number}"' for role, number in ACCOUNTS.items()),
         )  # fmt: skip

@@ -33,20 +33,24 @@ from gateway_demo.config import (
     BOOKS_VARIABLE,
     DROP,
     FHIR_VARIABLE,
+    JANE_VARIABLE,
     MAILBOX,
     RECEIVABLES,
     SECRET_FILE,
     SFTP_VARIABLE,
     TEXTS,
     TWILIO_VARIABLE,
+    WESTSIDE_VARIABLE,
     DemoConfig,
 )
 from gateway_demo.simulator_billing import Vendor
 from gateway_demo.simulator_clinic import Eastside
+from gateway_demo.simulator_group import EXTRACTS, TOKENS, Group
 from gateway_demo.simulator_payers import Paid, clearinghouse, directory_known, leave, play_payers
 from gateway_demo.simulator_texts import play_texts
 from gateway_fhir.simulator import CLIENT_ID, CLIENT_SECRET
 from gateway_hl7.simulator import clinic_day, send_day
+from gateway_jane.simulator_identity import CLIENT_ID as JANE_CLIENT
 from gateway_quickbooks.simulator import COMPANY, Company
 from gateway_twilio.simulator import TwilioSimulator
 from gateway_webhook.simulator import Receiver
@@ -71,6 +75,7 @@ class World(msgspec.Struct, kw_only=True):
     house: ClearinghouseSimulator
     twilio: TwilioSimulator
     company: Company
+    group: Group
     config: DemoConfig
     servers: AsyncExitStack
     vendor: Vendor | None = None
@@ -99,11 +104,13 @@ class World(msgspec.Struct, kw_only=True):
             for one in (api, clinic, house, twilio, company):
                 await one.start()
                 stack.push_async_callback(one.stop)
+            group = await Group.start(folder, stack)
             hook_url = await receiver.start()
             stack.push_async_callback(receiver.close)
             client, client_secret = company.oauth.client
             stack.callback(_forget, _tell(
                 {
+                    WESTSIDE_VARIABLE: group.api_key, JANE_VARIABLE: group.jane_secret,
                     API_KEY_VARIABLE: api_key, FHIR_VARIABLE: CLIENT_SECRET, SFTP_VARIABLE: house.password,
                     TWILIO_VARIABLE: twilio.token, BOOKS_VARIABLE: client, f"{BOOKS_VARIABLE}_SECRET": client_secret,
                     f"{BOOKS_VARIABLE}_TOKEN": company.oauth.refresh_token,
@@ -111,13 +118,15 @@ class World(msgspec.Struct, kw_only=True):
             ))  # fmt: skip
             config = DemoConfig(
                 mllp_port=_free_port(), http_port=_free_port(), noon=_noon(datetime.now(UTC)), api_url=api.base_url,
+                westside_url=group.westside.base_url, riverside_url=group.riverside.base_url, jane_client=JANE_CLIENT,
+                jane_tokens=TOKENS, extracts=EXTRACTS,
                 hook_url=hook_url, fhir_url=clinic.fhir_base, fhir_client=CLIENT_ID, sftp_port=house.sftp.port,
                 sftp_user=house.user, sftp_key=house.sftp.host_key, twilio_url=twilio.base_url,
                 twilio_account=twilio.account, books_url=company.base_url, company=COMPANY,
             )  # fmt: skip
             return cls(
                 folder=folder, api=api, receiver=receiver, clinic=clinic, house=house, twilio=twilio, company=company,
-                config=config, servers=stack.pop_all(),
+                group=group, config=config, servers=stack.pop_all(),
             )  # fmt: skip
         raise AssertionError("the stack holds no exception back")
 

@@ -92,6 +92,17 @@ def test_the_demo_shows_a_day_with_the_clearinghouse(played: Played) -> None:
     assert Decimal(day["money_at_risk"]) > 0
 
 
+def test_the_demo_shows_a_clinic_group(played: Played) -> None:
+    """Clinics on five kinds of system stand beside each other; who and what is in two of them is flagged."""
+    group = played.answer.json["group"]
+    assert set(group["appointments"]) == {
+        "hospital", "northside-cliniko", "eastside-fhir", "westside-cliniko", "riverside-jane", "lakeside-webpt",
+    }  # fmt: skip
+    assert group["appointments"]["westside-cliniko"] >= group["appointments"]["riverside-jane"] == 8
+    assert group["persons_in_two_systems"] >= 6
+    assert group["visits_seen_twice"] >= group["visits_in_two_systems"] > 0
+
+
 def test_the_demo_keeps_reminders_back(played: Played) -> None:
     """Reminders go out, but not after a STOP, and not for a visit that was cancelled in time."""
     texts = played.answer.json["reminders"]
