@@ -318,8 +318,8 @@ async def _sequence(gateway: Gateway) -> None:
     while True:
         try:
             await asyncio.to_thread(gateway.sequence)
-        except StoreUnavailable as error:
-            log.warning("audit-waits", error=error.code)
+        except (StoreUnavailable, OSError) as error:  # a disk or a table of files that is full is no end of the gateway
+            log.warning("audit-waits", error=type(error).__name__)
         await asyncio.sleep(SEQUENCE_SECONDS)
 
 

@@ -88,7 +88,9 @@ class Sequencer:
         while self._behind:
             checkpoint = write(self.step)
             if checkpoint is not None:
+                self._resumed = False  # until the witness has it: what it could not take now it is given next time
                 self.publish(checkpoint)
+                self._resumed = True
 
     def publish(self, checkpoint: Checkpoint) -> None:
         """Give a committed checkpoint to the witness."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from gateway_hl7.simulator import send_day
+from tests.faults import broken
 
 SCALE = float(os.environ.get("GATEWAY_FAULT_SCALE", "0.1"))
 """1.0 is the full run of `make faults`; CI runs a tenth."""
@@ -73,7 +74,7 @@ class Deployment:
     Args:
         folder: where configuration, data, keys, logs and the receiver's ledger go.
         program: a script that is started instead of the gateway itself.
-        prefix: what goes before the command line of ``serve``.
+        prefix: what goes before the command line of ``serve``; it may be changed between two starts.
         more: further tables of ``gateway.toml``.
         receiver_port: a receiver that the test runs itself; without it one is started.
     """
@@ -88,8 +89,9 @@ class Deployment:
         self.receiver_ledger = folder / "receiver.ndjson"
         self._own_receiver = receiver_port is None
         self._receiver_port = receiver_port or free_port()
+        program = program or broken.program()
         self._program = [sys.executable, program] if program else [sys.executable, "-m", "gateway"]
-        self._prefix = prefix
+        self.prefix = prefix
         self._environment = os.environ | {"WEBHOOK_SECRET": SECRET, "CLINIKO_KEY": "MS0xMjM0NTY3-au2"}
         self._serving: subprocess.Popen[bytes] | None = None
         self._receiving: subprocess.Popen[bytes] | None = None
@@ -130,7 +132,7 @@ class Deployment:
         began = time.monotonic()
         with (self.folder / "serve.log").open("ab") as log:
             self._serving = subprocess.Popen(
-                [*self._prefix, *self._program, "serve", "--config", str(self.config)],
+                [*self.prefix, *self._program, "serve", "--config", str(self.config)],
                 env=self._environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         while time.monotonic() - began < READY_SECONDS:

@@ -11,8 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faults.broken import builds
+
 TABLE = Path(__file__).with_name("table.toml")
 HERE = "tests/faults/"
+NOTICED = "tests/faults/test_broken_builds.py::test_a_broken_build_is_noticed"
+"""The test that runs each broken build, with its name for a parameter."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,12 @@ class Fault:
     @property
     def proofs(self) -> tuple[str, ...]:
         """Node ids of everything that must pass."""
-        return self.tests + self.mutants
+        return self.tests + self.mutants + tuple(f"{NOTICED}[{name}]" for name in self.broken)
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Names of the broken builds of ``broken.toml`` that this row's judgement must notice."""
+        return tuple(name for name, build in builds().items() if self.number in build.faults)
 
 
 def faults() -> list[Fault]:
@@ -59,6 +68,11 @@ def _of(proof: str, outcomes: Mapping[str, str]) -> str:
     return next((word for word in ("failed", "skipped", "passed") if word in said), "skipped")
 
 
+def unproven() -> list[int]:
+    """Rows whose judgement is shown by no broken build: nobody knows whether they can fail."""
+    return [fault.number for fault in faults() if fault.tests and not (fault.mutants or fault.broken)]
+
+
 def printed(outcomes: Mapping[str, str]) -> Iterable[str]:
     """The table in lines, the reason below what was not run or not in full."""
     yield f"{'':>3}  {'result':14}  {'fault':74}  target"
@@ -76,7 +90,8 @@ def as_json(outcomes: Mapping[str, str]) -> str:
     """The same for programs."""
     rows = [
         {"fault": f"F{one.number}", "what": one.fault, "target": one.target, "result": result(one, outcomes),
-         "tests": one.tests, "mutants": one.mutants, "reason": one.partly or one.not_run}
+         "tests": one.tests, "mutants": one.mutants, "broken": one.broken,
+         "reason": one.partly or one.not_run}
         for one in faults()
     ]  # fmt: skip
     return json.dumps(rows, indent=1)
