@@ -18,6 +18,8 @@ from types import FunctionType
 
 ENVIRONMENT = "GATEWAY_BROKEN_BUILD"
 """Names the build that a started gateway is to be."""
+RUNS = "GATEWAY_BROKEN_RUNS"
+"""Names the program that is run on it, where that is not the gateway's command line."""
 PROGRAM = str(Path(__file__).with_name("broken_build.py"))
 
 
