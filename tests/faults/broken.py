@@ -50,7 +50,10 @@ class Build:
         """The function's source with the line replaced; ``LookupError`` when it does not stand there once."""
         source = textwrap.dedent(inspect.getsource(self._function()))
         if source.count(self.old) != 1:
-            raise LookupError(f"{self.name}: what it replaces stands {source.count(self.old)} times in {self.place}")
+            raise LookupError(
+                f"{self.place} no longer holds the line that {self.name} replaces, or holds it twice."
+                " Fix: break the function anew in tests/faults/broken.toml."
+            )
         return source.replace(self.old, self.new)
 
     def _function(self) -> FunctionType:
