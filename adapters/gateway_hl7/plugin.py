@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 
 _TYPES = (
-    "Appointment", "Authorization", "Coverage", "Patient", "PatientPayment", "Payer", "Referral", "Visit",
+    "Appointment", "Authorization", "Coverage", "Patient", "PatientPayment", "Payer", "Practitioner", "Referral",
+    "Visit",
 )  # fmt: skip
 
 

@@ -186,6 +186,19 @@ def test_charges_without_a_visit_number_find_their_day(segments, visit):
     assert by_type(normalize("DFT^P03", *segments))["Visit"][0].native_id == visit
 
 
+def test_whoever_a_charge_names_becomes_a_practitioner():
+    """Attending and performing providers are nobody's patients; a number is an NPI only where that is said."""
+    pv1 = "PV1|1|O|||||1234567893^HOUSE^GREG^^^^MD^^NPI||||||||||||V5"
+    ft1 = seg("FT1", _2="c1", _4="20260105", _6="CG", _7="97110", _11="90", _20="T9^KIM^SUE")
+    found = {one.native_id: one for one in by_type(normalize("DFT^P03", PID, pv1, ft1))["Practitioner"]}
+    attending, performing = found["1234567893"], found["T9"]
+    assert attending.fields["npi"] == "1234567893"
+    assert attending.fields["name"] == {"family": "HOUSE", "given": "GREG"}
+    assert attending.fields["credentials"] == "MD"
+    assert performing.fields == {"name": {"family": "KIM", "given": "SUE"}}
+    assert attending.patient is performing.patient is None
+
+
 INSURED = [
     seg("IN1", _1="1", _2="P1^GOLD", _3="AETNA", _4="Aetna Inc", _5="1 Main^^Omaha^NE^68101", _8="G9", _12="20260101",
         _13="20261231", _14="AN1", _16="DOE^ANN", _17="SPO", _18="19800101", _22="1", _36="M77"),
