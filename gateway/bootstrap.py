@@ -36,7 +36,7 @@ from gateway.flow.shred import Shredder
 from gateway.flow.source import Origin, Source
 from gateway.flow.subscriptions import Subscriptions
 from gateway.flow.texts import keep_texts
-from gateway.hookspecs import Adapter, Hooked, OpenSink, Subscribable
+from gateway.hookspecs import Adapter, Hooked, OpenSink, Shaped, Subscribable
 from gateway.keyring import open_keystore, tend_keys
 from gateway.mapping import Mapping
 from gateway.registry import Registry
@@ -171,9 +171,10 @@ def open_gateway(settings: Settings, folder: Path, text: str = "", *, create: bo
 
 def bind_source(settings: SourceSettings, adapter: Adapter, config: BaseModel) -> Source:
     """A configured source with its mapping compiled."""
-    mapping = Mapping.load(adapter.mappings, settings.overlay, adapter.path, settings.profile or "")
-    mapping = mapping.bind(zone=settings.zone)
-    return Source.bind(settings.tenant, settings.name, adapter, config, mapping)
+    loaded = Mapping.load(adapter.mappings, settings.overlay, adapter.path, settings.profile or "")
+    mapping = loaded.bind(zone=settings.zone)
+    holding = settings.drift if settings.drift is not None else isinstance(adapter, Shaped)
+    return Source.bind(settings.tenant, settings.name, adapter, config, mapping, holding=holding)
 
 
 def open_sink(gateway: Gateway, route: RouteSettings) -> OpenSink:

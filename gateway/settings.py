@@ -125,6 +125,10 @@ class Source(Part):
     most_absent: float = Field(
         default=0.1, ge=0, le=1, description="The largest part of a list whose absence is believed without a person."
     )
+    drift: bool | None = Field(
+        default=None,
+        description="Whether a field that drifted is held while its record goes on; unset: where its form is learnt.",
+    )
     config: dict[str, Any] = Field(default_factory=dict, description="The adapter's own settings.")
 
 

@@ -11,10 +11,11 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Item, RateBudget, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, Form, Item, RateBudget, Stream, Transport
 from gateway_cliniko.config import ClinikoConfig
 from gateway_cliniko.records_page import cut_page, is_page
 from gateway_cliniko.translate import normalizer, path
+from gateway_cliniko.translate_form import form, origins, without
 from gateway_cliniko.transport import AccountTransport
 
 if TYPE_CHECKING:
@@ -78,6 +79,18 @@ class ClinikoAdapter:
     def normalizer(self, config: BaseModel, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
         """From an item's bytes to patches."""
         return normalizer(cast("ClinikoConfig", config), mapping)
+
+    def form(self, body: bytes, context: bytes) -> Form | None:
+        """The outermost fields of an item."""
+        return form(body, context)
+
+    def origins(self, path: str) -> Sequence[str]:
+        """The fields that a path is read from."""
+        return origins(path)
+
+    def without(self, body: bytes, context: bytes, place: str) -> bytes | None:
+        """An item without one field."""
+        return without(body, context, place)
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
         """One poller for all lists, because they share the key's request budget."""

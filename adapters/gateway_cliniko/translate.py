@@ -31,11 +31,12 @@ DERIVED = {
     "amount": (),
 }
 """Places a mapping may name that are no fields of the API, with the API's fields that each is made of."""
-_READ_HERE = frozenset(
+READ_HERE = frozenset(
     {"links", "merged_with_patient", "type_code", "category_code", "items.total_including_tax", "items.net_price"}
 )
 _STRUCTS: tuple[type[Struct], ...] = (*KINDS.values(), Contact, Identifier, ReferenceNumber, InvoiceItem)
 _NAMES = {field.name for struct in _STRUCTS for field in structs.fields(struct)} | DERIVED.keys()
+"""Fields that this module reads itself, whatever the mapping says."""
 _EMPTY = (b"null", b'""', b"[]", b"{}", b"false")
 _MEMO, _OTHER = 12, 4
 _PARTIES = {0: "", 1: "contact_doctor", 2: "contact_payer"}
@@ -89,10 +90,10 @@ _SILENT = frozenset({"sms_reminders", "email_reminders"})
 
 def normalizer(config: ClinikoConfig, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
     """A pure function from one item's bytes, with its kind and what was looked up for it as context, to patches."""
-    read = {kind: _READ_HERE | frozenset(_sources(kind, mapping)) for kind in KINDS}
+    read = {kind: READ_HERE | frozenset(_sources(kind, mapping)) for kind in KINDS}
 
     def normalize(body: bytes, context: bytes) -> Normalized:
-        told = _context(context) if context.startswith(b"{") else _Context(context.decode("ascii", "replace"))
+        told = _told(context)
         record = decode(told.kind, body)
         kind = _meaning(told.kind, record)
         if not kind:
@@ -106,6 +107,15 @@ def normalizer(config: ClinikoConfig, mapping: Mapping) -> Callable[[bytes, byte
         return Normalized(patches=patches, residue=residue)
 
     return normalize
+
+
+def _told(context: bytes) -> _Context:
+    return _context(context) if context.startswith(b"{") else _Context(context.decode("ascii", "replace"))
+
+
+def kind_told(context: bytes) -> str:
+    """The kind of row that a message is; raises ``msgspec.DecodeError`` for a context that says none."""
+    return _told(context).kind
 
 
 def _sources(kind: str, mapping: Mapping) -> list[str]:

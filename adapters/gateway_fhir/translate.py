@@ -121,9 +121,9 @@ def _patches(
             if made.operation == "remove" or not resource.whole:
                 yield made
                 continue
-            own = made.fields
+            own, held = made.fields, {one.field for one in made.held}
             for name in fields[kind][made.type]:
-                if name not in own:
+                if name not in own and name not in held:
                     own[name] = None
             yield made
 
@@ -212,13 +212,20 @@ def _why_none(resource: Resource) -> str:
 
 def _elements(mapping: Mapping, kind: str) -> frozenset[str]:
     """Top-level elements that the mapping or this module reads."""
-    read = {text.partition(".")[0].partition("[")[0].partition("->")[0].partition("=>")[0].partition(":")[0]
-            for text in mapping.covered(kind)}  # fmt: skip
-    made = {"usualName": "name", "otherNames": "name", "nickname": "name", "died": "deceasedBoolean"}
-    return _ALWAYS.union(made.get(name, name) for name in read) | _READ_HERE.get(kind.partition(":")[0], frozenset())
+    read_here = READ_HERE.get(kind.partition(":")[0], frozenset())
+    return _ALWAYS.union(map(element_of, mapping.covered(kind)), read_here)
 
 
-_READ_HERE = {
+def element_of(path: str) -> str:
+    """The top-level element that a path of a mapping is read from."""
+    name = path.partition(".")[0].partition("[")[0].partition("->")[0].partition("=>")[0].partition(":")[0]
+    return _MADE.get(name, name)
+
+
+_MADE = {"usualName": "name", "otherNames": "name", "nickname": "name", "died": "deceasedBoolean"}
+
+
+READ_HERE = {
     "Patient": frozenset({"link", "deceasedDateTime"}),
     "Claim": frozenset({"use", "item", "total", "diagnosis"}),
     "ClaimResponse": frozenset({"use", "item", "addItem", "adjudication", "total", "payment", "outcome", "preAuthRef"}),

@@ -12,11 +12,12 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, RateBudget, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, Form, HookReceiver, Item, RateBudget, Stream, Transport
 from gateway_jane.config import JaneConfig
 from gateway_jane.records import cut_page, is_page, whole
 from gateway_jane.records_feed import BEGIN, cut_feed
 from gateway_jane.translate import normalizer, path
+from gateway_jane.translate_form import form, origins, without
 from gateway_jane.transport import ClinicTransport
 from gateway_jane.transport_feed import FeedTransport
 from gateway_jane.transport_hooks import ClinicHooks
@@ -77,6 +78,18 @@ class JaneAdapter:
     def normalizer(self, config: BaseModel, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
         """From an item's bytes to patches."""
         return normalizer(cast("JaneConfig", config), mapping)
+
+    def form(self, body: bytes, context: bytes) -> Form | None:
+        """The outermost fields of an item."""
+        return form(body, context)
+
+    def origins(self, path: str) -> Sequence[str]:
+        """The fields that a path is read from."""
+        return origins(path)
+
+    def without(self, body: bytes, context: bytes, place: str) -> bytes | None:
+        """An item without one field."""
+        return without(body, context, place)
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
         """One poller for all lists, because they share the clinic's budget, and one for feeds; none for files only."""

@@ -24,7 +24,7 @@ _OURS: dict[str, Callable[[Row], str]] = {
     "@person": lambda row: "" if row.values.get("patient_number") else row.person,
     "@policy": lambda row: f"member/{row.patient}" if row.values.get("member_number") else "",
 }
-_CONTACTS = (
+CONTACTS = (
     ("mobile_phone", "phone", "mobile"),
     ("home_phone", "phone", "home"),
     ("work_phone", "phone", "work"),
@@ -129,12 +129,12 @@ def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
 def _columns(mapping: Mapping, kind: str) -> set[str]:
     """The columns that some rule reads, and those that name records."""
     names = {place.partition(":")[0].rpartition(".")[2] for place in mapping.covered(kind)}
-    own = {column for column, _, _ in _CONTACTS} if "contacts" in names else set()
+    own = {column for column, _, _ in CONTACTS} if "contacts" in names else set()
     return names | own | _COUNTED | {"patient_name", "patient_first_name", "patient_last_name"}
 
 
 def _contacts(row: Row) -> Any:
-    given = [(row.values.get(name), system, use) for name, system, use in _CONTACTS]
+    given = [(row.values.get(name), system, use) for name, system, use in CONTACTS]
     if all(value is None for value, _, _ in given):
         return None
     parts = [{"system": system, "use": use, "value": value} for value, system, use in given if value]

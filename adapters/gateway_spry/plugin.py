@@ -12,10 +12,11 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, Form, HookReceiver, Item, Stream, Transport
 from gateway_spry.config import SpryConfig
 from gateway_spry.records import cut_answer, is_answer
 from gateway_spry.translate import normalizer, path
+from gateway_spry.translate_form import form, origins, without
 from gateway_spry.transport import OrganisationTransport
 from gateway_spry.transport_hooks import OrganisationHooks
 
@@ -73,6 +74,18 @@ class SpryAdapter:
         """From a message's bytes to patches."""
         del config  # what the settings say of a message is in its context
         return normalizer(mapping)
+
+    def form(self, body: bytes, context: bytes) -> Form | None:
+        """The outermost fields of an item."""
+        return form(body, context)
+
+    def origins(self, path: str) -> Sequence[str]:
+        """The fields that a path is read from."""
+        return origins(path)
+
+    def without(self, body: bytes, context: bytes, place: str) -> bytes | None:
+        """An item without one field."""
+        return without(body, context, place)
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
         """One poller for all calendars and cases; none for a source of files or webhooks only."""

@@ -21,10 +21,10 @@ _NAME = re.compile(r"\.?[a-z][a-z_0-9]{0,63}(\.[a-z][a-z_0-9]{0,63}){0,3}(@epoch
 _SILENT = frozenset({"id", "patient_name", "organisation_id", "photo_url", "patient_case_identifier", "patient"})
 """Read here, or said elsewhere as well."""
 _TELECOM = (("mobile", "phone", "mobile"), ("secondary_contact", "phone", ""), ("email_address", "email", ""))
-_MADE: dict[str, tuple[str, ...]] = {
+MADE: dict[str, tuple[str, ...]] = {
     "telecom": ("patient",),
     "itself": (),
-    "remaining": (),
+    "remaining": ("authorized_visit_count", "final_consumed_visit_count"),
     "state": (),
     "case_patient": (),
     "case": (),
@@ -146,6 +146,6 @@ def _fields(kind: str, mapping: Mapping) -> frozenset[str]:
     if kind not in mapping.kinds:
         return frozenset()
     names = (place.partition(".")[0].partition("@")[0] for place in mapping.covered(kind))
-    return frozenset(field for name in names for field in _MADE.get(name, (name,))) | (
+    return frozenset(field for name in names for field in MADE.get(name, (name,))) | (
         frozenset({"final_consumed_visit_count", "authorized_visit_count"})
     )

@@ -21,7 +21,7 @@ _PLACE = re.compile(r"(@?[a-z0-9_]+)(?::(time|day|money))?\Z")
 _OURS = {f"@{name}": name for name in ("key", "visit", "patient", "person", "version", "night")}
 """Places that are no columns, by what a row calls them."""
 _NUMBERS = (("cell_phone", "phone", "mobile"), ("home_phone", "phone", "home"), ("work_phone", "phone", "work"))
-_CONTACTS = (*_NUMBERS, ("email", "email", ""))
+CONTACTS = (*_NUMBERS, ("email", "email", ""))
 
 
 class Contact(Struct, frozen=True):
@@ -31,7 +31,7 @@ class Contact(Struct, frozen=True):
 
 
 def _contacts(record: Any) -> Any:
-    given = [(record.column(name), system, use) for name, system, use in _CONTACTS]
+    given = [(record.column(name), system, use) for name, system, use in CONTACTS]
     if all(value is None for value, _, _ in given):
         return None
     parts = [{"system": system, "use": use, "value": value} for value, system, use in given if value]
@@ -134,7 +134,7 @@ def _columns(places: Iterable[str]) -> Iterator[str]:
     for place in places:
         name = place.partition(":")[0].rpartition(".")[2]
         if name == "contacts":
-            yield from (column for column, _, _ in _CONTACTS)
+            yield from (column for column, _, _ in CONTACTS)
         yield name
 
 

@@ -12,6 +12,7 @@ from gateway.audit import AuditLog
 from gateway.errors import InvalidConfiguration, Shredded
 from gateway.flow.clock import iso
 from gateway.flow.derived import Member, Reaction, members_named
+from gateway.flow.drift_reading import tolerant
 from gateway.flow.merge import open_stored
 from gateway.flow.places import change_place, change_row, context_place, message_place
 from gateway.flow.source import Origin, Source
@@ -127,7 +128,11 @@ class Explainer:
     def _steps(self, change: Any, source: Source, field: str, body: bytes, context: bytes) -> list[dict[str, Any]]:
         """What each mapping rule that touched the field read and made."""
         mapping = self._mapping(change, source).traced()
-        source.adapter.normalizer(source.config, mapping)(body, context)
+        if source.holding:
+            mapping = mapping.holding()
+            tolerant(source.adapter, source.config, mapping)(body, context)
+        else:
+            source.adapter.normalizer(source.config, mapping)(body, context)
         top = field.partition(".")[0]
         return [
             {

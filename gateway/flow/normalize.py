@@ -19,6 +19,7 @@ import structlog
 
 from gateway.audit import AuditLog
 from gateway.errors import GatewayError, InvalidContent, KeysUnavailable, RejectMessage, Shredded, StoreUnavailable
+from gateway.flow.drift import Drift, restricted
 from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.link import LinkedPatch, link
 from gateway.flow.merge import Current, Folded, fold_message, open_parts
@@ -76,10 +77,12 @@ class Normalizer:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="normalizer", daemon=True)
         self._taker = Taker(store, vault, audit, handoff)
+        self._drift = Drift(sources, store)
 
     def start(self) -> None:
         """Begin with what waits in the store."""
         for tenant in self._tenants:
+            self._drift.load(tenant)
             self._handoff.recounted(tenant, self._store.read_sync(partial(messages.pending_count, tenant=tenant)))
         self._thread.start()
 
@@ -88,6 +91,8 @@ class Normalizer:
         self._stopping.set()
         self._handoff.arrived.set()
         self._thread.join()
+        with suppress(StoreUnavailable):
+            self._drift.save()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -141,11 +146,13 @@ class Normalizer:
     # --- settling -----------------------------------------------------------------------------------------------
 
     def _settle(self, tenant: str, batch: Sequence[Arrived]) -> None:
+        again = self._drift.begin(tenant, batch)
         read = [self._normalize(tenant, message) for message in batch]
         linked = []
         for at, message in enumerate(batch):
             read[at], patches = self._link(tenant, message, read[at])
-            linked.append(patches)
+            only = again.get(message.message_id) if again else None
+            linked.append(patches if only is None else restricted(patches, only))
         touched = {patch.record_id for patches in linked for patch in patches}
         currents = self._currents(tenant, touched)
         expected = {record_id: current.version for record_id, current in currents.items()}
@@ -161,7 +168,10 @@ class Normalizer:
         patients = {patient for patient in named if patient is not None}
         keys = self._vault.keystore.ensure_patients(tenant, patients) if patients else {}
         writer = BatchWriter(tenant, self._vault, self._audit, self._sources, keys)
-        self._store.write_sync(writer.unit(settled, expected, touched, residue))
+        notes = self._drift.notes(tenant, read, linked, settled, again)
+        self._store.write_sync(writer.unit(settled, expected, touched, residue, self._drift.writing(tenant, notes)))
+        if notes is not None and self._drift.written(tenant, notes):
+            self._handoff.fall_behind(tenant)
         self._handoff.tell((one.message.message_id, one.fate) for one in settled)
 
     def _normalize(self, tenant: str, message: Arrived) -> Normalized | Rejection:
@@ -173,7 +183,8 @@ class Normalizer:
         if source is None:
             return Rejection("unknown-source", message.source, "Add the source to gateway.toml, then release.")
         try:
-            return source.normalize(message.body, message.context)
+            watch = self._drift.of(tenant, message.source)
+            return watch.normalize(message) if watch else source.normalize(message.body, message.context)
         except RejectMessage as error:
             return Rejection(error.reason, error.where, error.fix)
         except Exception as error:  # noqa: BLE001 - the seam to an adapter: its defect may cost this message only
@@ -251,6 +262,9 @@ class Normalizer:
         try:
             folded, moved = fold_message(patches, currents, lambda data: self._vault.digest(tenant, data))
         except InvalidContent as error:
+            held = next((one for patch in result.patches for one in patch.held), None)
+            if held is not None:  # what the record lacks is what could not be read
+                return Settled(message, "quarantined", held.reason, held.place, held.fix)
             origin = self._sources[tenant, message.source]
             if isinstance(origin, Source):
                 error = origin.mapping.placed(error, message.kind)

@@ -73,8 +73,9 @@ class BatchWriter:
         expected: Mapping[bytes, int],
         touched: set[bytes],
         residue: Mapping[tuple[str, str, str], int],
+        also: Callable[[Connection], None] | None = None,
     ) -> Callable[[Connection], None]:
-        """The unit of work; raises :class:`Conflict` when a touched record is no longer at its expected version."""
+        """The unit of work, with what ``also`` writes; raises :class:`Conflict` when a record has moved meanwhile."""
         sealed = [(one, self._sealed(one)) for one in settled]
         lanes = {row["lane"] for _, rows in sealed for row in rows}
         lanes |= {row["partner_lane"] for _, rows in sealed for row in rows if row["partner_lane"] is not None}
@@ -115,6 +116,8 @@ class BatchWriter:
             messages.settle(connection, done, left)
             shreds.tell_of(connection, self._tenant, several)
             messages.count_residue(connection, self._tenant, residue)
+            if also is not None:
+                also(connection)
             self._audit.append(connection, entry)
 
         return write

@@ -61,6 +61,9 @@ class Preview:
         line["records"] = [_record(change) for change in changes]
         if result.residue:
             line["residue"] = list(result.residue)
+        held = {one.place: one.reason for patch in result.patches for one in patch.held}
+        if held:
+            line["held"] = held
         for change in changes:
             if change.current.type == "Remittance":
                 line |= transaction(change.current.fields or {})

@@ -15,6 +15,7 @@ from gateway.flow.replay import REPLAY
 from gateway.flow.route import order_key
 from gateway.store import deliveries, journal, messages, route_states
 from gateway.store.opening import Store
+from gateway.store.rows import Found
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,20 +84,24 @@ def _release_message(tenant: str, held_id: str) -> Any:  # a unit of work
             raise InvalidConfiguration(
                 "This is evidence of bytes that are no message", where=held_id, fix="Mend and send the file again."
             )
-        last = history[-1]
-        row = {
-            "tenant": tenant, "message_id": message_id, "attempt": last.attempt + 1, "outcome": "released",
-            "reason": "", "place": "", "fix": "", "at": micros(), "adapter": last.adapter, "mapping": None,
-            "changes": 0, "key_id": None, "wrapped": None,
-        }  # fmt: skip
-        messages.settle(connection, [row], [])
-        waiting = {
-            "tenant": tenant, "lane": message.lane, "message_id": message_id, "key_id": last.key_id,
-            "wrapped": last.wrapped,
-        }  # fmt: skip
-        messages.add(connection, [], [waiting])
+        wait_again(connection, tenant, message, history[-1])
 
     return unit
+
+
+def wait_again(connection: Connection, tenant: str, message: Found, last: Found) -> None:
+    """Let a message wait to be normalized again, with the key of its last outcome."""
+    row = {
+        "tenant": tenant, "message_id": last.message_id, "attempt": last.attempt + 1, "outcome": "released",
+        "reason": "", "place": "", "fix": "", "at": micros(), "adapter": last.adapter, "mapping": None,
+        "changes": 0, "key_id": None, "wrapped": None,
+    }  # fmt: skip
+    messages.settle(connection, [row], [])
+    waiting = {
+        "tenant": tenant, "lane": message.lane, "message_id": last.message_id, "key_id": last.key_id,
+        "wrapped": last.wrapped,
+    }  # fmt: skip
+    messages.add(connection, [], [waiting])
 
 
 def release_delivery(tenant: str, held_id: str) -> Any:  # a unit of work

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import BaseModel
 
 from gateway.flow.absence import reading_absences
-from gateway.hookspecs import Adapter
+from gateway.flow.drift_reading import barred, tolerant
+from gateway.hookspecs import Adapter, Shaped
 from gateway.mapping import Mapping
 from gateway.model.patch import Normalized
+
+Places = Dictionary[str, str]
 
 
 class Origin(Protocol):
@@ -59,17 +63,36 @@ class Source:
     label: str
     mapping_hash: bytes
     foreign: bool = True
+    holding: bool = False
+    """Whether a field that cannot be read is held while the rest of its record goes on."""
 
     @classmethod
-    def bind(cls, tenant: str, name: str, adapter: Adapter, config: BaseModel, mapping: Mapping) -> Source:
+    def bind(
+        cls, tenant: str, name: str, adapter: Adapter, config: BaseModel, mapping: Mapping, *, holding: bool = False
+    ) -> Source:
         """Compile the adapter's normalizer for this source."""
+        mapping = mapping.holding() if holding else mapping
+        normalize = tolerant(adapter, config, mapping) if holding else adapter.normalizer(config, mapping)
         return cls(
             tenant=tenant,
             name=name,
             adapter=adapter,
             config=config,
             mapping=mapping,
-            normalize=reading_absences(adapter.normalizer(config, mapping)),
+            normalize=reading_absences(normalize),
             label=f"{adapter.info.name}/{adapter.info.version}",
             mapping_hash=bytes.fromhex(mapping.version),
+            holding=holding,
         )
+
+    def barring(self, places: Places, words: Places) -> Callable[[bytes, bytes], Normalized]:
+        """What its messages mean when some of their outermost places must not be read.
+
+        Args:
+            places: the reason why each must not be read.
+            words: each reason in one sentence.
+        """
+        if not isinstance(self.adapter, Shaped):
+            return self.normalize
+        narrowed = barred(self.mapping, self.adapter, places, words)
+        return reading_absences(tolerant(self.adapter, self.config, narrowed))

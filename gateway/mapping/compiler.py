@@ -13,7 +13,7 @@ from typing import Any
 from gateway.errors import InvalidContent
 from gateway.mapping.combining import first_of, joined, list_of, repeated
 from gateway.mapping.converters import CONVERTERS, Convert, text
-from gateway.mapping.holding import NEVER, UNREAD, Unread, hold, kept
+from gateway.mapping.holding import NEVER, UNREAD, Unread, hold, partial
 from gateway.mapping.rules import RecordRules, Rule, absolute
 from gateway.mapping.tables import Table
 from gateway.mapping.times import Unconvertible
@@ -89,16 +89,16 @@ class Compiler:
                     else:
                         if value is not None:
                             fields[name] = None if value is NULL else value
-            return Patch(
+            made = Patch(
                 type=type_name,
                 native_id=native_id,
-                fields=kept(fields) if held else fields,
+                fields=fields,
                 operation="remove" if removed else "upsert",
                 patient=get_patient(record, native_id, fields),
                 source_version=None if version is NULL else version,
                 references=references,
-                held=tuple(held),
             )
+            return partial(made, held) if held else made
 
         return patch
 

@@ -127,7 +127,10 @@ class Mapping:
             "zone": self.zone, "settings": self._settings, "tracing": self._tracing, "holding": self._holding,
             "barred": self._barred,
         }  # fmt: skip
-        return Mapping(self._document, self._parsed, self._path, **same | changed)
+        made = Mapping(self._document, self._parsed, self._path, **same | changed)
+        if self._tracing:
+            made.steps = self.steps
+        return made
 
     @cached_property
     def text(self) -> str:

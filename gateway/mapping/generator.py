@@ -20,7 +20,7 @@ from gateway.errors import InvalidContent
 from gateway.mapping.combining import join, listed
 from gateway.mapping.compiler import Compiler, Getter, PathCompiler, among
 from gateway.mapping.converters import Convert, text
-from gateway.mapping.holding import NEVER, UNREAD, Unread, hold, kept
+from gateway.mapping.holding import NEVER, UNREAD, Unread, hold, partial
 from gateway.mapping.rules import RecordRules, Rule, absolute
 from gateway.mapping.tables import Table
 from gateway.mapping.times import Unconvertible
@@ -158,10 +158,10 @@ class Generator:
                 "source_version": f"None if {version} is NULL else {version}",
                 "references": writer.constant(rules.references()),
             }
+            made = f"Patch({', '.join(f'{name}={value}' for name, value in arguments.items())})"
             if self._holding:
-                writer.line(f"if held: fields = {writer.constant(kept)}(fields)")
-                arguments["held"] = "held"
-            writer.line(f"return Patch({', '.join(f'{name}={value}' for name, value in arguments.items())})")
+                writer.line(f"if held: return {writer.constant(partial)}({made}, held)")
+            writer.line(f"return {made}")
         return writer.function("patch")
 
     def _patient(self, rules: RecordRules, native: str) -> str:

@@ -7,13 +7,13 @@ what the rest would be folded onto.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.errors import InvalidContent
 from gateway.mapping.rules import Rule
 from gateway.mapping.times import Unconvertible
-from gateway.model.patch import HeldField
+from gateway.model.patch import HeldField, PartialPatch, Patch
 
 HELD = object()
 """Stands for a held field while a record is made, so that no default takes its place."""
@@ -58,9 +58,11 @@ def hold(fields: dict[str, Any], name: str, error: InvalidContent | Unconvertibl
     )
 
 
-def kept(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields that are not held."""
-    return {name: value for name, value in fields.items() if value is not HELD}
+def partial(patch: Patch, held: Sequence[HeldField]) -> PartialPatch:
+    """The patch without the fields that are held."""
+    told = {name: getattr(patch, name) for name in patch.__struct_fields__}
+    told["fields"] = {name: value for name, value in patch.fields.items() if value is not HELD}
+    return PartialPatch(**told, held=tuple(held))
 
 
 def refusing(place: str, reason: str, what: str) -> Callable[[Any], Any]:

@@ -72,6 +72,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """The bytes concerned, kept as evidence in quarantine; empty when there are none."""
 
 
+Told = msgspec.Raw | str
+"""What stands at one place of a message: JSON as sent, or a field of a table as text."""
+
+
+class Form(msgspec.Struct, frozen=True, gc=False):
+    """What a structured message holds at its outermost places; looked at for its form, never kept."""
+
+    kind: str
+    """As mapping files name it."""
+    places: Mapping[str, Told]
+
+
 class Receipt(msgspec.Struct, frozen=True, gc=False):
     """The core's answer once a message is stored and synced."""
 

@@ -51,8 +51,17 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     into: str | None = None
     references: frozenset[str] | None = None
     """Names of the only fields whose lists and objects may hold references; None when any may."""
+
+    @property
+    def held(self) -> tuple[HeldField, ...]:
+        """Fields that are left out because they could not be read: neither changed nor deleted; none of a whole one."""
+        return ()
+
+
+class PartialPatch(Patch, frozen=True, kw_only=True):
+    """What one message says about one record, without the fields that could not be read."""
+
     held: tuple[HeldField, ...] = ()
-    """Fields that are left out because they could not be read: neither changed nor deleted."""
 
 
 class Normalized(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,207 @@
+"""Drift: what sources show otherwise than before is held field by field, told, and read again once it is settled.
+
+One object for the normalizer's thread. While nothing drifts it adds no statement to a batch, except that what was
+learnt is written every few seconds; after a crash at most that much is learnt again, while alarms and held fields are
+written in the unit of the batch that met them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.flow.clock import micros
+from gateway.flow.drift_release import release_all
+from gateway.flow.drift_watch import Watch
+from gateway.flow.handoff import Arrived
+from gateway.flow.link import LinkedPatch
+from gateway.flow.normalize_write import Settled
+from gateway.flow.source import Origin, Source
+from gateway.flow.words import stored_word
+from gateway.model.patch import Normalized
+from gateway.store import drift
+from gateway.store.messages import Values
+from gateway.store.opening import Store
+
+HEED_SECONDS = 2.0
+"""How often it is looked up what persons accepted."""
+SAVE_SECONDS = 5.0
+MOST_HELD = 100_000
+"""Fields held in one tenant; of more, the message is known by its alarm alone."""
+
+
+class Notes(msgspec.Struct, frozen=True):
+    """What a batch adds to what is known of drift."""
+
+    watches: tuple[Watch, ...]
+    held: dict[tuple[bytes, str], Values]
+    settled: tuple[tuple[bytes, str], ...]
+    """Record and field of what need not be held any longer."""
+    forms: tuple[Values, ...]
+
+
+class Drift:
+    """All watches of one process."""
+
+    def __init__(self, sources: Mapping[tuple[str, str], Origin], store: Store) -> None:
+        self._store = store
+        self._watches: dict[tuple[str, str], Watch] = {
+            key: Watch(source) for key, source in sources.items() if isinstance(source, Source) and source.holding
+        }
+        self._hashes = {key: source.mapping_hash for key, source in sources.items()}
+        self._holds: dict[str, bool] = {}
+        self._heeded: dict[str, float] = {}
+        self._saved = time.monotonic()
+
+    def load(self, tenant: str) -> None:
+        """Take over what was kept, and release what is held for a mapping that has changed since."""
+        for row in self._store.read_sync(partial(drift.alarms, tenant=tenant)):
+            now = self._hashes.get((tenant, row.source))
+            if now is not None and bytes(row.mapping) != now:
+                state = "accepted" if row.state == "accepted" else "resolved"
+                release_all(self._store, drift.row_key(row), state, now)
+        rows = self._store.read_sync(partial(drift.alarms, tenant=tenant))
+        for (of, name), watch in self._watches.items():
+            if of == tenant:
+                forms = self._store.read_sync(partial(drift.forms, tenant=tenant, source=name))
+                watch.take_over(forms, [row for row in rows if row.source == name])
+        self.heed(tenant)
+
+    def of(self, tenant: str, source: str) -> Watch | None:
+        """Who watches a source; nobody where drift is switched off."""
+        return self._watches.get((tenant, source))
+
+    def heed(self, tenant: str) -> None:
+        """Look up what persons decided, and whether anything is held."""
+        rows = self._store.read_sync(partial(drift.alarms, tenant=tenant))
+        for (of, name), watch in self._watches.items():
+            if of == tenant:
+                watch.heed(row for row in rows if row.source == name)
+        self._holds[tenant] = self._store.read_sync(partial(drift.held_count, tenant=tenant)) > 0
+        self._heeded[tenant] = time.monotonic()
+
+    def begin(self, tenant: str, batch: Sequence[Arrived]) -> dict[int, dict[bytes, set[str]]]:
+        """Before a batch is read: what messages that were read before are read again for."""
+        for watch in self._watches.values():
+            watch.held.clear()
+        again = [message.message_id for message in batch if message.attempt]
+        if tenant not in self._heeded:
+            self.load(tenant)
+        elif again or time.monotonic() - self._heeded[tenant] > HEED_SECONDS:
+            self.heed(tenant)
+        if not again or not self._holds.get(tenant):
+            return {}
+        return self._store.read_sync(partial(drift.released_of, tenant=tenant, messages=again))
+
+    def notes(
+        self, tenant: str, read: Sequence[object], linked: Sequence[Sequence[LinkedPatch]], settled: Sequence[Settled],
+        again: Mapping[int, Mapping[bytes, set[str]]],
+    ) -> Notes | None:  # fmt: skip
+        """What the batch adds; None when it adds nothing, which is the rule."""
+        watches = tuple(one for (of, _), one in self._watches.items() if of == tenant)
+        held: dict[tuple[bytes, str], Values] = {}
+        for result, patches, one in zip(read, linked, settled, strict=True):
+            watch = self._watches.get((tenant, one.message.source))
+            if watch and one.message.message_id in watch.held and one.outcome == "normalized":
+                held |= _held(tenant, watch, one.message, result, patches)
+        done = self._done(tenant, linked, settled, again) if self._holds.get(tenant) or again else ()
+        forms: tuple[Values, ...] = ()
+        if any(watch.learning for watch in watches) and time.monotonic() - self._saved > SAVE_SECONDS:
+            forms = self._forms()
+        if not (held or done or forms or any(watch.touched for watch in watches)):
+            return None
+        return Notes(watches, held, tuple(key for key in done if key not in held), forms)
+
+    def _done(
+        self, tenant: str, linked: Sequence[Sequence[LinkedPatch]], settled: Sequence[Settled],
+        again: Mapping[int, Mapping[bytes, set[str]]],
+    ) -> set[tuple[bytes, str]]:  # fmt: skip
+        """What is held, and was said anew, or was read again, or is of a record that is gone."""
+        touched = {patch.record_id for patches in linked for patch in patches}
+        rows = self._store.read_sync(partial(drift.held_of, tenant=tenant, records=touched))
+        waiting = {(bytes(row.record_id), row.field): row.message_id for row in rows}
+        done = {(record, field) for records in again.values() for record, all in records.items() for field in all}
+        for patches, one in zip(linked, settled, strict=True):
+            if one.outcome != "normalized" or one.reason == "stale":
+                continue
+            for patch in patches:
+                for record, field in [key for key in waiting if key[0] == patch.record_id]:
+                    says = field in patch.fields or patch.operation == "remove"
+                    if says and one.message.message_id > waiting[record, field]:
+                        done.add((record, field))
+        return done
+
+    def writing(self, tenant: str, notes: Notes | None) -> Callable[[Connection], None] | None:
+        """What writes them in the unit of the batch that made them."""
+        return None if notes is None else partial(self._write, tenant=tenant, notes=notes)
+
+    def _write(self, connection: Connection, tenant: str, notes: Notes) -> None:
+        if any(watch.touched for watch in notes.watches):
+            rows = drift.alarms(connection, tenant)
+            for watch in notes.watches:
+                watch.heed(row for row in rows if row.source == watch.name)
+                drift.put_alarms(connection, watch.alarm_rows())
+        if notes.held and drift.held_count(connection, tenant) < MOST_HELD:
+            drift.put_held(connection, list(notes.held.values()))
+        drift.drop_held(connection, tenant, notes.settled)
+        drift.put_forms(connection, notes.forms)
+
+    def written(self, tenant: str, notes: Notes) -> bool:
+        """After the unit: what settled itself is released; whether messages wait again for it."""
+        released = 0
+        self._holds[tenant] = self._holds.get(tenant, False) or bool(notes.held)
+        for watch in notes.watches:
+            returned = watch.written()
+            for kind, place, what in returned:
+                key = {"tenant": tenant, "source": watch.name, "kind": kind, "place": place, "what": what}
+                released += release_all(self._store, key, "resolved")
+        if notes.forms:
+            self._saved = time.monotonic()
+        return released > 0
+
+    def save(self) -> None:
+        """Write everything that was learnt."""
+        if any(watch.learning for watch in self._watches.values()):
+            rows = self._forms()
+            self._store.write_sync(partial(drift.put_forms, rows=rows))
+
+    def _forms(self) -> tuple[Values, ...]:
+        now = micros()
+        learning = [watch for watch in self._watches.values() if watch.learning]
+        for watch in learning:
+            watch.learning = False
+        return tuple(row for watch in learning for row in watch.form_rows(now))
+
+
+def restricted(patches: Sequence[LinkedPatch], wanted: Mapping[bytes, set[str]]) -> list[LinkedPatch]:
+    """Only the fields for which a message is read again: the rest of it was folded when it came, and may be old."""
+    found = []
+    for patch in patches:
+        names = wanted.get(patch.record_id)
+        if names and patch.operation in ("upsert", "collect"):
+            fields = {name: value for name, value in patch.fields.items() if name in names}
+            found.append(msgspec.structs.replace(patch, fields=fields, source_version=""))
+    return found
+
+
+def _held(
+    tenant: str, watch: Watch, message: Arrived, result: object, patches: Sequence[LinkedPatch]
+) -> dict[tuple[bytes, str], Values]:
+    """Rows of what one message holds; it may have been read again for a part of its patches."""
+    if not isinstance(result, Normalized):
+        return {}
+    ids = {(patch.type, patch.native_id): patch.record_id for patch in patches}
+    rows: dict[tuple[bytes, str], Values] = {}
+    for patch in result.patches:
+        record = ids.get((patch.type, patch.native_id))
+        for one in patch.held if record is not None else ():
+            kind, place, what = watch.key(message, one)
+            rows[record or b"", one.field] = {
+                "tenant": tenant, "record_id": record, "field": stored_word(one.field, 64), "source": watch.name,
+                "kind": kind, "place": place, "what": what, "message_id": message.message_id, "released": 0,
+            }  # fmt: skip
+    return rows

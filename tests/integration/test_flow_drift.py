@@ -1,0 +1,230 @@
+"""Drift: a field that changes its form is held alone, told, and read again once it is settled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.flow.contents import open_contents
+from gateway.flow.drift_alarm import Detail
+from gateway.flow.drift_form import LEARN, RETURNS
+from gateway.flow.drift_release import accept
+from gateway.flow.source import Source
+from gateway.flow.texts import keep_texts
+from gateway.mapping import Mapping
+from gateway.model.exchange import Item
+from gateway.store import drift, journal
+from gateway_jane.plugin import JaneAdapter
+from tests.integration.parts import NO_CONFIG, TENANT, Parts, Place
+
+CLINIC = "clinic"
+ROW = {
+    "id": "a1", "start_at": "2026-03-02T14:00:00Z", "end_at": "2026-03-02T14:30:00Z", "staff_member_id": "s1",
+    "patient_id": "p1", "location_id": "l1", "state": "booked", "booked_at": "2026-02-17T09:51:00Z",
+    "checked_in_at": None, "cancelled_at": None, "cancelled_reason": None,
+}  # fmt: skip
+
+
+def with_clinic(parts: Parts, overlay: Path | None = None) -> Parts:
+    """The same parts, with a Jane source bound as the gateway binds it."""
+    adapter = JaneAdapter()
+    mapping = Mapping.load(adapter.mappings, overlay, adapter.path).bind(zone="America/Chicago")
+    source = Source.bind(TENANT, CLINIC, adapter, NO_CONFIG, mapping, holding=True)
+    parts.sources[TENANT, CLINIC] = source
+    texts = [(source.mapping_hash, "mapping", mapping.text)]
+    parts.store.write_sync(lambda connection: keep_texts(connection, parts.audit, [TENANT], texts))
+    parts.normalizer = parts.normalizing()
+    return parts
+
+
+@pytest.fixture
+def parts(place: Place) -> Iterator[Parts]:
+    """A gateway whose Jane clinic has shown what its appointments look like."""
+    opened = with_clinic(place.open())
+    give(opened, *(ROW | {"id": f"seen{number}"} for number in range(LEARN)))
+    yield opened
+    opened.close()
+
+
+def give(parts: Parts, *rows: dict[str, Any]) -> list[int]:
+    """Appointments arrive and are normalized; their messages."""
+
+    async def store() -> list[int]:
+        items = [
+            Item(
+                body=json.dumps(row).encode(), kind="appointments", control_id=f"{row.get('id')}:{give.count + at}",
+                order_key="p1", context=b'{"kind":"appointments"}',
+            )
+            for at, row in enumerate(rows)
+        ]  # fmt: skip
+        give.count += len(rows)
+        return [one.message_id for one in await parts.receiver(CLINIC).accept(items)]
+
+    found = asyncio.run(store())
+    parts.settle()
+    return found
+
+
+give.count = 0  # type: ignore[attr-defined]  # every message has a control id of its own
+
+
+def fields(parts: Parts, native_id: str) -> dict[str, Any]:
+    """The appointment as it stands."""
+    wanted = parts.record("Appointment", native_id, CLINIC)
+    rows = parts.store.read_sync(lambda c: journal.recent_records(c, TENANT, None, None, 1000))
+    mine = [row for row in rows if bytes(row.record_id) == wanted]
+    found = open_contents(parts.store, parts.vault, parts.audit, TENANT, mine, "test")
+    return dict(found[wanted]["fields"]) if mine else {}
+
+
+def alarms(parts: Parts) -> dict[tuple[str, str], Any]:
+    """Alarms by place and what."""
+    rows = parts.store.read_sync(lambda connection: drift.alarms(connection, TENANT))
+    return {(row.place, row.what): row for row in rows}
+
+
+def held(parts: Parts) -> dict[tuple[str, str], int]:
+    """How many fields are held, by place and what."""
+    found = parts.store.read_sync(lambda connection: drift.held_counts(connection, TENANT))
+    return {(place, what): count for (_, _, place, what), count in found.items()}
+
+
+def sound(parts: Parts) -> bool:
+    """The ledger adds up and nothing waits."""
+    ledger = parts.ledger()
+    return ledger.problems == [] and ledger.pending == 0
+
+
+def accepted(parts: Parts, place: str, what: str) -> None:
+    """A person accepts it, and what is released is settled."""
+    key = drift.row_key(alarms(parts)[place, what])
+    accept(parts.store, parts.audit, key, "test", "one")
+    parts.settle()
+
+
+def test_a_new_code_costs_its_field_alone(parts: Parts) -> None:
+    """The rest of the record moves on, the status stays as it was, and an alarm names the code."""
+    give(parts, ROW)
+    give(parts, ROW | {"state": "rescheduled", "start_at": "2026-03-03T14:00:00Z"})
+    now = fields(parts, "a1")
+    assert (now["start"][:10], now["status"]) == ("2026-03-03", "booked")
+    alarm = alarms(parts)["state", "unmapped-code"]
+    detail = msgspec.json.decode(alarm.detail, type=Detail)
+    assert (alarm.state, alarm.count, detail.codes, detail.table) == ("open", 1, {"rescheduled"}, "appointment_state")
+    assert detail.fields == {"Appointment.status"}
+    assert held(parts) == {("state", "unmapped-code"): 1}
+    assert sound(parts)
+
+
+def test_a_new_record_that_lacks_it_waits_in_quarantine(parts: Parts) -> None:
+    """No appointment is made without a status: its message waits, for the reason of the field."""
+    [message] = give(parts, ROW | {"id": "new", "state": "rescheduled"})
+    assert parts.outcomes(message) == [("quarantined", "unmapped-code")]
+    assert ("state", "unmapped-code") in alarms(parts)
+    assert held(parts) == {}
+
+
+def test_a_changed_mapping_releases_it(parts: Parts, tmp_path: Path) -> None:
+    """With the code in an overlay the held field follows by itself, and nothing newer is overwritten by it."""
+    give(parts, ROW | {"id": "b1"}, ROW | {"id": "b2"})
+    give(parts, ROW | {"id": "b1", "state": "rescheduled"}, ROW | {"id": "b2", "state": "rescheduled"})
+    give(parts, ROW | {"id": "b1", "state": "rescheduled", "start_at": "2026-03-09T14:00:00Z"})
+    give(parts, ROW | {"id": "b2", "state": "cancelled"})
+    overlay = tmp_path / "overlay"
+    (overlay / "codes").mkdir(parents=True)
+    (overlay / "codes/appointment_state.toml").write_text('[codes]\nrescheduled = "no-show"\n')
+    with_clinic(parts, overlay)
+    parts.normalizer.start()
+    parts.normalizer.stop()
+    parts.settle()
+    assert (fields(parts, "b1")["status"], fields(parts, "b1")["start"][:10]) == ("no-show", "2026-03-09")
+    assert fields(parts, "b2")["status"] == "cancelled"
+    assert held(parts) == {}
+    assert alarms(parts)["state", "unmapped-code"].state == "resolved"
+    assert sound(parts)
+
+
+def test_a_vanished_place_holds_what_is_made_of_it(parts: Parts) -> None:
+    """Without the place that says whether it is cancelled no status is made up from what is left."""
+    give(parts, ROW | {"state": "arrived"})
+    renamed = {name: value for name, value in ROW.items() if name != "checked_in_at"}
+    give(parts, renamed | {"checked_in": None, "end_at": "2026-03-02T15:00:00Z"})
+    now = fields(parts, "a1")
+    assert (now["status"], now["end"][11:13]) == ("arrived", "09")
+    assert alarms(parts)["checked_in_at", "vanished"].state == "open"
+    accepted(parts, "checked_in_at", "vanished")
+    assert fields(parts, "a1")["status"] == "booked"
+    give(parts, renamed | {"state": "no_show"})
+    assert fields(parts, "a1")["status"] == "no-show"
+    assert alarms(parts)["checked_in_at", "vanished"].state == "accepted"
+    assert held(parts) == {}
+
+
+def test_a_place_that_comes_again_was_optional(parts: Parts) -> None:
+    """What was missing once and comes again settles itself: nobody needs to act."""
+    give(parts, {name: value for name, value in ROW.items() if name != "booked_at"})
+    assert held(parts) == {("booked_at", "vanished"): 1}
+    give(parts, *(ROW | {"id": f"again{number}"} for number in range(RETURNS)))
+    parts.settle()
+    assert held(parts) == {}
+    assert alarms(parts)["booked_at", "vanished"].state == "resolved"
+    assert sound(parts)
+
+
+def test_content_of_another_type_is_held(parts: Parts) -> None:
+    """An object where text always was is not read, whatever it says; the rest is."""
+    give(parts, ROW)
+    give(parts, ROW | {"cancelled_reason": {"text": "Other"}, "state": "cancelled"})
+    before = fields(parts, "a1")
+    give(parts, ROW | {"start_at": {"utc": "2026-03-02T14:00:00Z"}, "state": "arrived"})
+    now = fields(parts, "a1")
+    assert (now["start"], now["status"]) == (before["start"], "arrived")
+    detail = msgspec.json.decode(alarms(parts)["start_at", "wrong-type"].detail, type=Detail)
+    assert detail.types == ["object"]
+
+
+def test_nobody_is_folded_without_an_id(parts: Parts) -> None:
+    """A vanished patient fails the message: without it nobody knows whose it is."""
+    [message] = give(parts, {name: value for name, value in ROW.items() if name != "patient_id"})
+    assert parts.outcomes(message) == [("quarantined", "vanished")]
+
+
+def test_what_is_learnt_and_held_outlives_a_crash(parts: Parts) -> None:
+    """A process that ends without a word has written alarms and held fields with the batch that met them."""
+    give(parts, ROW)
+    parts.normalizer.stop = lambda: None  # type: ignore[method-assign]  # a killed process says nothing at its end
+    parts.normalizer._drift.save()
+    give(parts, ROW | {"state": "rescheduled"})
+    again = with_clinic(parts.reopen())
+    try:
+        assert held(again) == {("state", "unmapped-code"): 1}
+        give(again, {name: value for name, value in ROW.items() if name != "booked_at"})
+        assert ("booked_at", "vanished") in held(again)
+        accepted(again, "state", "unmapped-code")
+        assert alarms(again)["state", "unmapped-code"].state == "accepted"
+        assert held(again)["state", "unmapped-code"] == 1
+        assert sound(again)
+    finally:
+        again.close()
+
+
+def test_no_table_holds_a_value(parts: Parts) -> None:
+    """Names, dates and words of patients are in no table of drift, whatever a source sends in which place."""
+    secret = "Ulrike-Engelmann"
+    give(parts, ROW)
+    give(parts, ROW | {"start_at": secret, "cancelled_reason": secret, "state": secret + " and so on" * 4})
+    give(parts, ROW | {"location_id": {"name": secret}, secret * 9: secret})
+
+    def everything(connection: Any) -> str:
+        told = [repr(tuple(row)) for row in drift.alarms(connection, TENANT)]
+        return " ".join(told + [repr(tuple(row)) for row in drift.forms(connection, TENANT, CLINIC)])
+
+    parts.normalizer._drift.save()
+    assert held(parts)
+    assert secret not in parts.store.read_sync(everything)
