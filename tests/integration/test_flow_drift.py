@@ -204,7 +204,7 @@ def test_what_is_learnt_and_held_outlives_a_crash(parts: Parts) -> None:
     again = with_clinic(parts.reopen())
     try:
         assert held(again) == {("state", "unmapped-code"): 1}
-        give(again, {name: value for name, value in ROW.items() if name != "booked_at"})
+        give(again, {name: value for name, value in (ROW | {"id": "seen1"}).items() if name != "booked_at"})
         assert ("booked_at", "vanished") in held(again)
         accepted(again, "state", "unmapped-code")
         assert alarms(again)["state", "unmapped-code"].state == "accepted"
