@@ -19,11 +19,11 @@ from gateway.model.exchange import (
     Derivation,
     Dispatch,
     Finding,
-    Form,
     HookReceiver,
     Item,
     Outcome,
     ReactorInfo,
+    Shape,
     SignedHead,
     SinkInfo,
     Snapshot,
@@ -77,16 +77,9 @@ class Hooked(Protocol):
 
 @runtime_checkable
 class Shaped(Protocol):
-    """What an adapter offers as well when its messages have named places, so that their form can be learnt."""
+    """What an adapter offers as well when its messages have named places, whose form can be learnt."""
 
-    def form(self, body: bytes, context: bytes) -> Form | None:
-        """The outermost places of one message; None when its form says nothing (a deletion, an answer of our own)."""
-
-    def origins(self, path: str) -> Sequence[str]:
-        """The outermost places that a path of a mapping file is read from; none for what stands in no message."""
-
-    def without(self, body: bytes, context: bytes, place: str) -> bytes | None:
-        """The message without one place that cannot be read; None when the adapter itself needs that place."""
+    shape: Shape
 
 
 class OpenSink(Protocol):

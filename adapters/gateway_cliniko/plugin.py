@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Form, Item, RateBudget, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, Item, RateBudget, Shape, Stream, Transport
 from gateway_cliniko.config import ClinikoConfig
 from gateway_cliniko.records_page import cut_page, is_page
 from gateway_cliniko.translate import normalizer, path
@@ -62,6 +62,7 @@ class ClinikoAdapter:
     )
     config: type[BaseModel] = ClinikoConfig
     mappings: Traversable = files("gateway_mappings") / "cliniko"
+    shape = Shape(form=form, origins=origins, without=without)
 
     def recognize(self, head: bytes) -> bool:
         """A saved page of one of the lists that this adapter reads."""
@@ -79,18 +80,6 @@ class ClinikoAdapter:
     def normalizer(self, config: BaseModel, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
         """From an item's bytes to patches."""
         return normalizer(cast("ClinikoConfig", config), mapping)
-
-    def form(self, body: bytes, context: bytes) -> Form | None:
-        """The outermost fields of an item."""
-        return form(body, context)
-
-    def origins(self, path: str) -> Sequence[str]:
-        """The fields that a path is read from."""
-        return origins(path)
-
-    def without(self, body: bytes, context: bytes, place: str) -> bytes | None:
-        """An item without one field."""
-        return without(body, context, place)
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
         """One poller for all lists, because they share the key's request budget."""

@@ -25,7 +25,17 @@ def _delete(api: Any) -> None:
     api.touch(_TABLE, rows[0]["id"], deleted_at=utc(datetime.now(UTC)))
 
 
+def _drift(api: Any) -> None:
+    """Every appointment moves, and what says that a patient did not come has another name from now on."""
+    for row in api.tables[_TABLE].values():
+        if "did_not_arrive" in row:
+            times = {name: utc(datetime.fromisoformat(str(row[name])) + timedelta(days=1)) for name in _TIMES}
+            api.touch(_TABLE, row["id"], missed=row.pop("did_not_arrive"), **times)
+
+
+_TIMES = ("starts_at", "ends_at")
 EVENTS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
     "update": ("an appointment is changed", _move),
     "remove": ("an appointment is deleted", _delete),
+    "drift": ("appointments name a field otherwise from now on", _drift),
 }

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Form, HookReceiver, Item, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Shape, Stream, Transport
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records_file import cut, is_fhir
 from gateway_fhir.translate import normalizer
@@ -55,6 +55,7 @@ class FhirAdapter:
     )
     config: type[BaseModel] = FhirConfig
     mappings: Traversable = files("gateway_mappings") / "fhir"
+    shape = Shape(form=form, origins=origins, without=without)
 
     def recognize(self, head: bytes) -> bool:
         """A file that begins like a resource, a Bundle or NDJSON of resources."""
@@ -71,18 +72,6 @@ class FhirAdapter:
     def normalizer(self, config: BaseModel, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
         """From a resource's bytes to patches."""
         return normalizer(cast("FhirConfig", config), mapping)
-
-    def form(self, body: bytes, context: bytes) -> Form | None:
-        """The outermost fields of a resource."""
-        return form(body, context)
-
-    def origins(self, path: str) -> Sequence[str]:
-        """The fields that a path is read from."""
-        return origins(path)
-
-    def without(self, body: bytes, context: bytes, place: str) -> bytes | None:
-        """A resource without one field."""
-        return without(body, context, place)
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
         """One poller for the whole server, which shares its access token and request budget."""

@@ -24,7 +24,7 @@ from gateway.model.exchange import RateBudget
 from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, synthetic_clinic
 from gateway_fhir.simulator_bulk import SimulatedExports, outcome
-from gateway_fhir.simulator_clinic import Row, resources, utc
+from gateway_fhir.simulator_clinic import Row, drift, resources, utc
 
 FAULTS = {
     "401": "refuses a token that is still good",
@@ -240,6 +240,10 @@ SIMULATORS = (
         lambda seed, size: FhirSimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
         _settings,
         FAULTS,
-        {"update": ("an appointment is moved", _move), "remove": ("an appointment is deleted", _delete)},
+        {
+            "update": ("an appointment is moved", _move),
+            "remove": ("an appointment is deleted", _delete),
+            "drift": ("appointments have a new status and an element of another type", drift),
+        },
     ),
 )

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Form, HookReceiver, Item, RateBudget, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, RateBudget, Shape, Stream, Transport
 from gateway_jane.config import JaneConfig
 from gateway_jane.records import cut_page, is_page, whole
 from gateway_jane.records_feed import BEGIN, cut_feed
@@ -57,6 +57,7 @@ class JaneAdapter:
     )
     config: type[BaseModel] = JaneConfig
     mappings: Traversable = files("gateway_mappings") / "jane"
+    shape = Shape(form=form, origins=origins, without=without)
 
     def recognize(self, head: bytes) -> bool:
         """A saved page of one of the lists that this adapter reads, or a saved feed."""
@@ -78,18 +79,6 @@ class JaneAdapter:
     def normalizer(self, config: BaseModel, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
         """From an item's bytes to patches."""
         return normalizer(cast("JaneConfig", config), mapping)
-
-    def form(self, body: bytes, context: bytes) -> Form | None:
-        """The outermost fields of an item."""
-        return form(body, context)
-
-    def origins(self, path: str) -> Sequence[str]:
-        """The fields that a path is read from."""
-        return origins(path)
-
-    def without(self, body: bytes, context: bytes, place: str) -> bytes | None:
-        """An item without one field."""
-        return without(body, context, place)
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
         """One poller for all lists, because they share the clinic's budget, and one for feeds; none for files only."""

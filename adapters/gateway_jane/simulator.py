@@ -25,7 +25,7 @@ from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, synthetic_clinic
 from gateway_jane.simulator_feed import SimulatedFeeds
 from gateway_jane.simulator_identity import CLIENT_ID, CLIENT_SECRET, SimulatedIdentity
-from gateway_jane.simulator_rows import SCOPES, appointment_row, id_of, matches, patient_row, utc
+from gateway_jane.simulator_rows import SCOPES, appointment_row, drift, id_of, matches, patient_row, utc
 
 ROOT = "/api/2026-01-01"
 BUDGET = RateBudget(requests=600, seconds=300.0)
@@ -238,7 +238,10 @@ SIMULATORS = (
         lambda seed, size: JaneSimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
         _settings,
         {"looping-links": "names a page as its own next page"},
-        {"update": ("an appointment is moved", _move)},
+        {
+            "update": ("an appointment is moved", _move),
+            "drift": ("appointments name a field otherwise and have a new state", drift),
+        },
     ),
     SimulatedSystem(
         "jane-feed", "The same clinic by the iCal feed of one staff member, for clinics without a partner.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.testing.synthetic_clinic import SyntheticPerson, SyntheticVisit
@@ -50,3 +50,11 @@ def matches(value: str, operator: str, operand: str) -> bool:
     if operator == "eq":
         return value in operand.split(",")
     return {"gt": value > operand, "gte": value >= operand, "lt": value < operand, "lte": value <= operand}[operator]
+
+
+def drift(api: Any) -> None:
+    """Every appointment moves by a day; a check-in has another name from now on, and there is a new state."""
+    for number, (id, row) in enumerate(api.tables["appointments"].items()):
+        row["checked_in"] = row.pop("checked_in_at", None)
+        day = {name: utc(datetime.fromisoformat(row[name]) + timedelta(days=1)) for name in ("start_at", "end_at")}
+        api.touch("appointments", id, **day, **({"state": "rescheduled"} if number % 3 == 0 else {}))

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Form, HookReceiver, Item, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Shape, Stream, Transport
 from gateway_reports.config import ReportsConfig
 from gateway_reports.records import cut, is_report, whole
 from gateway_reports.translate import normalizer, path
@@ -47,6 +47,7 @@ class ReportsAdapter:
     )
     config: type[BaseModel] = ReportsConfig
     mappings: Traversable = files("gateway_mappings") / "reports"
+    shape = Shape(form=form, origins=origins)
 
     def recognize(self, head: bytes) -> bool:
         """A file with headers that only one of these systems writes."""
@@ -64,19 +65,6 @@ class ReportsAdapter:
         """From a row to patches."""
         del config  # what a row means stands in its context
         return normalizer(mapping)
-
-    def form(self, body: bytes, context: bytes) -> Form | None:
-        """The outermost fields of a row."""
-        return form(body, context)
-
-    def origins(self, path: str) -> Sequence[str]:
-        """The fields that a path is read from."""
-        return origins(path)
-
-    def without(self, body: bytes, context: bytes, place: str) -> bytes | None:
-        """None: a row holds text alone, so no column can be of another type."""
-        del body, context, place
-        return None
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
         """The drop folder, where one is set."""

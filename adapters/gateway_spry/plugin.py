@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Form, HookReceiver, Item, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Shape, Stream, Transport
 from gateway_spry.config import SpryConfig
 from gateway_spry.records import cut_answer, is_answer
 from gateway_spry.translate import normalizer, path
@@ -57,6 +57,7 @@ class SpryAdapter:
     )
     config: type[BaseModel] = SpryConfig
     mappings: Traversable = files("gateway_mappings") / "spry"
+    shape = Shape(form=form, origins=origins, without=without)
 
     def recognize(self, head: bytes) -> bool:
         """A saved answer of one of the calls that this adapter makes."""
@@ -74,18 +75,6 @@ class SpryAdapter:
         """From a message's bytes to patches."""
         del config  # what the settings say of a message is in its context
         return normalizer(mapping)
-
-    def form(self, body: bytes, context: bytes) -> Form | None:
-        """The outermost fields of an item."""
-        return form(body, context)
-
-    def origins(self, path: str) -> Sequence[str]:
-        """The fields that a path is read from."""
-        return origins(path)
-
-    def without(self, body: bytes, context: bytes, place: str) -> bytes | None:
-        """An item without one field."""
-        return without(body, context, place)
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
         """One poller for all calendars and cases; none for a source of files or webhooks only."""

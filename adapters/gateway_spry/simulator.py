@@ -21,7 +21,16 @@ from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, synthetic_clinic
 from gateway_spry.command import API_VERSION, SUBSCRIPTIONS
 from gateway_spry.records import EVENTS, SUCCESS
-from gateway_spry.simulator_rows import Row, appointment_row, authorization_row, case_id, case_row, patient_row, told
+from gateway_spry.simulator_rows import (
+    Row,
+    appointment_row,
+    authorization_row,
+    case_id,
+    case_row,
+    drift,
+    patient_row,
+    told,
+)
 from gateway_spry.transport_api import AUTHORIZATION, CALENDAR, CASE
 from gateway_spry.transport_token import TOKEN
 
@@ -198,5 +207,6 @@ SIMULATORS = (
             "error-code": "answers an error code under HTTP status 200",
             "endless-pages": "says that a calendar has a million pages",
         },
+        {"drift": ("the title of an appointment is an object from now on", drift)},
     ),
 )  # fmt: skip

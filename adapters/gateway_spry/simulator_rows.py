@@ -75,3 +75,10 @@ def authorization_row(person: SyntheticPerson) -> Row:
         "effective_start_date": "2026-02-01T00:00:00", "effective_end_date": "2026-08-01T00:00:00",
         "authorization_status": "ACTIVE", "icd_codes": [{"id": "1", "code": "M25.562"}], "clinic_id": "1",
     }  # fmt: skip
+
+
+def drift(api: Any) -> None:
+    """The title of a case becomes an object and a visit begins an hour later, for every appointment."""
+    for row in api.appointments.values():
+        row["case_title"] = {"text": row["case_title"]}
+        row["date_time"] = f"{int(row['date_time']) + 3600}"

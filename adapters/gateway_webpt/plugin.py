@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Form, Item, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, Item, Shape, Stream, Transport
 from gateway_webpt.config import WebptConfig
 from gateway_webpt.records import cut, is_table
 from gateway_webpt.translate import normalizer, path
@@ -54,6 +54,7 @@ class WebptAdapter:
     )  # fmt: skip
     config: type[BaseModel] = WebptConfig
     mappings: Traversable = files("gateway_mappings") / "webpt"
+    shape = Shape(form=form, origins=origins)
 
     def recognize(self, head: bytes) -> bool:
         """A file whose first row is the header of one of the tables or reports."""
@@ -71,19 +72,6 @@ class WebptAdapter:
         """From a row to patches."""
         del config  # what a row means stands in its context
         return normalizer(mapping)
-
-    def form(self, body: bytes, context: bytes) -> Form | None:
-        """The outermost fields of a row."""
-        return form(body, context)
-
-    def origins(self, path: str) -> Sequence[str]:
-        """The fields that a path is read from."""
-        return origins(path)
-
-    def without(self, body: bytes, context: bytes, place: str) -> bytes | None:
-        """None: a row holds text alone, so no column can be of another type."""
-        del body, context, place
-        return None
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
         """The mailbox and the drop folder, whichever is configured."""

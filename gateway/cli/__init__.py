@@ -19,6 +19,7 @@ from gateway.cli import (
     clients,
     describing,
     disclosing,
+    drift,
     importing,
     keeping,
     keys,
@@ -86,6 +87,7 @@ sources.register(app)
 app.add_typer(describing.app, name="adapters")
 certifying.register(app)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(drift.app, name="drift")
 app.add_typer(remits.app, name="remits")
 app.add_typer(claims.app, name="claims")
 app.add_typer(accounting.app, name="accounting")

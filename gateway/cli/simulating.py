@@ -14,7 +14,7 @@ import typer
 from gateway.cli.printing import JsonOption, as_json, table
 from gateway.errors import InvalidConfiguration
 from gateway.hookspecs import GROUP
-from gateway.testing.simulation import Simulator, simulators
+from gateway.testing.simulation import Simulator, simulators, staged
 
 HOST = "127.0.0.1"
 
@@ -43,11 +43,11 @@ def simulate(
         raise InvalidConfiguration("There is no such simulator", where="simulate", fix=f"Known are: {known}.")
     system = found[name]
     chosen = [fault for words in faults or () for fault in words.split(",")]
-    if unknown := set(chosen) - system.faults.keys():
+    if unknown := set(chosen) - _acts(system).keys():
         raise InvalidConfiguration(
             "The simulator cannot act this out",
             where="--faults " + ", ".join(sorted(unknown)),
-            fix=f"Known are: {', '.join(system.faults)}.",
+            fix=f"Known are: {', '.join(_acts(system))}.",
         )
 
     def opened(settings: Mapping[str, str]) -> None:
@@ -70,13 +70,19 @@ def simulate(
     asyncio.run(main())
 
 
+def _acts(system: Simulator) -> Mapping[str, str]:
+    """What it can act out: faults, and events, which happen once a while after its start."""
+    stage = staged(system)
+    return {**system.faults, **(stage.events if stage is not None else {})}
+
+
 def _list(found: Mapping[str, Simulator], *, json_: bool) -> None:
     if json_:
-        rows = [{"name": one.name, "summary": one.summary, "faults": dict(one.faults)} for one in found.values()]
+        rows = [{"name": one.name, "summary": one.summary, "faults": dict(_acts(one))} for one in found.values()]
         as_json({"simulators": rows})
         return
     table(
         "Simulators",
         ("name", "what it is", "faults"),
-        [(one.name, one.summary, ", ".join(one.faults)) for one in found.values()],
+        [(one.name, one.summary, ", ".join(_acts(one))) for one in found.values()],
     )

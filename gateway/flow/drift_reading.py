@@ -11,6 +11,7 @@ from gateway.errors import InvalidContent
 from gateway.flow.drift_form import WRONG_TYPE
 from gateway.hookspecs import Adapter, Shaped
 from gateway.mapping import Mapping as FieldMapping
+from gateway.model.exchange import Shape
 from gateway.model.patch import Normalized
 
 MOST = 8
@@ -19,19 +20,19 @@ _END = re.compile(r"[.\[]")
 Normalize = Callable[[bytes, bytes], Normalized]
 
 
-def barred(mapping: FieldMapping, shaped: Shaped, places: Mapping[str, str], words: Mapping[str, str]) -> FieldMapping:
+def barred(mapping: FieldMapping, shape: Shape, places: Mapping[str, str], words: Mapping[str, str]) -> FieldMapping:
     """The mapping, refusing every path that is read from some outermost places of the source.
 
     Args:
         mapping: what is read otherwise.
-        shaped: the adapter, which knows what its paths are read from.
+        shape: knows what the adapter's paths are read from.
         places: the reason why each must not be read.
         words: each reason in one sentence.
     """
     covered = {path for kind in mapping.kinds for path in mapping.covered(kind)}
     for reason in sorted(set(places.values())):
         paths = {
-            path: place for path in covered for place in shaped.origins(path) if places.get(place) == reason
+            path: place for path in covered for place in shape.origins(path) if places.get(place) == reason
         }  # fmt: skip
         mapping = mapping.barring(paths, reason, words[reason])
     return mapping
@@ -42,7 +43,7 @@ def tolerant(adapter: Adapter, config: BaseModel, mapping: FieldMapping) -> Norm
     plain = adapter.normalizer(config, mapping)
     if not isinstance(adapter, Shaped):
         return plain
-    shaped = adapter
+    shape = adapter.shape
     readers: dict[frozenset[str], Normalize] = {}
 
     def reader(broken: frozenset[str]) -> Normalize:
@@ -51,7 +52,7 @@ def tolerant(adapter: Adapter, config: BaseModel, mapping: FieldMapping) -> Norm
             if len(readers) >= 4 * MOST:
                 readers.clear()
             words = {WRONG_TYPE: "The value is of another type than documented"}
-            narrowed = barred(mapping, shaped, dict.fromkeys(broken, WRONG_TYPE), words)
+            narrowed = barred(mapping, shape, dict.fromkeys(broken, WRONG_TYPE), words)
             found = readers[broken] = adapter.normalizer(config, narrowed)
         return found
 
@@ -59,7 +60,7 @@ def tolerant(adapter: Adapter, config: BaseModel, mapping: FieldMapping) -> Norm
         broken: frozenset[str] = frozenset()
         while error.reason == WRONG_TYPE and len(broken) < MOST:
             place = _END.split(error.where, maxsplit=1)[0]
-            left = shaped.without(body, context, place) if place and place not in broken else None
+            left = shape.without(body, context, place) if place and place not in broken else None
             if left is None:
                 break
             body, broken = left, broken | {place}

@@ -41,7 +41,7 @@ class Watch:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._shaped = source.adapter if isinstance(source.adapter, Shaped) else None
+        self._shape = source.adapter.shape if isinstance(source.adapter, Shaped) else None
         self._gates: dict[str, Gate] = {}
         self._readers: dict[frozenset[tuple[str, str]], Normalize] = {}
         self.alarms: dict[Key, Alarm] = {}
@@ -114,10 +114,10 @@ class Watch:
         return result
 
     def _form(self, message: Arrived) -> Form | None:
-        if self._shaped is None:
+        if self._shape is None:
             return None
         try:
-            return self._shaped.form(message.body, message.context)
+            return self._shape.form(message.body, message.context)
         except Exception:  # noqa: BLE001 - the seam to an adapter: normalizing the same bytes will tell what is wrong
             return None
 
@@ -128,8 +128,8 @@ class Watch:
         return gate
 
     def _begin(self, kind: str, learnt: Learnt) -> Gate:
-        shaped, covered = self._shaped, self._source.mapping.covered(kind)
-        mapped = {place for path in covered for place in shaped.origins(path)} if shaped is not None else set()
+        shape, covered = self._shape, self._source.mapping.covered(kind)
+        mapped = {place for path in covered for place in shape.origins(path)} if shape is not None else set()
         gate = self._gates[kind] = Gate(learnt, frozenset(mapped))
         return gate
 

@@ -94,5 +94,5 @@ class Source:
         """
         if not isinstance(self.adapter, Shaped):
             return self.normalize
-        narrowed = barred(self.mapping, self.adapter, places, words)
+        narrowed = barred(self.mapping, self.adapter.shape, places, words)
         return reading_absences(tolerant(self.adapter, self.config, narrowed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from collections.abc import Mapping as Dictionary
 from functools import cached_property
 from importlib.resources.abc import Traversable
@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.errors import InvalidConfiguration, InvalidContent
-from gateway.mapping import files
+from gateway.mapping import files, suggesting
 from gateway.mapping.compiler import PathCompiler
 from gateway.mapping.converters import CONVERTERS
 from gateway.mapping.generator import Generator
@@ -187,6 +187,15 @@ class Mapping:
     def placed(self, error: InvalidContent, kind: str) -> InvalidContent:
         """An error about a canonical field, told by the places of the message and the rules that should fill it."""
         return placed(error, kind, self._parsed.records)
+
+    def code_lines(self, table: str, codes: Collection[str]) -> tuple[str, ...]:
+        """Lines of an overlay that add these codes to a table, for a person to judge."""
+        return tuple(suggesting.code_lines(self._parsed, table, codes))
+
+    def renamed_lines(self, kind: str, fields: Collection[str], old: str, new: Collection[str]) -> tuple[str, ...]:
+        """Lines of an overlay that read a place by the likeliest of new names; none where none is like it."""
+        name = suggesting.likely_name(old, new)
+        return tuple(suggesting.renamed_lines(self._document, self._parsed, kind, fields, old, name)) if name else ()
 
     def _compiled(self, kind: str) -> tuple[Maker, ...]:
         """The functions of one kind of message, made when the first of it comes: few clinics send all kinds."""

@@ -15,6 +15,7 @@ import structlog
 from gateway import logs
 from gateway.model.exchange import Item
 from gateway.testing.conformance import Certificate, Result, disagreements, exempted, judged, not_run, reached
+from gateway.testing.conformance_drift import drift_rule
 from gateway.testing.conformance_golden import golden_rule, parts
 from gateway.testing.conformance_house import House
 from gateway.testing.conformance_kill import kill_rule
@@ -39,6 +40,8 @@ def certify(subject: Subject, pace: Pace | None = None, *, killing: bool = True)
                 results.append(asyncio.run(kill_rule(subject, pace, Path(other))))
         else:
             results.append(not_run("resumes-after-kill", "processes were not to be started"))
+    with tempfile.TemporaryDirectory(prefix="certify-") as drifting:
+        results.append(asyncio.run(drift_rule(subject, pace, Path(drifting))))
     found = exempted(results, subject.quality)
     tier, info = reached(found), subject.adapter.info
     return Certificate(
@@ -61,7 +64,6 @@ def _run(subject: Subject, pace: Pace, folder: Path) -> list[Result]:
     results.append(_silence(lived, heard.getvalue(), texts, written))
     results += [
         not_run("clock-skew", "the suite does not try it yet"),
-        not_run("drift-found", "the suite does not try it yet"),
         not_run("erasure", "the suite does not try it yet"),
     ]
     return results

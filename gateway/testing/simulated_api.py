@@ -29,6 +29,8 @@ AFTER = {
 """What an answer to something done can be spoiled with, by :meth:`SimulatedApi.after`."""
 EVERY = 10
 """A recurring fault spoils one answer in so many."""
+EVENT_SECONDS = 30.0
+"""So long after its start an event happens that was asked for as a fault: a gateway has read the clinic by then."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -211,10 +213,13 @@ class SimulatedSystem:
         self, *, host: str, port: int, seed: int, clinic_size: int, faults: Sequence[str],
         opened: Callable[[Mapping[str, str]], None],
     ) -> None:  # fmt: skip
-        """Serve until cancelled; each fault spoils one answer in :data:`EVERY`."""
+        """Serve until cancelled; each fault spoils one answer in :data:`EVERY`, an event among them happens once."""
         api = self._serving = self._build(seed, clinic_size)
         for fault in faults:
-            api.recur(fault)
+            if fault in self._acts:
+                asyncio.get_running_loop().call_later(EVENT_SECONDS, self.happen, fault)
+            else:
+                api.recur(fault)
         await api.start(port, host)
         try:
             opened(self._tell(api))
