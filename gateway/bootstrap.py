@@ -36,7 +36,7 @@ from gateway.flow.shred import Shredder
 from gateway.flow.source import Origin, Source
 from gateway.flow.subscriptions import Subscriptions
 from gateway.flow.texts import keep_texts
-from gateway.hookspecs import Adapter, Hooked, OpenSink, Shaped, Subscribable
+from gateway.hookspecs import Adapter, Hooked, OpenSink, Subscribable
 from gateway.keyring import open_keystore, tend_keys
 from gateway.mapping import Mapping
 from gateway.registry import Registry
@@ -171,10 +171,9 @@ def open_gateway(settings: Settings, folder: Path, text: str = "", *, create: bo
 
 def bind_source(settings: SourceSettings, adapter: Adapter, config: BaseModel) -> Source:
     """A configured source with its mapping compiled."""
-    loaded = Mapping.load(adapter.mappings, settings.overlay, adapter.path, settings.profile or "")
-    mapping = loaded.bind(zone=settings.zone)
-    holding = settings.drift if settings.drift is not None else isinstance(adapter, Shaped)
-    return Source.bind(settings.tenant, settings.name, adapter, config, mapping, holding=holding)
+    mapping = Mapping.load(adapter.mappings, settings.overlay, adapter.path, settings.profile or "")
+    mapping = mapping.bind(zone=settings.zone)
+    return Source.bind(settings.tenant, settings.name, adapter, config, mapping, holding=settings.drift)
 
 
 def open_sink(gateway: Gateway, route: RouteSettings) -> OpenSink:
@@ -254,7 +253,7 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
                     for transport in source.adapter.transports(source.name, source.config):
                         openings.append(asyncio.Event())
                         polling.start(group, seat, transport, receiver, openings[-1].set)
-                group.create_task(polling.report(scheduler, polling.sources_path(gateway.settings)))
+                group.create_task(polling.report(scheduler, polling.sources_path(gateway.settings), gateway.store))
                 leadership = gateway.store.leadership()
                 if leadership is not None:
                     group.create_task(polling.lead(scheduler, leadership))

@@ -23,7 +23,6 @@ from gateway.model.exchange import (
     Item,
     Outcome,
     ReactorInfo,
-    Shape,
     SignedHead,
     SinkInfo,
     Snapshot,
@@ -45,7 +44,7 @@ hookimpl = pluggy.HookimplMarker("gateway")
 
 
 class Adapter(Protocol):
-    """Speaks one system or standard: brings messages in and says what they mean."""
+    """Speaks one system or standard: what its messages mean and, where it is ``form.Shaped``, how they look."""
 
     info: AdapterInfo
     config: type[BaseModel]
@@ -73,13 +72,6 @@ class Hooked(Protocol):
 
     def hooks(self, name: str, config: BaseModel) -> HookReceiver | None:
         """The receiver of one configured source, or None when it is set up to receive nothing."""
-
-
-@runtime_checkable
-class Shaped(Protocol):
-    """What an adapter offers as well when its messages have named places, whose form can be learnt."""
-
-    shape: Shape
 
 
 class OpenSink(Protocol):

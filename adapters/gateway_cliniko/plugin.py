@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Item, RateBudget, Shape, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, Item, RateBudget, Stream, Transport
+from gateway.model.form import Shape
 from gateway_cliniko.config import ClinikoConfig
 from gateway_cliniko.records_page import cut_page, is_page
 from gateway_cliniko.translate import normalizer, path

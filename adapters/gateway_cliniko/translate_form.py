@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw
 
-from gateway.model.exchange import Form, Told
+from gateway.model.form import Form
 from gateway.wire.json_form import members, without_member
 from gateway_cliniko.records import JOINED
 from gateway_cliniko.translate import DERIVED, READ_HERE, kind_told
@@ -19,10 +18,9 @@ def form(body: bytes, context: bytes) -> Form | None:
     kind = kind_told(context)
     if kind in JOINED:
         return None
-    places: dict[str, Told] = dict(members(body))
+    places = members(body)
     if kind == "contacts":
-        code = places.get("type_code")
-        kind = PARTIES.get(bytes(code).decode(), "") if isinstance(code, Raw) else ""
+        kind = PARTIES.get(bytes(places.get("type_code", b"")).decode(), "")
     return Form(kind, places) if kind else None
 
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Shape, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Stream, Transport
+from gateway.model.form import Shape
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records_file import cut, is_fhir
 from gateway_fhir.translate import normalizer

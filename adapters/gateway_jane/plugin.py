@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, RateBudget, Shape, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, RateBudget, Stream, Transport
+from gateway.model.form import Shape
 from gateway_jane.config import JaneConfig
 from gateway_jane.records import cut_page, is_page, whole
 from gateway_jane.records_feed import BEGIN, cut_feed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.model.exchange import Form
+from gateway.model.form import Form
 from gateway.wire.json_form import members, without_member
 from gateway_jane.records import context
 from gateway_jane.translate import DERIVED

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Shape, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Stream, Transport
+from gateway.model.form import Shape
 from gateway_reports.config import ReportsConfig
 from gateway_reports.records import cut, is_report, whole
 from gateway_reports.translate import normalizer, path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.model.exchange import Form
+from gateway.model.form import Form
 from gateway_reports.records_row import read_row
 from gateway_reports.translate import CONTACTS
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Shape, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Stream, Transport
+from gateway.model.form import Shape
 from gateway_spry.config import SpryConfig
 from gateway_spry.records import cut_answer, is_answer
 from gateway_spry.translate import normalizer, path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.model.exchange import Form, Told
+from gateway.model.form import Form
 from gateway.wire.json_form import members, without_member
 from gateway_spry.records import APPOINTMENT, EVENTS, context
 from gateway_spry.translate import MADE
@@ -13,7 +13,7 @@ def form(body: bytes, told: bytes) -> Form | None:
     found = context(told)
     if found.kind in EVENTS:
         return None
-    places: dict[str, Told] = dict(members(body))
+    places = members(body)
     if found.kind == APPOINTMENT and found.status_field in places:
         places["state"] = places[found.status_field]
     return Form(found.kind, places)

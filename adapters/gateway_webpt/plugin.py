@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Item, Shape, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, Item, Stream, Transport
+from gateway.model.form import Shape
 from gateway_webpt.config import WebptConfig
 from gateway_webpt.records import cut, is_table
 from gateway_webpt.translate import normalizer, path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.model.exchange import Form
+from gateway.model.form import Form
 from gateway_webpt.records_row import ABSENT, SUMMARY, read_row
 from gateway_webpt.translate import CONTACTS
 

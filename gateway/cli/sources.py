@@ -63,7 +63,7 @@ def sources(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) ->
     except (OSError, ValueError):
         state = None
     if state is None or time.time() - state["at"] > STATUS_AGE:
-        state = {"serving": False, "leading": False, "sources": [], "vendors": {}}
+        state = {"serving": False, "leading": False, "sources": [], "vendors": {}, "drift": {}}
     else:
         state["serving"] = True
     behind = [one for source in state["sources"] for one in source["streams"] if one["lag"] > 0]
@@ -94,6 +94,8 @@ def _show(state: dict[str, Any]) -> None:
     ]  # fmt: skip
     titles = ("source", "stream", "state", "fresh", "goal", "lag", "last success", "next poll", "last error")
     table("Sources", titles, rows)
+    for name, count in sorted(state.get("drift", {}).items()):
+        typer.echo(f"drift: {name} has {count} open, see `gateway drift list`")
 
 
 def _used(budget: dict[str, Any]) -> str:

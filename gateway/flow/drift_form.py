@@ -1,25 +1,27 @@
 """What the records of one kind look like at one source: learnt from those that came, bounded, without any value.
 
 Learnt is which places there are, how often each is there and empty, and of which JSON types its content is. Counting
-every eighth record is enough for that once a kind is known; the gate that finds drift looks at each. Only places that
-some mapping rule reads can drift: what nobody reads harms nobody by leaving.
+every sixteenth record is enough for that once a kind is known; the gate that finds drift looks at each. Only places
+that some mapping rule reads can drift: what nobody reads harms nobody by leaving.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from gateway.model.exchange import Form, Told
+from gateway.model.form import Form, Told
 
 VANISHED, WRONG_TYPE = "vanished", "wrong-type"
 """Why a place must not be read; the second is the word by which adapters refuse content of another type, too."""
 LEARN = 20
 """Records of a kind after which its form counts as known."""
-EVERY = 8
+EVERY = 16
 """Of a kind that is known, one record in so many is counted."""
+TYPES_EVERY = 4
+"""Of a kind that is known, the types in one record in so many are looked at; in each, once one has changed."""
 RETURNS = 3
 """So many records with a vanished place show that it is merely not always there."""
 MOST_PLACES = 400
@@ -113,6 +115,8 @@ class Gate:
         self._turn = 0
         self._always: frozenset[str] = frozenset()
         self._types: tuple[tuple[str, frozenset[int]], ...] = ()
+        self._suspects: dict[str, frozenset[int]] = {}
+        """Places whose type has changed, with what may be read there."""
         self.missing: dict[str, int] = {}
         """Places that were found missing, and in how many records they have come since."""
         self.refresh()
@@ -126,6 +130,7 @@ class Gate:
             for place in sorted(self._mapped)
             if known and (admitted := self.learnt.admitted(place))
         )  # fmt: skip
+        self._suspects = {place: admitted for place, admitted in self._types if place in self._suspects}
 
     def look(self, form: Form) -> dict[str, str]:
         """What must not be read of this record: by place, :data:`VANISHED` or :data:`WRONG_TYPE`."""
@@ -134,11 +139,21 @@ class Gate:
             for place in self._always - places.keys():
                 barred[place] = VANISHED
                 self.missing[place] = 0
-        for place, admitted in self._types:
+        self._turn += 1
+        if self._turn % TYPES_EVERY == 0:
+            self._compare(self._types, places, barred)
+        elif self._suspects:
+            self._compare(self._suspects.items(), places, barred)
+        return barred
+
+    def _compare(
+        self, types: Iterable[tuple[str, frozenset[int]]], places: Mapping[str, Told], barred: dict[str, str]
+    ) -> None:
+        for place, admitted in types:
             told = places.get(place)
             if told is not None and first_of(told) not in admitted:
                 barred[place] = WRONG_TYPE
-        return barred
+                self._suspects[place] = admitted
 
     def reads(self, place: str) -> bool:
         """Whether some rule reads it."""
@@ -150,7 +165,6 @@ class Gate:
 
     def counts(self) -> bool:
         """Whether the record at hand is one to be counted."""
-        self._turn += 1
         return not self.learnt.known or self._turn % EVERY == 0
 
     def returned(self, form: Form) -> list[str]:
@@ -167,9 +181,9 @@ class Gate:
 
 def first_of(told: Told) -> int:
     """The first byte of JSON; text that was read from a table counts as text, and as null when it is empty."""
-    if isinstance(told, str):
+    if type(told) is str:
         return 34 if told else 110
-    raw = bytes(told)
+    raw = bytes(told)  # type: ignore[arg-type]  # what is no text is Raw
     return 110 if raw == b'""' else raw[0]
 
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from gateway.errors import InvalidContent
 from gateway.flow.drift_form import WRONG_TYPE
-from gateway.hookspecs import Adapter, Shaped
+from gateway.hookspecs import Adapter
 from gateway.mapping import Mapping as FieldMapping
-from gateway.model.exchange import Shape
+from gateway.model.form import Shape, Shaped
 from gateway.model.patch import Normalized
 
 MOST = 8

@@ -17,8 +17,7 @@ from gateway.flow.drift_reading import Normalize
 from gateway.flow.handoff import Arrived
 from gateway.flow.source import Source
 from gateway.flow.words import stored_word
-from gateway.hookspecs import Shaped
-from gateway.model.exchange import Form
+from gateway.model.form import Form, Shaped
 from gateway.model.patch import HeldField, Normalized
 from gateway.store.messages import Values
 from gateway.store.rows import Found
@@ -106,7 +105,7 @@ class Watch:
             self._alarm(key_of(form.kind, place, what), type_of(form.places[place]) if what == WRONG_TYPE else "")
         read = self._reader(barred) if barred else self._source.normalize
         result = read(message.body, message.context)
-        self._note(message, form.kind, result, barred)
+        self._note(message, form.kind, result, barred, form)
         if gate.missing:
             self._resolve(gate, form)
         if not barred and gate.counts():
@@ -145,12 +144,16 @@ class Watch:
 
     # --- what is noted --------------------------------------------------------------------------------------------
 
-    def _note(self, message: Arrived, kind: str, result: Normalized, barred: dict[str, str]) -> None:
+    def _note(
+        self, message: Arrived, kind: str, result: Normalized, barred: dict[str, str], form: Form | None = None
+    ) -> None:
         for patch in result.patches:
             for one in patch.held:
                 self.held[message.message_id] = kind
                 key = key_of(kind, one.place, one.reason)
-                alarm = self.alarms.get(key) if one.place in barred else self._alarm(key)
+                told = form.places.get(one.place) if form is not None and one.reason == WRONG_TYPE else None
+                new_type = "" if told is None else type_of(told)
+                alarm = self.alarms.get(key) if one.place in barred else self._alarm(key, new_type)
                 if alarm is not None:
                     alarm.concern(one, patch.type)
 

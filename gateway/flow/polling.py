@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
 from gateway.audit import AuditLog
+from gateway.errors import StoreUnavailable
 from gateway.flow.source import Source
 from gateway.flow.sweep import Sweeper
 from gateway.model.exchange import Intake, RateBudget, Transport
 from gateway.settings import Budget, Polling, Settings
 from gateway.settings import Source as SourceSettings
+from gateway.store import drift
 from gateway.store.leading import Leadership
 from gateway.store.opening import Store
 from gateway.transport.schedule import Budgets, Scheduler, Seat, seated
@@ -60,12 +63,16 @@ def start(
         group.create_task(transport.run(intake, opened))
 
 
-async def report(scheduler: Scheduler, path: Path) -> None:
-    """Renew the status file until cancelled; without a process there is no file."""
+async def report(scheduler: Scheduler, path: Path, store: Store) -> None:
+    """Renew the status file until cancelled, with open alarms of drift; without a process there is no file."""
+    drifting: dict[str, int] = {}
     try:
         while True:
             try:
-                await asyncio.to_thread(replace, path, json.dumps(scheduler.describe()))
+                with suppress(StoreUnavailable):
+                    drifting = await store.read(drift.open_counts)
+                text = json.dumps({**scheduler.describe(), "drift": drifting})
+                await asyncio.to_thread(replace, path, text)
             except OSError as error:
                 log.warning("sources-not-written", error=type(error).__name__)
             await asyncio.sleep(STATUS_SECONDS)

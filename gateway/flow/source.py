@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from gateway.flow.absence import reading_absences
 from gateway.flow.drift_reading import barred, tolerant
-from gateway.hookspecs import Adapter, Shaped
+from gateway.hookspecs import Adapter
 from gateway.mapping import Mapping
+from gateway.model.form import Shaped
 from gateway.model.patch import Normalized
 
 Places = Dictionary[str, str]
@@ -68,9 +69,17 @@ class Source:
 
     @classmethod
     def bind(
-        cls, tenant: str, name: str, adapter: Adapter, config: BaseModel, mapping: Mapping, *, holding: bool = False
+        cls,
+        tenant: str,
+        name: str,
+        adapter: Adapter,
+        config: BaseModel,
+        mapping: Mapping,
+        *,
+        holding: bool | None = False,
     ) -> Source:
-        """Compile the adapter's normalizer for this source."""
+        """Compile the adapter's normalizer for this source; ``holding`` None means where its form can be learnt."""
+        holding = isinstance(adapter, Shaped) if holding is None else holding
         mapping = mapping.holding() if holding else mapping
         normalize = tolerant(adapter, config, mapping) if holding else adapter.normalizer(config, mapping)
         return cls(

@@ -7,19 +7,14 @@ from msgspec import Raw
 
 from gateway.wire.json_decoder import decoder
 
-_members = decoder(dict[str, Raw])
-
-
-def members(body: bytes) -> dict[str, Raw]:
-    """Each member as sent; raises ``msgspec.DecodeError`` where the text is no JSON object."""
-    found: dict[str, Raw] = _members(body)
-    return found
+members = decoder(dict[str, Raw])
+"""Each member as sent; raises ``msgspec.DecodeError`` where the text is no JSON object."""
 
 
 def without_member(body: bytes, name: str) -> bytes | None:
     """The object without one member, the others as they were sent; None when it has no such member."""
     try:
-        found = _members(body)
+        found = members(body)
     except msgspec.DecodeError:
         return None
     if found.pop(name, None) is None:
