@@ -238,10 +238,8 @@ SIMULATORS = (
         lambda seed, size: JaneSimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
         _settings,
         {"looping-links": "names a page as its own next page"},
-        {
-            "update": ("an appointment is moved", _move),
-            "drift": ("appointments name a field otherwise and have a new state", drift),
-        },
+        {"update": ("an appointment is moved", _move),
+         "drift": ("appointments name a field otherwise and have a new state", drift)},
     ),
     SimulatedSystem(
         "jane-feed", "The same clinic by the iCal feed of one staff member, for clinics without a partner.",

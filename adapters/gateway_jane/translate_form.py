@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from gateway.model.form import Form
 from gateway.wire.json_form import members, without_member
-from gateway_jane.records import context
+from gateway_jane.records import KINDS, context
 from gateway_jane.translate import DERIVED
 
 
-def form(body: bytes, told: bytes) -> Form:
-    """The fields of an item."""
-    return Form(context(told).kind, members(body))
+def form(body: bytes, told: bytes) -> Form | None:
+    """The fields of an item of the API; events of a feed are no JSON."""
+    kind = context(told).kind
+    return Form(kind, members(body)) if kind in KINDS else None
 
 
 def origins(path: str) -> tuple[str, ...]:
