@@ -17,8 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.errors import GatewayError, InvalidContent, SourceUnavailable
 from gateway.hookspecs import hookimpl
 from gateway.model.exchange import AdapterInfo, Finding, Item, RateBudget, Stream
-from gateway.model.patch import Normalized, Patch
+from gateway.model.form import Form, Shape
+from gateway.model.patch import Normalized
 from gateway.transport.polling import Poller, Rhythm
+from gateway.wire.json_form import members, without_member
 
 FAULT = os.environ.get("BROKEN", "")
 """Which rule is broken."""
@@ -134,7 +136,7 @@ class ClinicAdapter:
         rate=RateBudget(requests=20, seconds=1.0),
     )  # fmt: skip
     config = Config
-    mappings = files("gateway_mappings") / "bank"
+    mappings = files("clinic") / "mapping"
 
     def recognize(self, head: bytes) -> bool:
         return head.startswith(b'{"id"')
@@ -147,9 +149,12 @@ class ClinicAdapter:
                 yield Finding(reason="no-json", what="The line is no patient", where="line", body=line)
 
     def path(self, text: str) -> Callable[[object], object]:
-        return lambda row: None
+        return lambda row: told(row, text)
 
     def normalizer(self, config: Any, mapping: Any) -> Callable[[bytes, bytes], Normalized]:
+        def normalize(body: bytes, context: bytes) -> Normalized:
+            return understand(body, mapping)
+
         if FAULT != "same-bytes-same-patches" or config.base_url.endswith(":1"):
             return normalize
         seen: set[bytes] = set()
@@ -166,7 +171,12 @@ class ClinicAdapter:
         return [Polling(name, config)]
 
 
-def normalize(body: bytes, context: bytes) -> Normalized:
+def told(row: Any, name: str) -> str | None:
+    value = row.get(name)
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def understand(body: bytes, mapping: Any) -> Normalized:
     if FAULT == "hostile-wrong-types":
         return {"what": "no patches"}
     COUNTER["calls"] += 1
@@ -178,19 +188,23 @@ def normalize(body: bytes, context: bytes) -> Normalized:
         raise InvalidContent("no-threes", "It does not like threes", where="id", fix="Use fours.")
     try:
         row = msgspec.json.decode(body)
-        id, name, changed = str(row["id"]), str(row["name"]), str(row["changed"])
+        _ = row["id"], row["name"], row["changed"]
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
         cure = "" if FAULT == "quarantine-quality" else "Ask for it again."
         raise InvalidContent("no-patient", "This is no patient", where="body", fix=cure) from None
-    fields = {"name": {"family": name}}
+    if FAULT == "reads-deletions":
+        row.pop("gone", None)
+    patches = mapping.patches("patient", row)
     if FAULT == "golden-messages":
-        fields["language"] = "en"
-    gone = row.get("gone") and FAULT != "reads-deletions"
-    patch = Patch(
-        type="Patient", native_id=id, patient=id, source_version=changed, fields={} if gone else fields,
-        operation="remove" if gone else "upsert",
+        patches[0].fields["language"] = "fr"
+    return Normalized(patches=patches)
+
+
+if FAULT != "drift-found":
+    ClinicAdapter.shape = Shape(
+        form=lambda body, context: Form("patient", members(body)), origins=lambda path: (path,),
+        without=lambda body, context, place: without_member(body, place),
     )  # fmt: skip
-    return Normalized(patches=(patch,))
 
 
 @hookimpl

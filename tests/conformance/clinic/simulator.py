@@ -14,7 +14,9 @@ class Clinic(SimulatedApi):
     def __init__(self, size: int) -> None:
         super().__init__(RateBudget(requests=20, seconds=1.0))
         self._stamps = (f"2026-{number:08d}" for number in itertools.count(1))
-        self.patients = {key: {"id": key, "name": f"Vandermeer {1000 + key}"} for key in range(1, size + 1)}
+        self.patients = {
+            key: {"id": key, "name": f"Vandermeer {1000 + key}", "language": "en"} for key in range(1, size + 1)
+        }
         for key in self.patients:
             self.touch(key)
 
@@ -24,6 +26,11 @@ class Clinic(SimulatedApi):
     def move(self) -> None:
         key = min(self.patients, key=lambda one: self.patients[one]["changed"])
         self.touch(key, name=f"Renamed {self.patients[key]['changed']}")
+
+    def drift(self) -> None:
+        for key, row in self.patients.items():
+            row["tongue"] = row.pop("language")
+            self.touch(key, name=f"Moved {key}")
 
     def routes(self, router: web.UrlDispatcher) -> None:
         router.add_get("/patients", self._list)
@@ -46,6 +53,7 @@ SIMULATORS = (
         {"wrong-total": "announces another number"},
         {
             "update": ("a patient is renamed", Clinic.move),
+            "drift": ("a field has another name and all patients another", Clinic.drift),
             "remove": ("a patient is deleted", lambda api: api.touch(2, gone=True)),
         },
     ),
