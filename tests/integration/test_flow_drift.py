@@ -13,8 +13,9 @@ import pytest
 
 from gateway.flow.contents import open_contents
 from gateway.flow.drift_alarm import Detail
-from gateway.flow.drift_form import LEARN, RETURNS
+from gateway.flow.drift_form import EVERY, LEARN, RETURNS
 from gateway.flow.drift_release import accept
+from gateway.flow.drift_report import drifted
 from gateway.flow.source import Source
 from gateway.flow.texts import keep_texts
 from gateway.mapping import Mapping
@@ -212,6 +213,24 @@ def test_what_is_learnt_and_held_outlives_a_crash(parts: Parts) -> None:
         assert sound(again)
     finally:
         again.close()
+
+
+def test_operators_are_told_what_to_do(parts: Parts) -> None:
+    """Each alarm has an id, words, and lines to paste: for a new code, and for a place that has another name now."""
+    give(parts, ROW)
+    renamed = {name: value for name, value in ROW.items() if name != "checked_in_at"} | {"checkin_at": None}
+    give(parts, renamed, ROW | {"id": "a2", "state": "rescheduled"})
+    give(parts, *(ROW | {"id": f"more{number}", "checkin_at": None} for number in range(EVERY)))
+    parts.normalizer._drift.save()
+    found = parts.store.read_sync(lambda connection: drifted(connection, TENANT, parts.sources))
+    by_place = {one.place: one for one in found}
+    assert len({one.id for one in found}) == len(found) == 2
+    code, gone = by_place["state"], by_place["checked_in_at"]
+    assert (code.codes, code.overlay[-1]) == (("rescheduled",), '"rescheduled" = "booked"')
+    assert gone.fields == ("Appointment.status",)
+    assert 'when = "checkin_at"' in "".join(gone.overlay)
+    assert code.advice
+    assert gone.advice
 
 
 def test_no_table_holds_a_value(parts: Parts) -> None:
