@@ -7,8 +7,8 @@ from alembic import op
 from gateway.store.metadata import metadata
 from gateway.store.schema_drift import TABLES
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:
