@@ -64,7 +64,7 @@ class ClinikoSimulator(SimulatedApi):
         self._agent_required = agent_required
         names = (api_key, api_key.rpartition("-")[0])
         self._basic = ["Basic " + base64.b64encode(f"{name}:".encode()).decode() for name in names]
-        self._now = now
+        self._now: Clock = lambda: now() + timedelta(seconds=self.skew)
         self.tables: dict[str, dict[str, Row]] = {name: {} for name in FILTERS}
         self._people(clinic)
         for visit in clinic.visits:

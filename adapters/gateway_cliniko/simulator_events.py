@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.testing.simulated_api import CLOCK
 from gateway_cliniko.simulator_filters import Row
 from gateway_cliniko.simulator_rows import utc
 
@@ -38,4 +39,5 @@ EVENTS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
     "update": ("an appointment is changed", _move),
     "remove": ("an appointment is deleted", _delete),
     "drift": ("appointments name a field otherwise from now on", _drift),
+    **CLOCK,
 }

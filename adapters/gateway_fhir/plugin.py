@@ -37,7 +37,7 @@ class FhirAdapter:
     info = AdapterInfo(
         name="fhir",
         version=__version__,
-        docs="docs/reference/fhir.md",
+        docs="docs/how-to/connect-fhir.md",
         api=API_VERSION,
         summary="FHIR R4: search by _lastUpdated, Bulk Data $export, rest-hook subscriptions, Bundles and NDJSON.",
         streams=(

@@ -21,7 +21,7 @@ from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
 from gateway.model.exchange import RateBudget
-from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
+from gateway.testing.simulated_api import CLOCK, SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, synthetic_clinic
 from gateway_fhir.simulator_bulk import SimulatedExports, outcome
 from gateway_fhir.simulator_clinic import Row, drift, resources, utc
@@ -70,8 +70,8 @@ class FhirSimulator(SimulatedApi):
         """Types that the server only exports."""
         self.tokens: dict[str, float] = {}
         self.scopes: list[str] = []
-        self.exports = SimulatedExports(self.tables, now, self.takes)
-        self._now = now
+        self._now: Callable[[], datetime] = lambda: now() + timedelta(seconds=self.skew)
+        self.exports = SimulatedExports(self.tables, self._now, self.takes)
         self._used: set[str] = set()
         self._pages: dict[str, list[Row]] = {}
         self._numbers = itertools.count(1)
@@ -244,6 +244,7 @@ SIMULATORS = (
             "update": ("an appointment is moved", _move),
             "remove": ("an appointment is deleted", _delete),
             "drift": ("appointments have a new status and an element of another type", drift),
+            **CLOCK,
         },
     ),
 )

@@ -38,7 +38,7 @@ class Hl7Adapter:
     info = AdapterInfo(
         name="hl7",
         version=__version__,
-        docs="docs/reference/hl7.md",
+        docs="docs/how-to/connect-hl7.md",
         api=API_VERSION,
         summary="HL7 v2.1 to 2.8 over MLLP, HTTP and from files: patients, schedules, charges, insurance, referrals.",
         streams=(

@@ -21,7 +21,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.model.exchange import RateBudget
-from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
+from gateway.testing.simulated_api import CLOCK, SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, synthetic_clinic
 from gateway_jane.simulator_feed import SimulatedFeeds
 from gateway_jane.simulator_identity import CLIENT_ID, CLIENT_SECRET, SimulatedIdentity
@@ -178,7 +178,7 @@ class JaneSimulator(SimulatedApi):
     # --- rows ---------------------------------------------------------------------------------------------------
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock(), UTC)
+        return datetime.fromtimestamp(self._clock() + self.skew, UTC)
 
     def _value(self, row: Row, name: str) -> Any:
         if name in ("created_at", "updated_at"):
@@ -238,7 +238,7 @@ SIMULATORS = (
         lambda seed, size: JaneSimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
         _settings,
         {"looping-links": "names a page as its own next page"},
-        {"update": ("an appointment is moved", _move),
+        {"update": ("an appointment is moved", _move), **CLOCK,
          "drift": ("appointments name a field otherwise and have a new state", drift)},
     ),
     SimulatedSystem(

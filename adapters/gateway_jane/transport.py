@@ -1,9 +1,9 @@
 """The only I/O of this adapter: asks each list for what changed since the last look.
 
 Strategy. The API filters by ``updated_at`` and does not show it, so the cursor is our own clock at the start of the
-last whole reading, less an overlap. Pages are asked for in the order of creation: a row that changes while they are
-read can only push others to later pages, where they are read twice, and never out of them. A reading that is broken
-off goes on at the page it had reached.
+last whole reading, less an overlap, and less the time by which the vendor's clock is late. Pages are asked for in the
+order of creation: a row that changes while they are read can only push others to later pages, where they are read
+twice, and never out of them. A reading that is broken off goes on at the page it had reached.
 """
 
 from __future__ import annotations
@@ -70,6 +70,12 @@ class Api:
         self._treatments: dict[str, str] = {}
         self._read_at: datetime | None = None
 
+    async def late(self) -> float:
+        """Seconds by which the vendor's clock is late; 0 when it is early, which only makes the overlap longer."""
+        if self._client.skew is None:
+            await self._client.get(URL(f"{self._base}/company"), _company)
+        return max(0.0, -(self._client.skew or 0.0))
+
     def first(self, kind: str, since: datetime | None) -> URL:
         """The first page of what changed since a time, or of everything."""
         query = [f"page%5Blimit%5D={self._config.per_page}", "sort=created_at"]
@@ -133,7 +139,7 @@ class ChangedItems:
         url = (
             self._api.following(self.name, cursor.after)
             if cursor.after
-            else self._api.first(self.name, self._since(cursor))
+            else self._api.first(self.name, await self._since(cursor))
         )
         asked: set[URL] = set()
         found = dict(cursor.found)
@@ -158,10 +164,11 @@ class ChangedItems:
         text = msgspec.json.encode(cursor).decode()
         await intake.accept(items, stream=self.name, cursor=text, findings=page.findings)
 
-    def _since(self, cursor: _Cursor) -> datetime | None:
+    async def _since(self, cursor: _Cursor) -> datetime | None:
         if cursor.since is None:
             return self._config.changed_since
-        return datetime.fromisoformat(cursor.since) - timedelta(seconds=self._config.overlap_seconds) - _MARGIN
+        back = timedelta(seconds=self._config.overlap_seconds + await self._api.late())
+        return datetime.fromisoformat(cursor.since) - back - _MARGIN
 
 
 class ClinicTransport:

@@ -176,7 +176,9 @@ def decode(body: bytes) -> Record:
     try:
         return _record(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidContent("wrong-type", "The item is not a JSON object", where="body") from None
+        raise InvalidContent(
+            "wrong-type", "The item is not a JSON object", where="body", fix="Let it be read anew."
+        ) from None
 
 
 def cut_answer(chunks: Iterable[bytes], status_field: str) -> Iterator[Item | Finding]:

@@ -9,7 +9,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -194,11 +194,25 @@ class SprySimulator(SimulatedApi):
         return web.json_response({"code": code, "data": data, "message": message})
 
 
+def _of_today(seed: int, size: int) -> SprySimulator:
+    """A clinic whose visits begin last week: calendars are asked for by days around today."""
+    begin = datetime.now(UTC).date() - timedelta(days=7)
+    return SprySimulator(synthetic_clinic(seed, patients=size, visits=2 * size, first_day=begin))
+
+
+def _move(api: SprySimulator) -> None:
+    """The appointment that is first on the first page is a day later, and last on the last page from now on."""
+    number = next(iter(api.appointments))
+    row = api.appointments.pop(number)
+    row |= {name: f"{int(row[name]) + 86_400}" for name in ("date_time", "end_date_time")}
+    api.appointments[number] = row
+
+
 SIMULATORS = (
     SimulatedSystem(
         "spry",
         "SPRY's REST API: one organisation with its calendars, cases, authorizations and webhooks.",
-        lambda seed, size: SprySimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
+        _of_today,
         lambda api: {
             "base_url": api.base_url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
             "doctors": ",".join(getattr(api, "doctors", ())),
@@ -207,6 +221,9 @@ SIMULATORS = (
             "error-code": "answers an error code under HTTP status 200",
             "endless-pages": "says that a calendar has a million pages",
         },
-        {"drift": ("the title of an appointment is an object from now on", drift)},
+        {
+            "update": ("an appointment is moved", _move),
+            "drift": ("the title of an appointment is an object from now on", drift),
+        },
     ),
 )  # fmt: skip

@@ -31,6 +31,7 @@ MADE: dict[str, tuple[str, ...]] = {
 }
 """Places made here, and the fields behind them."""
 _EMPTY: tuple[object, ...] = (None, "", False, [], {})
+_CURE = "Correct it at the source, or let a mapping of your own read it otherwise."
 
 
 def path(text: str) -> Callable[[object], Any]:
@@ -49,7 +50,9 @@ def path(text: str) -> Callable[[object], Any]:
             if value is None or value is NULL:
                 return value
             if not isinstance(value, dict):
-                raise InvalidContent("wrong-type", "The value is of another type than documented", where=name)
+                raise InvalidContent(
+                    "wrong-type", "The value is of another type than documented", where=name, fix=_CURE
+                )
             if step not in value:
                 return None
             value = value[step]
@@ -67,7 +70,7 @@ def plain(value: Any, name: str) -> Any:
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, dict):
-        raise InvalidContent("wrong-type", "The value is of another type than documented", where=name)
+        raise InvalidContent("wrong-type", "The value is of another type than documented", where=name, fix=_CURE)
     return value
 
 
@@ -75,7 +78,7 @@ def moment(value: Any, name: str) -> str:
     """Seconds since 1970, sent as text or as a number, in ISO form."""
     text = str(value)
     if re.fullmatch(r"\d{1,11}", text, re.ASCII) is None:
-        raise InvalidContent("not-a-time", "The value is not a number of seconds since 1970", where=name)
+        raise InvalidContent("not-a-time", "The value is not a number of seconds since 1970", where=name, fix=_CURE)
     return datetime.fromtimestamp(int(text), UTC).isoformat()
 
 
@@ -101,9 +104,9 @@ def _context(told: bytes) -> Context:
     try:
         found = context(told)
     except msgspec.DecodeError:
-        raise InvalidContent("unknown-kind", "The message says not what it is", where="context") from None
+        raise InvalidContent("unknown-kind", "The message says not what it is", where="context", fix=_CURE) from None
     if found.kind not in KINDS:
-        raise InvalidContent("unknown-kind", "No such item is read from this API", where="kind")
+        raise InvalidContent("unknown-kind", "No such item is read from this API", where="kind", fix=_CURE)
     return found
 
 
@@ -111,7 +114,7 @@ def _notice(found: Context, record: Record, mapping: Mapping) -> Normalized:
     """A webhook says little: what it does say of a record that is known from reading."""
     data = record.get("data")
     if not isinstance(data, dict):
-        raise InvalidContent("wrong-type", "The webhook has no data", where="data")
+        raise InvalidContent("wrong-type", "The webhook has no data", where="data", fix=_CURE)
     patches = mapping.patches(found.kind, data) if found.kind in mapping.kinds else ()
     telling = tuple(one for one in patches if "status" in one.fields or "active" in one.fields)
     return Normalized(patches=telling, suppressed=None if telling else "notice")

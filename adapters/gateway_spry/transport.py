@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from gateway.errors import InvalidConfiguration, SourceUnavailable
+from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable
 from gateway.model.exchange import Finding, Intake, Item
 from gateway.transport.polling import Poller, Rhythm
 from gateway.wire.json_decoder import decoder
@@ -26,6 +26,8 @@ TOLD = "cases-told"
 """Stream of the webhooks: the cases that they named."""
 _STEP = 20
 """Cases whose messages are committed together."""
+_MOST_FAILED = 20
+"""After so many cases that could not be read, a look is given up: then it is not one case that is wrong."""
 Now = Callable[[], datetime]
 
 
@@ -55,7 +57,12 @@ class Calendars:
     async def read(self, clinic: str, intake: Intake) -> None:
         """Read the calendars of one clinic; a calendar's digests are committed with the last of its rows."""
         for doctor in self._config.doctors:
-            await self._read(clinic, doctor, intake)
+            try:
+                await self._read(clinic, doctor, intake)
+            except RateLimited:
+                raise
+            except SourceUnavailable:  # once more: error codes under status 200 pass mostly
+                await self._read(clinic, doctor, intake)
 
     async def holds(self, clinic: str, appointment: str, intake: Intake) -> bool:
         """Whether an appointment was seen in one of a clinic's calendars."""
@@ -118,18 +125,37 @@ class Cases:
                 wanted |= dict.fromkeys((await remembered(intake, _stream(clinic, doctor))).cases)
         before = await remembered(intake, self.name)
         wanted |= dict.fromkeys(before.cases)
-        digests, numbers, look = dict(before.digests), list(wanted), stamp(self._now())
+        seen, look = Seen(dict(before.digests), list(wanted)), stamp(self._now())
+        failed = await self._look(seen.cases, seen, look, intake)
+        failed = await self._look(list(failed), seen, look, intake)  # once more: most of it passes
+        if failed:
+            raise next(iter(failed.values()))
+
+    async def _look(self, numbers: list[str], seen: Seen, look: str, intake: Intake) -> dict[str, SourceUnavailable]:
+        """Read these cases; gives those that could not be read, which hold back no other."""
+        failed: dict[str, SourceUnavailable] = {}
         for start in range(0, len(numbers), _STEP):
             items: list[Item] = []
             findings: list[Finding] = []
             for number in numbers[start : start + _STEP]:
-                for part in await self.parts(number, look):
+                for part in await self._try(number, look, failed):
                     if isinstance(part, Finding):
                         findings.append(part)
-                    elif self._is_new(part, digests):
+                    elif self._is_new(part, seen.digests):
                         items.append(part)
-            cursor = encoded(Seen(digests, numbers))
-            await intake.accept(items, stream=self.name, cursor=cursor, findings=findings)
+            await intake.accept(items, stream=self.name, cursor=encoded(seen), findings=findings)
+        return failed
+
+    async def _try(self, number: str, look: str, failed: dict[str, SourceUnavailable]) -> list[Item | Finding]:
+        try:
+            return await self.parts(number, look)
+        except RateLimited:
+            raise
+        except SourceUnavailable as error:
+            failed[number] = error
+            if len(failed) >= _MOST_FAILED:
+                raise
+            return []
 
     async def parts(self, number: str, look: str) -> list[Item | Finding]:
         """The messages of one case: itself, its insurance cards, its authorizations."""

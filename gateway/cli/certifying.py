@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.printing import JsonOption, as_json, table
 from gateway.testing import conformance_golden
-from gateway.testing.conformance_report import check_report, report
+from gateway.testing.conformance_report import check_report, private_key, report
 from gateway.testing.conformance_subject import find_subject
 from gateway.testing.conformance_suite import certify as run_suite
 
@@ -40,7 +40,7 @@ def certify(
         return
     certificate = run_suite(subject)
     if report_ is not None:
-        report_.write_text(report(certificate, key), "utf-8")
+        report_.write_text(report(certificate, None if key is None else private_key(key)), "utf-8")
     if json_:
         as_json(certificate)
     else:

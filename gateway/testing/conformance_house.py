@@ -94,11 +94,6 @@ class Tapped:
             self.items[hashlib.sha256(f"{item.control_id}\0".encode() + item.body).digest()] = item
 
 
-def bodies(items: Iterable[Item]) -> set[tuple[str, bytes]]:
-    """Kind and bytes of messages."""
-    return {(item.kind, item.body) for item in items}
-
-
 @dataclass
 class Scene:
     """One simulated clinic and the source that reads it."""
@@ -118,10 +113,14 @@ class Scene:
         """Every message that was stored, once."""
         return [] if self.tap is None else list(self.tap.items.values())
 
-    @property
-    def bodies(self) -> set[tuple[str, bytes]]:
-        """Every message without its control id, in which an adapter may tell one look from the next."""
-        return bodies(self.items)
+    def has(self, wanted: Iterable[Item], items: Iterable[Item] | None = None) -> bool:
+        """Whether all these messages of another scene are here: under the same control ids, or with the same envelopes.
+
+        An adapter may tell one look from the next in its control ids, or keep what it learnt on the way in envelopes.
+        """
+        wanted, found = list(wanted), list(self.items if items is None else items)
+        same = {(one.control_id, one.body) for one in wanted} <= {(one.control_id, one.body) for one in found}
+        return same or {(one.context, one.body) for one in wanted} <= {(one.context, one.body) for one in found}
 
     def counted(self, what: str) -> int:
         """A count of its simulator; 0 where it does not count."""
@@ -135,7 +134,8 @@ class House:
     def __init__(self, subject: Subject, folder: Path, *, clinic_size: int, lingering: float) -> None:
         self.subject = subject
         self.folder = folder
-        self.lingering = lingering
+        often = float(subject.settings.get("running", {}).get("poll_seconds", 0))
+        self.lingering = max(lingering, 1.5 * often)
         """Seconds without news after which a clinic is taken to have arrived."""
         self._clinic_size = clinic_size
         self._serving: list[asyncio.Task[None]] = []
@@ -171,7 +171,10 @@ class House:
 
     def settings(self, scenes: Sequence[Scene]) -> Settings:
         """``gateway.toml`` with a source for each scene."""
-        keys = {"keystore": self.folder / "keys/keystore.db", "config": {"path": str(self.folder / "keys/root.key")}}
+        keys = {
+            "keystore": self.folder / "keys/keystore.db", "shred_list": self.folder / "keys/shredded.list",
+            "config": {"path": str(self.folder / "keys/root.key")},
+        }  # fmt: skip
         return Settings.model_validate({
             "data": {"directory": self.folder / "data"}, "keys": keys, "tenants": [{"name": TENANT}],
             "log": {"level": "debug"},
@@ -252,6 +255,17 @@ class House:
 
         return is_quiet
 
+    def begun(self, scene: Scene, seconds: float) -> Callable[[], bool]:
+        """Whether something arrived and so much time went by since: for a clinic that never has arrived whole."""
+        first: list[float] = []
+
+        def is_over() -> bool:
+            if not first and scene.items:
+                first.append(time.monotonic())
+            return bool(first) and time.monotonic() - first[0] > seconds
+
+        return is_over
+
     # --- what came of it --------------------------------------------------------------------------------------------
 
     def records(self) -> dict[str, Records]:
@@ -272,6 +286,18 @@ class House:
             key = (row.type, content["native_id"])
             found.setdefault(row.source, {})[key] = (shown, row.version, bool(row.removed))
         return found
+
+    def texts(self, name: str, kind: str | None = None) -> dict[bytes, str]:
+        """What can be read of the records of one source, by record id; those of erased patients are left out."""
+        gateway = self.gateway
+        rows = gateway.store.read_sync(lambda c: journal.recent_records(c, TENANT, kind, None, MOST))
+        own = [row for row in rows if row.source == name]
+        contents = open_contents(gateway.store, gateway.vault, gateway.audit, TENANT, own, "certify")
+        return {
+            id: json.dumps(content["fields"], default=str)
+            for id, content in contents.items()
+            if "shredded" not in content
+        }
 
     def changes(self, name: str) -> int:
         """How many versions the records of one source have had."""

@@ -56,22 +56,26 @@ async def _killed(subject: Subject, house: House, scene: Scene, pace: Pace) -> R
     config.write_text(text + "[sources.config]\n" + "".join(_lines(scene.settings, "sources.config")), "utf-8")
     await _command(config, "init")
     first = await _serve(config)
-    begun = await house.until(lambda: scene.counted("requests") > 5, 20, lambda: first.returncode is not None)
+    begun = await house.until(
+        lambda: scene.counted("requests") > 5, pace.patience, lambda: first.returncode is not None
+    )
     _kill(first)
     await first.wait()
     if not begun:
         return failed(RULE, "the back-fill did not begin in a process of its own")
-    middle = len(await _messages(config))
+    killed, scene.name = house.folder, "whole"
+    whole, wanted = await _whole(house, scene, pace)
+    await house.shut()
+    house.folder, scene.name = killed, "killed"
     second = await _serve(config)
     try:
-        last, same = -1, 0
+        last = -1
         for _ in range(int(pace.patience)):
             await asyncio.sleep(max(0.5, pace.lingering))
             count = len(await _messages(config))
-            same = same + 1 if count == last and count > middle else 0
-            last = count
-            if same >= 2:
+            if count == last >= wanted:
                 break
+            last = count
     finally:
         _kill(second)
         await second.wait()
@@ -79,9 +83,6 @@ async def _killed(subject: Subject, house: House, scene: Scene, pace: Pace) -> R
     controls = [one["control_id"] for one in await _messages(config) if one["repeat_of"] is None]
     house.open([scene])
     found = house.records().get("killed", {})
-    await house.shut()
-    scene.name = "whole"
-    whole = await _whole(house, scene, pace)
     faults = []
     if ledger["unaccounted"]:
         faults.append("the ledger does not add up afterwards")
@@ -92,13 +93,13 @@ async def _killed(subject: Subject, house: House, scene: Scene, pace: Pace) -> R
     return judged(RULE, faults)
 
 
-async def _whole(house: House, scene: Scene, pace: Pace) -> Records:
-    """The records of the same clinic, read in one go."""
+async def _whole(house: House, scene: Scene, pace: Pace) -> tuple[Records, int]:
+    """The records of the same clinic, read in one go, and of how many messages they are."""
     house.folder = house.folder / "whole"
     house.folder.mkdir()
     house.open([scene])
     await house.read(scene, house.quiet(scene), pace.patience)
-    return house.records().get("whole", {})
+    return house.records().get("whole", {}), len(scene.items)
 
 
 def _lines(settings: dict[str, Any], table: str) -> list[str]:

@@ -18,19 +18,14 @@ from gateway.errors import IntegrityViolated, InvalidConfiguration
 from gateway.testing.conformance import Certificate
 
 
-def report(certificate: Certificate, key: Path | None) -> str:
-    """The certificate as JSON text, signed when a key is given. Ed25519 signs the same text the same way each time.
-
-    Raises:
-        InvalidConfiguration: the key is not an Ed25519 private key in PEM.
-    """
+def report(certificate: Certificate, key: Ed25519PrivateKey | None) -> str:
+    """The certificate as JSON text, signed when a key is given. Ed25519 signs the same text the same way each time."""
     body = msgspec.to_builtins(certificate)
     whole: dict[str, Any] = {"certificate": body, "signature": None}
     if key is not None:
-        private = _private(key)
         whole["signature"] = {
-            "public_key": base64.b64encode(private.public_key().public_bytes_raw()).decode(),
-            "ed25519": base64.b64encode(private.sign(_canonical(body))).decode(),
+            "public_key": base64.b64encode(key.public_key().public_bytes_raw()).decode(),
+            "ed25519": base64.b64encode(key.sign(_canonical(body))).decode(),
         }
     return json.dumps(whole, indent=1, sort_keys=True) + "\n"
 
@@ -59,7 +54,8 @@ def _canonical(body: Any) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _private(path: Path) -> Ed25519PrivateKey:
+def private_key(path: Path) -> Ed25519PrivateKey:
+    """The key of a file; ``InvalidConfiguration`` when it is not an Ed25519 private key in PEM."""
     try:
         found = load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError):

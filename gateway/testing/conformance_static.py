@@ -26,6 +26,8 @@ FLOOR = 500.0
 _SPEED_SECONDS = 0.4
 _SPOILED = 300
 _WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
+_STEPS = re.compile(r"^## Set up[^\n]*\n(?:(?!## ).*\n)*?1\. (?:(?!## ).*\n)*?2\. ", re.MULTILINE)
+_GAPS = re.compile(r"^## Limits and (known )?gaps\n(?:(?!## ).*\n)*?- ", re.MULTILINE)
 _NOISE = (b"", b"\0" * 64, b"{", b"[[[[", b"<html>Back soon</html>", bytes(range(256)), b"MSH|", b"ISA*", b"a,b\n1")
 
 
@@ -75,6 +77,10 @@ def _lacking(page: str, text: str, name: str) -> Iterator[str]:
         yield f"{page} is too short to set anything up by"
     elif f'adapter = "{name}"' not in text and f"adapter = '{name}'" not in text:
         yield f"{page} shows no source with this adapter"
+    elif not _STEPS.search(text):
+        yield f"{page} has no section 'Set up' with numbered steps"
+    elif not _GAPS.search(text):
+        yield f"{page} has no section 'Limits and gaps'"
 
 
 def errors_rule(subject: Subject) -> Result:

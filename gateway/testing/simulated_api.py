@@ -8,6 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -27,6 +28,12 @@ AFTER = {
     "failed": "does what was asked, and answers that something went wrong",
 }
 """What an answer to something done can be spoiled with, by :meth:`SimulatedApi.after`."""
+CLOCK: Mapping[str, tuple[str, Callable[[Any], object]]] = {
+    "clock-behind": ("the vendor's clock is an hour late", lambda api: setattr(api, "skew", -3600.0)),
+    "clock-ahead": ("the vendor's clock is an hour early", lambda api: setattr(api, "skew", 3600.0)),
+    "clock-right": ("the vendor's clock is right again", lambda api: setattr(api, "skew", 0.0)),
+}
+"""Events of a vendor that says when something changed."""
 EVERY = 10
 """A recurring fault spoils one answer in so many."""
 EVENT_SECONDS = 30.0
@@ -48,6 +55,8 @@ class SimulatedApi(ABC):
         """How many requests got each status."""
         self.late_seconds = 2.0
         """How long an answer that is ``late`` takes."""
+        self.skew = 0.0
+        """Seconds by which its clock is early; a vendor's simulator adds them wherever it says a time."""
         self.violations = 0
         """How many requests went beyond a budget; those that a fault refused do not count."""
         self.shown: Counter[str] = Counter()
@@ -127,6 +136,7 @@ class SimulatedApi(ABC):
             except KeyError:
                 response = web.json_response({"message": "Not found"}, status=404)
         self.answered[response.status] += 1
+        response.headers["Date"] = formatdate(time.time() + self.skew, usegmt=True)
         return await _half(request, response) if response.status == 200 and self.takes("half-body") else response
 
     def _limited(self) -> web.Response | None:

@@ -114,6 +114,8 @@ class HttpClient:
         self._wall = wall
         self._sleep = sleep
         self._jitter = jitter
+        self.skew: float | None = None
+        """Seconds by which the peer's clock is early, by the ``Date`` of its latest answer; None before one."""
         self._session: aiohttp.ClientSession | None = None
         self._seat = current_seat()
 
@@ -240,6 +242,7 @@ class HttpClient:
                 async with self._session.request(
                     method, url, allow_redirects=False, headers={**headers, **granted}, data=body, **options
                 ) as response:
+                    self.skew = self._skew(response.headers.get("Date", ""))
                     yield response
             except TimeoutError:
                 raise _Passing(self._unavailable(url, "did not answer in time")) from None
@@ -247,6 +250,13 @@ class HttpClient:
                 raise _Passing(self._unavailable(url, "closed the connection within an answer")) from None
             except aiohttp.ClientError as error:
                 raise _Passing(self._unavailable(url, f"cannot be reached ({type(error).__name__})")) from None
+
+    def _skew(self, date: str) -> float | None:
+        """What an answer's ``Date`` (RFC 9110, to the second) tells; what was known stays where it tells nothing."""
+        try:
+            return parsedate_to_datetime(date).timestamp() - self._wall()
+        except (ValueError, OverflowError):
+            return self.skew
 
     async def _explained(self, url: URL, response: aiohttp.ClientResponse) -> None:
         """Raise what the peer says about a request it refuses, where it says something that can be read."""

@@ -17,6 +17,7 @@ TOGETHER = 4
 HERE = Path(__file__).parent
 INFO = "broken_clinic-1.dist-info"
 PAGE = 'A page about [[sources]] with adapter = "broken". ' + "It says how to set it up, word by word. " * 20
+PAGE += "\n## Set up\n\n1. Ask for it.\n2. Enter it.\n\n## Limits and gaps\n\n- It knows patients only.\n"
 
 
 def install(folder: Path) -> None:
@@ -31,7 +32,7 @@ def judge(folder: Path, fault: str) -> None:
     os.environ["BROKEN"] = fault
     folder.mkdir()
     install(folder)
-    (folder / "clinic.md").write_text("" if fault == "docs-page" else PAGE)
+    (folder / "clinic.md").write_text(PAGE.replace("2. ", "") if fault == "docs-page" else PAGE)
     os.chdir(folder)
     sys.path[:0] = [str(folder), str(HERE)]
     begin = time.monotonic()

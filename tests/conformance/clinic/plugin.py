@@ -39,7 +39,8 @@ class Lists:
 
     name = "patients"
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, source: str, config: Config) -> None:
+        self._source = source
         self._config = config
         self._times: list[float] = []
 
@@ -47,6 +48,11 @@ class Lists:
         since = await intake.cursor(self.name) or ""
         if FAULT == "polls-incrementally":
             since = ""
+        if FAULT == "resumes-after-kill" and self._source == "killed" and since == "":
+            marked = await intake.cursor("begun")
+            await intake.accept([], stream="begun", cursor="1")
+            if marked:  # broken off once: it takes that for the end
+                since = f"{int(time.time() * 1_000_000):020d}"
         newest, offset = since, 0
         async with aiohttp.ClientSession() as session:
             while True:
@@ -55,16 +61,17 @@ class Lists:
                 items = [item_of(bytes(row)) for row in rows]
                 newest = max([newest, *(str(msgspec.json.decode(row)["changed"]) for row in rows)])
                 last = offset + len(rows) >= page.total
+                reached = newest if FAULT == "clock-skew" else min(newest, f"{int(time.time() * 1_000_000):020d}")
                 if FAULT == "cursor-moves-with-storage":
                     try:
-                        await intake.accept(items, stream=self.name, cursor=newest if last else None)
+                        await intake.accept(items, stream=self.name, cursor=reached if last else None)
                     except GatewayError:
                         if not last:
                             offset += len(rows)
                             continue
                         await asyncio.sleep(3600)
                 else:
-                    await intake.accept(items, stream=self.name, cursor=newest if last else None)
+                    await intake.accept(items, stream=self.name, cursor=reached if last else None)
                 if FAULT == "errors-hold-no-values":
                     sys.stdout.write(str([bytes(row) for row in rows]))
                 if last:
@@ -111,7 +118,7 @@ class Polling:
     def __init__(self, name: str, config: Config) -> None:
         hasty = FAULT == "stays-within-rate-budget" and config.poll_seconds == 0.05
         rhythm = Rhythm(interval=0.0 if hasty else config.poll_seconds, backoff=0.05, backoff_cap=0.2)
-        self._poller = Poller(name, [Lists(config)], rhythm)
+        self._poller = Poller(name, [Lists(name, config)], rhythm)
 
     async def run(self, intake: Any, opened: Callable[[], None]) -> None:
         opened()
@@ -155,6 +162,8 @@ class ClinicAdapter:
         def normalize(body: bytes, context: bytes) -> Normalized:
             return understand(body, mapping)
 
+        if FAULT == "erasure" and not config.base_url.endswith(":1"):
+            return lambda body, context: about_nobody(normalize(body, context))
         if FAULT != "same-bytes-same-patches" or config.base_url.endswith(":1"):
             return normalize
         seen: set[bytes] = set()
@@ -174,6 +183,10 @@ class ClinicAdapter:
 def told(row: Any, name: str) -> str | None:
     value = row.get(name)
     return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def about_nobody(found: Normalized) -> Normalized:
+    return Normalized(patches=tuple(msgspec.structs.replace(one, patient=None) for one in found.patches))
 
 
 def understand(body: bytes, mapping: Any) -> Normalized:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
+import time
 
 from aiohttp import web
 
 from gateway.model.exchange import RateBudget
-from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
+from gateway.testing.simulated_api import CLOCK, SimulatedApi, SimulatedSystem
+
+MADE = 1_760_000_000_000_000
+"""When the clinic was filled, in microseconds since 1970: each clinic of a size is the same."""
 
 
 class Clinic(SimulatedApi):
     def __init__(self, size: int) -> None:
         super().__init__(RateBudget(requests=20, seconds=1.0))
-        self._stamps = (f"2026-{number:08d}" for number in itertools.count(1))
+        self._last = 0
         self.patients = {
-            key: {"id": key, "name": f"Vandermeer {1000 + key}", "language": "en"} for key in range(1, size + 1)
+            key: {"id": key, "name": f"Vandermeer {1000 + key}", "language": "en", "changed": f"{MADE + key:020d}"}
+            for key in range(1, size + 1)
         }
-        for key in self.patients:
-            self.touch(key)
 
     def touch(self, key: int, **fields) -> None:
-        self.patients[key] |= {"changed": next(self._stamps), **fields}
+        now = int((time.time() + self.skew) * 1_000_000)
+        self._last = now if now > self._last or self._last - now > 1_000_000 else self._last + 1  # never twice
+        self.patients[key] |= {"changed": f"{self._last:020d}", **fields}
 
     def move(self) -> None:
         key = min(self.patients, key=lambda one: self.patients[one]["changed"])
@@ -55,6 +59,7 @@ SIMULATORS = (
             "update": ("a patient is renamed", Clinic.move),
             "drift": ("a field has another name and all patients another", Clinic.drift),
             "remove": ("a patient is deleted", lambda api: api.touch(2, gone=True)),
+            **CLOCK,
         },
     ),
 )  # fmt: skip

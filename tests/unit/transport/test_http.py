@@ -164,6 +164,29 @@ def test_the_wait_a_peer_asks_for_is_obeyed_within_reason(headers: dict[str, str
     assert clock.slept == [waits]
 
 
+def test_the_peers_clock_is_read_from_its_answers() -> None:
+    """How early it is, to a second or two, by the latest answer; nothing is known before there is one."""
+
+    async def run() -> list[float | None]:
+        server, known = Things(PLENTY), []
+        base = await server.start()
+        try:
+            async with HttpClient([base], budget=PLENTY) as client:
+                known.append(client.skew)
+                for skew in (-3600.0, 1800.0):
+                    server.skew = skew
+                    await client.get(URL(f"{base}/thing/1"), decode)
+                    known.append(client.skew)
+        finally:
+            await server.stop()
+        return known
+
+    first, late, early = asyncio.run(asyncio.wait_for(run(), 20))
+    assert first is None
+    assert late == pytest.approx(-3600.0, abs=5.0)
+    assert early == pytest.approx(1800.0, abs=5.0)
+
+
 def test_redirects_are_not_followed() -> None:
     """A redirect is an error at once: no credential reaches another host."""
     answer, server, _ = ask("/away")

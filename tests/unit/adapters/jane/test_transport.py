@@ -47,6 +47,22 @@ def test_a_full_sync_brings_every_row_once(tmp_path) -> None:
     with_clinic(tmp_path, body, per_page=20)
 
 
+def test_a_vendor_whose_clock_is_late_hides_no_change(tmp_path) -> None:
+    """What changes at a clinic whose clock is an hour late is asked for from an hour earlier on, at once."""
+
+    async def body(clinic: Clinic) -> None:
+        clinic.simulator.skew = -3600.0
+        await clinic.poll()
+        clinic.tick()
+        await clinic.poll()
+        first = next(iter(clinic.held("appointments")))
+        clinic.tick()
+        await clinic.simulator.cancel(first, "Sick")
+        assert ids(await clinic.poll(), "appointments") == [first]
+
+    with_clinic(tmp_path, body)
+
+
 def test_only_what_changed_comes_again(tmp_path) -> None:
     """A second look stores nothing; a cancellation, an arrival and an archived appointment are seen."""
 

@@ -64,6 +64,23 @@ def test_an_appointment_that_is_not_listed_is_not_taken_for_cancelled() -> None:
     with_organisation(body)
 
 
+def test_a_case_that_cannot_be_read_holds_back_no_other() -> None:
+    """It is asked for once more, and the others are stored; a look of which nothing can be read is given up."""
+
+    async def body(place: Organisation) -> None:
+        await place.poll(place.calendars)
+        seen = {row["spry_case_id"] for row in place.simulator.appointments.values()}
+        place.simulator.fail("error-code")
+        assert len([one for one in await place.poll(place.cases) if one.kind == "case"]) == len(seen)
+        place.simulator.fail("error-code", 40)
+        with pytest.raises(SourceUnavailable):
+            await place.poll(place.cases)
+        place.simulator.heal()
+        assert await place.poll(place.cases) == []
+
+    with_organisation(body)
+
+
 def test_rows_outside_of_the_window_are_not_asked_for() -> None:
     """Days back and ahead bound what is read."""
 
@@ -94,13 +111,13 @@ def test_an_error_code_under_status_200_is_an_error() -> None:
     """Nothing is stored and no cursor moves; the next look brings everything."""
 
     async def body(place: Organisation) -> None:
-        place.simulator.fail("error-code", 2)
+        place.simulator.fail("error-code", 4)  # each is asked for once more
         for stream in (place.calendars, place.calendars):
             with pytest.raises(SourceUnavailable, match="2999"):
                 await place.poll(stream)
         assert (place.intake.items, place.intake.cursors) == ([], {})
         assert len(await place.poll(place.calendars)) == 120
-        place.simulator.fail("error-code", 1)
+        place.simulator.fail("error-code", 100)
         with pytest.raises(SourceUnavailable, match="2999"):
             await place.poll(place.cases)
 
@@ -131,7 +148,7 @@ def test_a_calendar_without_end_is_not_believed() -> None:
     """Too many pages stop the look."""
 
     async def body(place: Organisation) -> None:
-        place.simulator.fail("endless-pages", 1)
+        place.simulator.fail("endless-pages", 2)
         with pytest.raises(SourceUnavailable, match="more pages"):
             await place.poll(place.calendars)
 
