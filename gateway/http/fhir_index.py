@@ -64,7 +64,7 @@ class State(NamedTuple):
     @property
     def lag(self) -> int:
         """Changes not read yet."""
-        return sum(head - self.cursors.get(lane, 0) for lane, head in self.heads.items())
+        return sum(max(0, head - self.cursors.get(lane, 0)) for lane, head in self.heads.items())
 
 
 Pair = tuple[str, bytes]

@@ -90,7 +90,7 @@ _between = Prepared(
             changes.c.position > _spans.c.low,
             changes.c.position <= _spans.c.high,
         ),
-    ).order_by(changes.c.lane, changes.c.position)
+    ).order_by(_spans.c.lane, changes.c.position)  # by the span: SQLite reads the whole journal to order by its column
 )
 
 
