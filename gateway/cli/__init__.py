@@ -17,6 +17,7 @@ from gateway.cli import (
     certifying,
     claims,
     clients,
+    denials,
     describing,
     disclosing,
     drift,
@@ -90,6 +91,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(drift.app, name="drift")
 app.add_typer(remits.app, name="remits")
 app.add_typer(claims.app, name="claims")
+app.add_typer(denials.app, name="denials")
 app.add_typer(accounting.app, name="accounting")
 app.add_typer(persons.app, name="persons")
 app.add_typer(routes.app, name="routes")

@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 from gateway.bootstrap import Gateway
+from gateway.cli.deciding import decide
 from gateway.cli.looking import contents_of
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
@@ -24,7 +25,7 @@ from gateway.cli.printing import (
 )
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import iso, micros
-from gateway.flow.decisions import NAME, Decision, decision_item
+from gateway.flow.decisions import Decision
 from gateway.store import journal
 
 MOST = 100_000
@@ -119,8 +120,7 @@ def _decide(config: ConfigOption, tenant: str, pair: tuple[str, str], verdict: s
         }  # fmt: skip
         if reason:
             fields["reason"] = reason
-        decision = Decision("PersonDecision", "/".join(ids), fields, patient=ids[0])
-        gateway.receiver(gateway.origins[name, NAME]).hand_in([decision_item(decision, now)], lambda _: None).result()
+        decide(gateway, name, Decision("PersonDecision", "/".join(ids), fields, patient=ids[0]), now)
     typer.echo(f"{verdict}: {ids[0]} {ids[1]}")
 
 

@@ -21,7 +21,7 @@ from gateway.model.claim_progress import ClaimProgress
 from gateway.model.communication import Communication
 from gateway.model.consent import Consent
 from gateway.model.coverage import Benefit, Coverage
-from gateway.model.denial import Denial
+from gateway.model.denial import Denial, DenialDecision
 from gateway.model.episode import EpisodeOfCare, PlanOfCare
 from gateway.model.fee_schedule import FeeSchedule
 from gateway.model.invoice import Invoice, PatientPayment
@@ -70,6 +70,7 @@ TYPES: dict[str, type[msgspec.Struct]] = {
         FollowUp,
         Settlement,
         Denial,
+        DenialDecision,
         Organization,
         Payer,
         FeeSchedule,

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from gateway.model.identity import RecordId
-from gateway.model.values import Money, check_money
+from gateway.model.values import Instant, Money, check_money
 
 DenialCategory = Literal[
     "authorization",
@@ -68,3 +68,26 @@ class Denial(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
 
     def __post_init__(self) -> None:
         check_money(self, "at_risk", "recovered")
+
+
+class DenialDecision(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What somebody decided of a denial; the last one counts, until the payer decides anew."""
+
+    denial: RecordId
+    """The Denial."""
+    claim_payment: RecordId
+    """The ClaimPayment that refused when it was decided: a later refusal is another question."""
+    claim_number: str
+    """The claim's number, by which denials are derived (CLP01); the payment's id where it has none."""
+    place: str
+    """Which line of the claim, as its denial is named; ``claim`` for the claim as a whole."""
+    verdict: Literal["written-off", "open"]
+    """Given up, or to be worked on after all."""
+    decided_by: str
+    """Principal who decided."""
+    decided_at: Instant
+    """When."""
+    patient: RecordId | None = None
+    """Whose claim it is, a Patient."""
+    reason: str | None = None
+    """Why, in a few words."""

@@ -1,18 +1,21 @@
 """Claim payments to denials and tasks: one group for each claim number, derived anew whenever one of them changes.
 
 Payments of a claim are read in the order of their remittances. A reversal (CLP02 22) takes back what the payer said
-before it; what stands is judged. A line that is paid later under the same number closes its denial.
+before it; what stands is judged. A line that is paid later under the same number closes its denial. What somebody wrote
+off stays written off, without a task, until the payer refuses it anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from pydantic import BaseModel
 
 from gateway.hookspecs import API_VERSION
+from gateway.model.denial import DenialDecision
 from gateway.model.exchange import Derivation, Derived, ReactorInfo, Snapshot
 from gateway.model.identity import RecordId
 from gateway.model.remittance import ClaimPayment
@@ -20,6 +23,7 @@ from gateway_denials.config import DenialsConfig
 from gateway_denials.translate import RULE, Judged, judge
 
 _REVERSAL = "reversal"
+_WHOLE = "claim"
 
 
 class Denials:
@@ -30,17 +34,19 @@ class Denials:
         version="1",
         api=API_VERSION,
         summary="Refused claims and lines: why, how much, until when, what next",
-        reads=frozenset({"ClaimPayment", "Claim"}),
+        reads=frozenset({"ClaimPayment", "Claim", "DenialDecision"}),
         writes=frozenset({"Denial", "Task"}),
     )
     config: type[BaseModel] = DenialsConfig
 
     def groups(self, snapshot: Snapshot, config: BaseModel) -> Sequence[str]:
-        """Payments and claims by the claim's number; a claim without one is a group of its own."""
+        """Payments, claims and decisions by the claim's number; a claim without one is a group of its own."""
         del config
         record = snapshot.record
         if isinstance(record, ClaimPayment):
             return (f"claim:{record.patient_control_number or snapshot.record_id}",)
+        if isinstance(record, DenialDecision):
+            return (f"claim:{record.claim_number}",)
         number = getattr(record, "control_number", None)
         return (f"claim:{number}",) if number else ()
 
@@ -51,10 +57,17 @@ class Denials:
         payments = [one for one in members if isinstance(one.record, ClaimPayment) and not one.removed]
         payments.sort(key=_when)
         claim = next((one for one in members if one.type == "Claim" and not one.removed), None)
+        given_up = _given_up(members)
         records: list[Derived] = []
         for snapshot, judged in _standing(payments, settings):
-            records += _derived(key, snapshot, judged, claim, settings)
+            records += _derived(key, snapshot, judged, claim, settings, given_up)
         return Derivation(records=tuple(records))
+
+
+def _given_up(members: Sequence[Snapshot]) -> frozenset[tuple[RecordId, str]]:
+    """What somebody wrote off: the payment that refused, and the place of the claim that it refused."""
+    decided = [one.record for one in members if isinstance(one.record, DenialDecision) and not one.removed]
+    return frozenset((one.claim_payment, one.place) for one in decided if one.verdict == "written-off")
 
 
 def _when(one: Snapshot) -> tuple[str, int, str]:
@@ -89,15 +102,18 @@ def _paid_places(record: ClaimPayment) -> Iterator[str]:
 
 
 def _derived(
-    key: str, payment: Snapshot, judged: Judged, claim: Snapshot | None, settings: DenialsConfig
-) -> Iterator[Derived]:
+    key: str, payment: Snapshot, judged: Judged, claim: Snapshot | None, settings: DenialsConfig,
+    given_up: AbstractSet[tuple[RecordId, str]],
+) -> Iterator[Derived]:  # fmt: skip
     record = cast("ClaimPayment", payment.record)
-    native = f"{key.removeprefix('claim:')}/{judged.place or 'claim'}"
+    place = judged.place or _WHOLE
+    native = f"{key.removeprefix('claim:')}/{place}"
     denied_on = date.fromisoformat(payment.observed_at[:10])
     days = settings.appeal_days_by_filing_indicator.get(record.filing_indicator or "", settings.appeal_days)
     act_by = denied_on + timedelta(days=days)
+    state = "written-off" if (payment.record_id, place) in given_up else "open"
     fields: dict[str, Any] = {
-        "category": judged.category, "state": "open", "claim_payment": payment.record_id, "partial": judged.partial,
+        "category": judged.category, "state": state, "claim_payment": payment.record_id, "partial": judged.partial,
         "group": judged.group, "reason": judged.reason, "remarks": list(judged.remarks), "at_risk": judged.at_risk,
         "denied_on": denied_on, "act_by": act_by, "next_step": judged.step, "rule": RULE,
     }  # fmt: skip
@@ -110,7 +126,7 @@ def _derived(
         if judged.line.line_control_number:
             fields["line_control_number"] = judged.line.line_control_number
     yield Derived(type="Denial", native_id=native, fields=fields, patient=payment.patient)
-    if judged.at_risk >= settings.least:
+    if state == "open" and judged.at_risk >= settings.least:
         yield _task(native, payment.patient, judged, payment.record_id, act_by, denied_on)
 
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from gateway.model import fold
+from gateway.model.denial import DenialDecision
 from gateway.model.exchange import Snapshot
 from gateway.model.remittance import Adjustment, ClaimPayment, ServiceLine
 from gateway_denials.config import DenialsConfig
@@ -128,3 +129,47 @@ def test_removed_payments_leave_nothing():
 def test_groups_are_claim_numbers():
     """Payments of one claim meet whatever remittance they came in."""
     assert Denials().groups(payment(), DenialsConfig()) == ("claim:PCN-1",)
+
+
+def decision(verdict: str = "written-off", *, number: int = 1, place: str = "L1", removed: bool = False) -> Snapshot:
+    record = DenialDecision(
+        denial="denial-1", claim_payment=f"payment-{number}", claim_number="PCN-1", place=place, verdict=verdict,
+        decided_by="cli:kim", decided_at=NOW, patient="patient-1",
+    )  # fmt: skip
+    return Snapshot(
+        type="DenialDecision", record_id="decision-1", source="gateway.decisions", version=1, removed=removed,
+        patient="patient-1", at="2026-07-19T12:00:00Z", observed_at="2026-07-19T12:00:00Z", record=record,
+    )  # fmt: skip
+
+
+def test_a_denial_that_was_written_off_has_that_state_and_no_task():
+    """The money stays told, for the books; the work about it ends."""
+    (denial,), tasks = derived(payment(line("197", "150.00")), decision())
+    assert (denial["state"], str(denial["at_risk"]), tasks) == ("written-off", "150.00", [])
+
+
+def test_only_the_line_that_was_meant_is_written_off():
+    """Another line of the same payment stays open, and so does the claim as a whole."""
+    refused = payment(line("197", "150.00"), line("50", "20.00", control="L2"))
+    states = {one["line_control_number"]: one["state"] for one in derived(refused, decision())[0]}
+    assert states == {"L1": "written-off", "L2": "open"}
+    whole = payment(status="denied", charge=Decimal("150.00"))
+    assert derived(whole, decision())[0][0]["state"] == "open"
+    assert derived(whole, decision(place="claim"))[0][0]["state"] == "written-off"
+
+
+def test_taking_it_back_and_a_later_refusal_open_it_again():
+    """The last word of a person counts; a later payment that refuses the line is another question."""
+    refused = payment(line("197", "150.00"))
+    assert derived(refused, decision("open"))[0][0]["state"] == "open"
+    assert derived(refused, decision(removed=True))[0][0]["state"] == "open"
+    again = payment(line("197", "150.00"), number=2)
+    (denial,), tasks = derived(refused, again, decision())
+    assert (denial["state"], len(tasks)) == ("open", 1)
+
+
+def test_a_decision_belongs_to_the_group_of_its_claim():
+    """It is derived together with the payments whose refusal it is about."""
+    reactor, config = Denials(), DenialsConfig()
+    refused = payment(line("197", "150.00"))
+    assert reactor.groups(decision(), config) == reactor.groups(refused, config)
