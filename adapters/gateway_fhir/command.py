@@ -77,6 +77,6 @@ def jwks(
 ) -> None:
     """Print the public half of our key as the JWK set that a server's operator registers."""
     from gateway.settings import resolve_secret
-    from gateway_fhir.transport_auth import SigningKey
+    from gateway.transport.smart import SigningKey
 
     typer.echo(json.dumps(SigningKey(resolve_secret(private_key), key_id or None).jwks(), indent=2))

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
-from yarl import URL
+from pydantic import Field, model_validator
 
-from gateway.settings import Part, Secret
-from gateway.transport.http import is_loopback
+from gateway.settings import Secret
+from gateway.transport.smart import Server, SmartAccount
 from gateway_fhir.records import TYPES
 
 Profile = Literal["generic", "epic-like", "gateway", "nethealth", "theraoffice"]
 
 
-def _server(address: str) -> str:
-    url = URL(address)
-    if url.user or url.query_string or url.fragment or not url.host:
-        raise ValueError("is not the address of a server")
-    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url)):
-        raise ValueError("must be https; plain http is for a simulator on this machine only")
-    return address.rstrip("/")
-
-
-Server = Annotated[str, AfterValidator(_server)]
-
-
-class FhirConfig(Part):
+class FhirConfig(SmartAccount):
     """``[sources.config]`` of a source whose adapter is ``fhir``."""
 
     base_url: Server | None = Field(
@@ -39,22 +25,8 @@ class FhirConfig(Part):
     types: tuple[str, ...] = Field(
         TYPES, min_length=1, description="Resource types to read; those the server does not serve are reported."
     )
-    auth: Literal["smart", "client-secret", "mutual-tls", "none"] = Field(
-        "smart", description="smart: private_key_jwt of SMART Backend Services; none is for a simulator only."
-    )
-    client_id: str | None = Field(None, description="The id under which the server's operator registered us.")
-    private_key: Secret | None = Field(
-        None, description="Reference to our private key in PEM (RSA for RS384, P-384 for ES384), for auth = smart."
-    )
-    key_id: str | None = Field(None, description="kid of that key, as registered; its RFC 7638 thumbprint if not set.")
     further_keys: tuple[Secret, ...] = Field(
         (), max_length=4, description="References to further keys to publish: the next one, and the last one."
-    )
-    client_secret: Secret | None = Field(None, description="Reference to the secret, for auth = client-secret.")
-    certificate: Path | None = Field(None, description="Our certificate chain in PEM, for auth = mutual-tls.")
-    certificate_key: Path | None = Field(None, description="Its private key in PEM, for auth = mutual-tls.")
-    token_url: Server | None = Field(
-        None, description="Token endpoint; taken from .well-known/smart-configuration when not set."
     )
     scopes: tuple[str, ...] = Field(
         (), description="Scopes to ask for; when empty, system/<Type>.rs or .read, as the server's versions tell."
@@ -113,18 +85,5 @@ class FhirConfig(Part):
         if self.export_level == "group" and self.export_group is None:
             raise ValueError("export_level = group needs export_group")
         if self.base_url is not None and self.stay_current != "hooks":
-            self._can_authenticate()
+            self.must_enter(self.base_url)
         return self
-
-    def _can_authenticate(self) -> None:
-        every: dict[str, dict[str, object]] = {
-            "smart": {"client_id": self.client_id, "private_key": self.private_key},
-            "client-secret": {"client_id": self.client_id, "client_secret": self.client_secret},
-            "mutual-tls": {"certificate": self.certificate, "certificate_key": self.certificate_key},
-            "none": {},
-        }
-        lacking = [name for name, value in every[self.auth].items() if value is None]
-        if lacking:
-            raise ValueError(f"auth = {self.auth} needs {' and '.join(lacking)}")
-        if self.auth == "none" and self.base_url is not None and not is_loopback(URL(self.base_url)):
-            raise ValueError("auth = none is for a simulator on this machine only")

@@ -1,6 +1,6 @@
 """The poller of one server: finds out what it offers, gets a token, and keeps every type current that it can give.
 
-The parts: ``transport_discovery`` reads what the server offers, ``transport_auth`` gets tokens, ``transport_search``
+The parts: ``transport_discovery`` reads what the server offers, ``transport_search``
 and ``transport_bulk`` bring resources, ``transport_hook`` takes what the server sends.
 """
 
@@ -21,11 +21,11 @@ from gateway.errors import InvalidConfiguration, RetryLater, SourceUnavailable
 from gateway.model.exchange import Intake, RateBudget, Transport
 from gateway.transport.http import HttpClient, HttpLimits
 from gateway.transport.polling import PolledStream, Poller, Rhythm
+from gateway.transport.smart import Token, tls, token_endpoint
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records_bundle import outcome
-from gateway_fhir.transport_auth import Token, tls
 from gateway_fhir.transport_bulk import Exports
-from gateway_fhir.transport_discovery import Plan, discover, scopes, token_endpoint
+from gateway_fhir.transport_discovery import Plan, discover, scopes
 from gateway_fhir.transport_search import ChangedResources
 from gateway_fhir.transport_sweep import sweeps
 
@@ -49,10 +49,12 @@ class ServerTransport:
         async with client([base], self._config, context=context) as open_client:
             plan = await self._until_found(open_client)
             self._tell(plan)
-            if self._config.auth in ("none", "mutual-tls") and self._config.token_url is None:
+            if not self._config.asks_for_tokens:
                 await self._poll(open_client, plan, intake)
                 return
-            endpoint, smart = await self._patiently(lambda: token_endpoint(open_client, self._config))
+            endpoint, smart = await self._patiently(
+                lambda: token_endpoint(open_client, self._config, self._config.base_url or "")
+            )
         types = (*plan.search, *plan.export)
         async with client([str(endpoint.origin())], self._config, context=context) as tokens:
             token = Token(tokens, self._config, endpoint, scopes(self._config, smart, types))

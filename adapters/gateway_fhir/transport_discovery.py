@@ -8,11 +8,11 @@ from msgspec import Struct
 from yarl import URL
 
 from gateway.errors import InvalidConfiguration
-from gateway.transport.http import HttpClient, is_loopback
+from gateway.transport.http import HttpClient
+from gateway.transport.smart import SmartConfiguration, letters
 from gateway.wire.json_decoder import decoder
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Part
-from gateway_fhir.transport_auth import WELL_KNOWN, SmartConfiguration, smart_configuration
 
 _PREFERS_EXPORT = frozenset({"gateway", "theraoffice"})
 """Profiles that document Bulk Data for system access and no search, or whose export alone tells what is gone."""
@@ -114,36 +114,9 @@ def plan(found: Capabilities, config: FhirConfig) -> Plan:
     return Plan(search, export, missing)
 
 
-async def token_endpoint(client: HttpClient, config: FhirConfig) -> tuple[URL, SmartConfiguration]:
-    """Where tokens are given out; the configured address wins over what the server says."""
-    if config.token_url is not None:
-        return URL(config.token_url), SmartConfiguration()
-    found = await client.get(URL(config.base_url or "") / WELL_KNOWN, smart_configuration)
-    if found.token_endpoint is None:
-        raise InvalidConfiguration(
-            "The server names no token endpoint", where=WELL_KNOWN, fix="Set token_url to what its operator documents."
-        )
-    return _named(found.token_endpoint, URL(config.base_url or "")), found
-
-
-def _named(address: str, base: URL) -> URL:
-    """A token endpoint that the server names: over TLS, and on this machine only where the server is there too."""
-    try:
-        url = URL(address)
-        usable = url.user is None and bool(url.origin().host)
-    except ValueError:
-        url, usable = base, False
-    if not usable or (not is_loopback(base) and (url.scheme != "https" or is_loopback(url))):
-        raise InvalidConfiguration(
-            "The server names a token endpoint that cannot be used", where=WELL_KNOWN,
-            fix="Set token_url to what its operator documents.",
-        )  # fmt: skip
-    return url
-
-
 def scopes(config: FhirConfig, found: SmartConfiguration, types: Sequence[str]) -> tuple[str, ...]:
     """What to ask for: the configured scopes, else ``.rs`` where the server speaks version 2 of them and ``.read``."""
     if config.scopes:
         return config.scopes
-    letters = "read" if found.capabilities and "permission-v2" not in found.capabilities else "rs"
-    return tuple(f"system/{type}.{letters}" for type in types)
+    end = letters(found, "rs", "read")
+    return tuple(f"system/{type}.{end}" for type in types)

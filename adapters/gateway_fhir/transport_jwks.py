@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from gateway.model.exchange import HookRequest, HookResponse, Intake
+from gateway.settings import resolve_secret
+from gateway.transport.smart import SigningKey, signing_key
 from gateway_fhir.config import FhirConfig
-from gateway_fhir.transport_auth import published_keys
 
 PATH = "jwks.json"
 _KEEP = 60.0
@@ -41,3 +43,11 @@ class PublishedKeys:
 
     def _body(self) -> bytes:
         return msgspec.json.encode(published_keys(self._config))
+
+
+def published_keys(config: FhirConfig) -> dict[str, Any]:
+    """The JWK set of the key that signs and of the further ones, each once; raises ``InvalidConfiguration``."""
+    own = signing_key(config)
+    further = [SigningKey(resolve_secret(one), None) for one in config.further_keys]
+    others = {one.key_id: one for one in further if one.thumbprint != own.thumbprint}
+    return {"keys": [jwk for one in (own, *others.values()) for jwk in one.jwks()["keys"]]}

@@ -7,30 +7,12 @@ are shown as it. Only reading is granted; a scope that would write is not a scop
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+
+from gateway.model.fhir_places import RESOURCES
 
 _SCOPE = re.compile(r"system/(\*|[A-Z][A-Za-z]{1,39})\.(read|rs|r|s)")
 
-RESOURCES: Mapping[str, tuple[str, ...]] = {
-    "Appointment": ("Appointment",),
-    "Patient": ("Patient",),
-    "Practitioner": ("Practitioner",),
-    "Location": ("Location",),
-    "Organization": ("Organization", "Payer"),
-    "Slot": ("Slot",),
-    "Encounter": ("Visit",),
-    "Coverage": ("Coverage",),
-    "CoverageEligibilityResponse": ("Benefit",),
-    "ServiceRequest": ("Referral",),
-    "CarePlan": ("PlanOfCare",),
-    "EpisodeOfCare": ("EpisodeOfCare",),
-    "Claim": ("Claim",),
-    "ClaimResponse": ("Authorization",),
-    "ExplanationOfBenefit": ("ClaimPayment",),
-    "PaymentReconciliation": ("Remittance",),
-    "Task": ("Task",),
-}
-"""FHIR resource -> the record types shown as it."""
 OTHERS = ("AuditEvent", "Provenance")
 """Resources made of other things than records."""
 

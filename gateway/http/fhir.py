@@ -1,62 +1,15 @@
-"""Which resource shows which record, and a record as that resource."""
+"""What a client may see of a version, as its FHIR resource, and what it is told when there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import msgspec
 
-from gateway.access.scopes import RESOURCES
 from gateway.flow.clock import iso
-from gateway.http import fhir_care, fhir_claims, fhir_coverage, fhir_people, fhir_scheduling
-from gateway.http.fhir_carried import carried
-from gateway.http.fhir_values import OURS, Fields, Json
 from gateway.http.reading import Shown
+from gateway.wire.fhir import resource
+from gateway.wire.fhir_values import Json
 
-PROJECTIONS: Mapping[str, Callable[[Fields], Json]] = {
-    "Patient": fhir_people.patient,
-    "Practitioner": fhir_people.practitioner,
-    "Location": fhir_people.location,
-    "Organization": fhir_people.organization,
-    "Payer": fhir_people.payer,
-    "Appointment": fhir_scheduling.appointment,
-    "Slot": fhir_scheduling.slot,
-    "Visit": fhir_scheduling.visit,
-    "Referral": fhir_care.referral,
-    "EpisodeOfCare": fhir_care.episode,
-    "PlanOfCare": fhir_care.plan,
-    "Task": fhir_care.task,
-    "Coverage": fhir_coverage.coverage,
-    "Benefit": fhir_coverage.benefit,
-    "Authorization": fhir_coverage.authorization,
-    "Claim": fhir_claims.claim,
-    "ClaimPayment": fhir_claims.claim_payment,
-    "Remittance": fhir_claims.remittance,
-}
-"""Record type -> how its granted fields become a resource."""
-RESOURCE = {kind: resource for resource, kinds in RESOURCES.items() for kind in kinds}
-"""Record type -> the resource it is shown as."""
-
-encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder(dict).decode
-
-
-def resource(type: str, id: str, version: int, at: str, source: str, fields: Fields) -> Json:
-    """A record as its FHIR resource.
-
-    Args:
-        type: the record type, one of :data:`PROJECTIONS`.
-        id: the record's id, which is the resource's.
-        version: its version, which is the resource's.
-        at: when the journal took the version, ISO 8601.
-        source: the source's name.
-        fields: the granted fields as JSON values.
-    """
-    meta = {"versionId": str(version), "lastUpdated": at, "source": f"{OURS}source:{source}"}
-    made = {"resourceType": RESOURCE[type], "id": id, "meta": meta, **PROJECTIONS[type](fields)}
-    if more := carried(type, fields):
-        made["extension"] = [*made.get("extension", ()), *more]
-    return made
 
 
 def shown_resource(shown: Shown) -> Json | None:

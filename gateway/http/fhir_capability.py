@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from gateway.access.assertion import ALGORITHMS
-from gateway.access.scopes import OTHERS, RESOURCES
+from gateway.access.scopes import OTHERS
 from gateway.http.fhir_search import INCLUDES, offered
-from gateway.http.fhir_values import Json
+from gateway.model.fhir_places import RESOURCES
+from gateway.wire.fhir_values import Json
 
 BUILT = "2026-03-01"
 """When this statement last changed in substance."""

@@ -17,19 +17,20 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from gateway.access.scopes import RESOURCES
 from gateway.flow.clock import iso, micros
 from gateway.http.directory import Principal
 from gateway.http.door import Entered
 from gateway.http.feed import told
-from gateway.http.fhir import RESOURCE, encode, shown_resource
+from gateway.http.fhir import shown_resource
 from gateway.http.fhir_facade import types_of
 from gateway.http.fhir_search import parse_range
 from gateway.http.house import House
 from gateway.http.reading import PAGE, Reader
 from gateway.http.refusal import bad, missing
+from gateway.model.fhir_places import RESOURCES
 from gateway.store import clients, reading
 from gateway.store.rows import Found
+from gateway.wire.fhir import RESOURCE, encode
 
 SETTLE_MICROS = 10 * 1_000_000
 """How far an export's time lies before it was asked for, so that the next one has what was being committed then."""

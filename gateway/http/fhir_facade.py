@@ -11,22 +11,23 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 import gateway
-from gateway.access.scopes import RESOURCES
 from gateway.http.directory import Principal
 from gateway.http.door import Entered
 from gateway.http.feed import told
-from gateway.http.fhir import encode, shown_resource
+from gateway.http.fhir import shown_resource
 from gateway.http.fhir_capability import smart, statement
 from gateway.http.fhir_find import Finder
 from gateway.http.fhir_index import SearchIndex
 from gateway.http.fhir_search import read_search
-from gateway.http.fhir_values import Json
 from gateway.http.house import House
 from gateway.http.reading import Reader
 from gateway.http.records import record_bytes
 from gateway.http.refusal import HttpRefusal, bad, missing
+from gateway.model.fhir_places import RESOURCES
 from gateway.store import reading
 from gateway.store.rows import Found
+from gateway.wire.fhir import encode
+from gateway.wire.fhir_values import Json
 
 FHIR_JSON = "application/fhir+json"
 Resource = Annotated[str, Path(pattern="^[A-Z][A-Za-z]{1,39}$", examples=["Appointment"])]

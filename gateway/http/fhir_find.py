@@ -13,13 +13,13 @@ from gateway.http.cursor import place_of, place_token
 from gateway.http.fhir import shown_resource
 from gateway.http.fhir_index import SearchIndex, Wanted
 from gateway.http.fhir_search import CANDIDATES, Search, references
-from gateway.http.fhir_values import Json
 from gateway.http.house import House
 from gateway.http.reading import Reader, Shown
 from gateway.http.records import patient_of, record_bytes
 from gateway.http.refusal import HttpRefusal
 from gateway.store import reading
 from gateway.store.rows import Found
+from gateway.wire.fhir_values import Json
 
 INCLUDED = 500
 LISTED, CHANGED = "", "changed"

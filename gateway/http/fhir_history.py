@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.http.fhir_values import OURS, TERMS, Json, by_code, clean, concept
+from gateway.wire.fhir_values import OURS, TERMS, Json, by_code, clean, concept
 
 _DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 _ACTIONS = {

@@ -26,11 +26,11 @@ from gateway.flow.merge import open_body
 from gateway.flow.places import change_place, change_row
 from gateway.flow.taking import opened
 from gateway.http import fhir_tokens as tokens
-from gateway.http.fhir import PROJECTIONS, RESOURCE
 from gateway.http.house import House
 from gateway.store import clients, journal, reactions, searching
 from gateway.store.rows import Found, RowExists
 from gateway.vault import Grant, Sealed
+from gateway.wire.fhir import PROJECTIONS, RESOURCE
 
 READ = 512
 """Records of one step."""

@@ -18,15 +18,15 @@ from gateway.http.cursor import place_of, place_token
 from gateway.http.directory import Principal
 from gateway.http.door import Entered
 from gateway.http.feed import told
-from gateway.http.fhir import RESOURCE
 from gateway.http.fhir_facade import answer, fhir_id, types_of
 from gateway.http.fhir_history import audit_event, provenance
-from gateway.http.fhir_values import Json
 from gateway.http.house import House
 from gateway.http.reading import Reader
 from gateway.http.refusal import HttpRefusal, bad, missing
 from gateway.store import audit, journal, reading
 from gateway.store.rows import Found
+from gateway.wire.fhir import RESOURCE
+from gateway.wire.fhir_values import Json
 
 MOST = 200
 _TARGET = re.compile(r"([A-Z][A-Za-z]{1,39})/([0-9a-f-]{36})(?:/_history/(\d{1,9}))?")

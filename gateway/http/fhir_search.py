@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from gateway.http.fhir_values import Json
 from gateway.http.refusal import bad
+from gateway.wire.fhir_values import Json
 
 COUNT, MOST = 50, 500
 CANDIDATES = 1000

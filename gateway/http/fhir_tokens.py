@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from gateway.http.fhir_search import DATES, Range, extent, identifiers
-from gateway.http.fhir_values import Json
+from gateway.wire.fhir_values import Json
 
 FORM = 1
 """Counts up when the same resource is to be found by other words: then indexes are built anew."""

@@ -20,7 +20,6 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from gateway.access.scopes import RESOURCES
 from gateway.errors import InvalidConfiguration
 from gateway.flow.addresses import Address, Addresses
 from gateway.flow.clock import iso, micros
@@ -31,6 +30,7 @@ from gateway.http.door import Entered
 from gateway.http.fhir_facade import answer, types_of
 from gateway.http.house import House
 from gateway.http.refusal import HttpRefusal, bad, missing
+from gateway.model.fhir_places import RESOURCES
 from gateway.store import subscriptions
 from gateway.store.rows import Found
 from gateway.transport.egress import Egress

@@ -22,6 +22,27 @@ from gateway.model.values import Instant, Money
 OURS = "urn:emr-gateway:"
 """What the addresses of our own extensions begin with."""
 
+RESOURCES: Mapping[str, tuple[str, ...]] = {
+    "Appointment": ("Appointment",),
+    "Patient": ("Patient",),
+    "Practitioner": ("Practitioner",),
+    "Location": ("Location",),
+    "Organization": ("Organization", "Payer"),
+    "Slot": ("Slot",),
+    "Encounter": ("Visit",),
+    "Coverage": ("Coverage",),
+    "CoverageEligibilityResponse": ("Benefit",),
+    "ServiceRequest": ("Referral",),
+    "CarePlan": ("PlanOfCare",),
+    "EpisodeOfCare": ("EpisodeOfCare",),
+    "Claim": ("Claim",),
+    "ClaimResponse": ("Authorization",),
+    "ExplanationOfBenefit": ("ClaimPayment",),
+    "PaymentReconciliation": ("Remittance",),
+    "Task": ("Task",),
+}
+"""FHIR resource -> the record types shown as it."""
+
 _KNOWN = "name contacts active"
 HELD: Mapping[str, frozenset[str]] = {
     type: frozenset(names.split())

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.access import View
-from gateway.http.fhir import PROJECTIONS, RESOURCE, encode, outcome, resource
+from gateway.http.fhir import outcome
 from gateway.http.fhir_history import audit_event, provenance
 from gateway.model import TYPES, fold
 from gateway.model import encode as canonical
+from gateway.wire.fhir import PROJECTIONS, RESOURCE, encode, resource
 from tests.unit.model.strategies import BY_TYPE, stored
 
 ID = "0b7e1f6a-5d0c-8a3e-9c1d-2f4b6a8c0e12"

@@ -21,11 +21,11 @@ from gateway.model.patch import Patch
 from gateway.testing.recording_intake import RecordingIntake
 from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway.transport.http import HttpClient
+from gateway.transport.smart import SigningKey, Token
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.plugin import FhirAdapter
 from gateway_fhir.simulator import CLIENT_ID, FhirSimulator
 from gateway_fhir.transport import client
-from gateway_fhir.transport_auth import SigningKey, Token
 from gateway_fhir.transport_bulk import Exports
 from gateway_fhir.transport_search import ChangedResources
 

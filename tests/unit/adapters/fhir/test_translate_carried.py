@@ -12,14 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.access.scopes import RESOURCES
 from gateway.errors import InvalidContent
-from gateway.http.fhir import encode, resource
 from gateway.mapping import Mapping
 from gateway.model import TYPES, fold
-from gateway.model.fhir_places import HELD, LOST, REFERS, shapes
+from gateway.model.fhir_places import HELD, LOST, REFERS, RESOURCES, shapes
 from gateway.model.identity import Ref
 from gateway.testing.synthetic_clinic import SyntheticPerson, synthetic_clinic
+from gateway.wire.fhir import encode, resource
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.plugin import FhirAdapter
 from gateway_fhir.translate import normalizer

@@ -10,8 +10,8 @@ import pytest
 from yarl import URL
 
 from gateway.errors import InvalidConfiguration
-from gateway_fhir.transport_auth import SmartConfiguration
-from gateway_fhir.transport_discovery import Capabilities, plan, scopes, token_endpoint
+from gateway.transport.smart import SmartConfiguration, token_endpoint
+from gateway_fhir.transport_discovery import Capabilities, plan, scopes
 from tests.unit.adapters.fhir.server import config
 
 
@@ -52,6 +52,9 @@ def test_the_way_follows_from_what_is_offered(offered: dict[str, bool], settings
     ]
 
 
+BASE = "https://fhir.example.org/r4"
+
+
 class Named:
     """Stands for a server whose configuration names one token endpoint."""
 
@@ -74,15 +77,15 @@ class Named:
 )  # fmt: skip
 def test_a_server_cannot_send_our_secret_to_this_machine_or_in_the_clear(endpoint: str) -> None:
     """A token endpoint that a server names must be over TLS and not on our own machine; no other is used."""
-    settings = config(base_url="https://fhir.example.org/r4", auth="smart", client_id="c", private_key="env:KEY")
+    settings = config(base_url=BASE, auth="smart", client_id="c", private_key="env:KEY")
     with pytest.raises(InvalidConfiguration):
-        asyncio.run(token_endpoint(Named(endpoint), settings))  # type: ignore[arg-type]  # only `get` is asked of it
+        asyncio.run(token_endpoint(Named(endpoint), settings, BASE))  # type: ignore[arg-type]  # only `get` is asked of it
 
 
 def test_a_server_names_a_token_endpoint_of_its_own_house() -> None:
     """Another host over TLS is usual, and is used."""
-    settings = config(base_url="https://fhir.example.org/r4", auth="smart", client_id="c", private_key="env:KEY")
-    found, _ = asyncio.run(token_endpoint(Named("https://idp.example.org/token"), settings))  # type: ignore[arg-type]  # only `get` is asked of it
+    settings = config(base_url=BASE, auth="smart", client_id="c", private_key="env:KEY")
+    found, _ = asyncio.run(token_endpoint(Named("https://idp.example.org/token"), settings, BASE))  # type: ignore[arg-type]  # only `get` is asked of it
     assert str(found) == "https://idp.example.org/token"
 
 

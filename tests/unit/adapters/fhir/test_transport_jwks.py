@@ -12,7 +12,7 @@ from joserfc import jwk, jwt
 from gateway.errors import InvalidConfiguration
 from gateway.model.exchange import HookRequest, HookResponse
 from gateway.testing.recording_intake import RecordingIntake
-from gateway_fhir.transport_auth import SigningKey, signing_key
+from gateway.transport.smart import SigningKey, signing_key
 from gateway_fhir.transport_hook import receiver
 from gateway_fhir.transport_jwks import PublishedKeys
 from tests.unit.adapters.fhir.server import EC_PEM, RSA_PEM, config

@@ -12,9 +12,9 @@ from joserfc import jwk, jwt
 from yarl import URL
 
 from gateway.errors import InvalidConfiguration, SourceUnavailable
+from gateway.transport.smart import SigningKey, Token, tls
 from gateway_fhir.simulator import CLIENT_ID, CLIENT_SECRET, FhirSimulator
 from gateway_fhir.transport import client
-from gateway_fhir.transport_auth import SigningKey, Token, tls
 from tests.unit.adapters.fhir.server import CLINIC, EC_PEM, RSA_PEM, config, pem
 
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.access.scopes import RESOURCES
-from gateway.http.fhir_values import OURS, Fields, Json, code, money, number, reference, text
 from gateway.model import TYPES
-from gateway.model.fhir_places import HELD, LOST, REFERS, Shape, shapes, slug
+from gateway.model.fhir_places import HELD, LOST, REFERS, RESOURCES, Shape, shapes, slug
+from gateway.wire.fhir_values import OURS, Fields, Json, code, money, number, reference, text
 
 _RESOURCE = {kind: resource for resource, kinds in RESOURCES.items() for kind in kinds}
 _SYSTEM = re.compile(r"(https?://|urn:)\S+")

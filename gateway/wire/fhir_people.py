@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.http.fhir_values import (
+from gateway.wire.fhir_values import (
     NPI,
     OURS,
     TERMS,

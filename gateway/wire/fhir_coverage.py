@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.http.fhir_values import (
+from gateway.wire.fhir_values import (
     TERMS,
     Fields,
     Json,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.http.fhir_values import (
+from gateway.wire.fhir_values import (
     CARC,
     CPT,
     ICD,

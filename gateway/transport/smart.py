@@ -1,4 +1,4 @@
-"""Access to a server: discovery, and tokens by SMART Backend Services, client secret or mutual TLS.
+"""Access to a FHIR server: its token endpoint, and tokens by SMART Backend Services, client secret or mutual TLS.
 
 The assertion of SMART Backend Services is signed with RS384 or ES384, whichever the key is for; it lives for four
 minutes and has an id of its own each time. A token is asked for anew before it expires and after any 401.
@@ -11,7 +11,8 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,14 +20,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc import jwk, jwt
+from pydantic import AfterValidator, Field
 from yarl import URL
 
 from gateway.errors import InvalidConfiguration, SourceUnavailable
-from gateway.settings import resolve_secret
-from gateway.transport.http import HttpClient
+from gateway.settings import Part, Secret, resolve_secret
+from gateway.transport.http import HttpClient, is_loopback
 from gateway.wire.json_decoder import decoder
-from gateway_fhir.config import FhirConfig
-from gateway_fhir.records import Part
 
 WELL_KNOWN = ".well-known/smart-configuration"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -38,18 +38,68 @@ _BRIEF = 300
 """Seconds a token is taken to live when the server does not say."""
 
 
-class SmartConfiguration(Part, frozen=True, kw_only=True):
+def _server(address: str) -> str:
+    url = URL(address)
+    if url.user or url.query_string or url.fragment or not url.host:
+        raise ValueError("is not the address of a server")
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url)):
+        raise ValueError("must be https; plain http is for a simulator on this machine only")
+    return address.rstrip("/")
+
+
+Server = Annotated[str, AfterValidator(_server)]
+
+
+class SmartAccount(Part):
+    """How to get in at a server."""
+
+    auth: Literal["smart", "client-secret", "mutual-tls", "none"] = Field(
+        "smart", description="smart: private_key_jwt of SMART Backend Services; none is for a simulator only."
+    )
+    client_id: str | None = Field(None, description="The id under which the server's operator registered us.")
+    private_key: Secret | None = Field(
+        None, description="Reference to our private key in PEM (RSA for RS384, P-384 for ES384), for auth = smart."
+    )
+    key_id: str | None = Field(None, description="kid of that key, as registered; its RFC 7638 thumbprint if not set.")
+    client_secret: Secret | None = Field(None, description="Reference to the secret, for auth = client-secret.")
+    certificate: Path | None = Field(None, description="Our certificate chain in PEM, for auth = mutual-tls.")
+    certificate_key: Path | None = Field(None, description="Its private key in PEM, for auth = mutual-tls.")
+    token_url: Server | None = Field(
+        None, description="Token endpoint; taken from .well-known/smart-configuration when not set."
+    )
+
+    def must_enter(self, base: str) -> None:
+        """Whether what is set is enough to get in at ``base``; ``ValueError`` says what is lacking."""
+        every: dict[str, dict[str, object]] = {
+            "smart": {"client_id": self.client_id, "private_key": self.private_key},
+            "client-secret": {"client_id": self.client_id, "client_secret": self.client_secret},
+            "mutual-tls": {"certificate": self.certificate, "certificate_key": self.certificate_key},
+            "none": {},
+        }
+        lacking = [name for name, value in every[self.auth].items() if value is None]
+        if lacking:
+            raise ValueError(f"auth = {self.auth} needs {' and '.join(lacking)}")
+        if self.auth == "none" and not is_loopback(URL(base)):
+            raise ValueError("auth = none is for a simulator on this machine only")
+
+    @property
+    def asks_for_tokens(self) -> bool:
+        """Whether a token is needed, beside a certificate or without one."""
+        return self.auth not in ("none", "mutual-tls") or self.token_url is not None
+
+
+class SmartConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     """What ``.well-known/smart-configuration`` says, as far as it is used."""
 
-    token_endpoint: str | None = msgspec.field(default=None, name="token_endpoint")
+    token_endpoint: str | None = None
     algorithms: tuple[str, ...] = msgspec.field(default=(), name="token_endpoint_auth_signing_alg_values_supported")
     methods: tuple[str, ...] = msgspec.field(default=(), name="token_endpoint_auth_methods_supported")
     capabilities: tuple[str, ...] = ()
 
 
-class _Token(Part, frozen=True, kw_only=True):
-    access_token: str = msgspec.field(name="access_token")
-    expires_in: float = msgspec.field(default=_BRIEF, name="expires_in")
+class _Token(msgspec.Struct, frozen=True, kw_only=True):
+    access_token: str
+    expires_in: float = _BRIEF
     scope: str | None = None
 
 
@@ -93,19 +143,11 @@ class SigningKey:
         return {"keys": [{**public, "kid": self.key_id, "alg": self.algorithm, "use": "sig", "key_ops": ["verify"]}]}
 
 
-def signing_key(config: FhirConfig) -> SigningKey:
+def signing_key(config: SmartAccount) -> SigningKey:
     """The configured key; raises ``InvalidConfiguration`` when there is none that can be used."""
     if config.private_key is None:
         raise InvalidConfiguration("No private key is configured", where="private_key", fix="Name one by reference.")
     return SigningKey(resolve_secret(config.private_key), config.key_id)
-
-
-def published_keys(config: FhirConfig) -> dict[str, Any]:
-    """The JWK set of the key that signs and of the further ones, each once; raises ``InvalidConfiguration``."""
-    own = signing_key(config)
-    further = [SigningKey(resolve_secret(one), None) for one in config.further_keys]
-    others = {one.key_id: one for one in further if one.thumbprint != own.thumbprint}
-    return {"keys": [jwk for one in (own, *others.values()) for jwk in one.jwks()["keys"]]}
 
 
 class Token:
@@ -114,7 +156,7 @@ class Token:
     def __init__(
         self,
         client: HttpClient,
-        config: FhirConfig,
+        config: SmartAccount,
         endpoint: URL,
         scopes: tuple[str, ...],
         *,
@@ -175,7 +217,7 @@ class Token:
         return form, headers
 
 
-def tls(config: FhirConfig) -> ssl.SSLContext | None:
+def tls(config: SmartAccount) -> ssl.SSLContext | None:
     """The context that shows our certificate, for auth = mutual-tls."""
     if config.auth != "mutual-tls" or config.certificate is None:
         return None
@@ -186,3 +228,35 @@ def tls(config: FhirConfig) -> ssl.SSLContext | None:
         problem = f"The client certificate cannot be used: {type(error).__name__}"
         raise InvalidConfiguration(problem, where="certificate", fix="Name PEM files that belong together.") from None
     return context
+
+
+async def token_endpoint(client: HttpClient, config: SmartAccount, base: str) -> tuple[URL, SmartConfiguration]:
+    """Where tokens are given out; the configured address wins over what the server says."""
+    if config.token_url is not None:
+        return URL(config.token_url), SmartConfiguration()
+    found = await client.get(URL(base) / WELL_KNOWN, smart_configuration)
+    if found.token_endpoint is None:
+        raise InvalidConfiguration(
+            "The server names no token endpoint", where=WELL_KNOWN, fix="Set token_url to what its operator documents."
+        )
+    return _named(found.token_endpoint, URL(base)), found
+
+
+def _named(address: str, base: URL) -> URL:
+    """A token endpoint that the server names: over TLS, and on this machine only where the server is there too."""
+    try:
+        url = URL(address)
+        usable = url.user is None and bool(url.origin().host)
+    except ValueError:
+        url, usable = base, False
+    if not usable or (not is_loopback(base) and (url.scheme != "https" or is_loopback(url))):
+        raise InvalidConfiguration(
+            "The server names a token endpoint that cannot be used", where=WELL_KNOWN,
+            fix="Set token_url to what its operator documents.",
+        )  # fmt: skip
+    return url
+
+
+def letters(found: SmartConfiguration, second: str, first: str) -> str:
+    """What ends a scope: ``second`` as version 2 of scopes writes it, or ``first`` where the server says only 1."""
+    return first if found.capabilities and "permission-v2" not in found.capabilities else second
