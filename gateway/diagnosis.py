@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args
 import msgspec
 from pydantic import BaseModel, ValidationError
 
-from gateway.access.views import View, built_in
+from gateway.access.views import NATIVE_ID, View, built_in
 from gateway.errors import InvalidConfiguration
 from gateway.model import TYPES
 from gateway.secret import located
@@ -117,7 +117,7 @@ def check_plugins(settings: Settings, registry: Registry, folder: Path, text: st
     if settings.mode == "production" and ("keys",) in found:
         weaknesses = registry.key_providers[provider].weaknesses(found["keys",], settings.data_folders())
         problems += [problem_at(f"Production mode refuses: {weakness}", ("keys",), text, "") for weakness in weaknesses]
-    problems += _circles(settings, registry, text)
+    problems += [*_circles(settings, registry, text), *_writes_back(settings, registry, text)]
     if problems:
         raise InvalidSettings("gateway.toml", problems)
     return Configured(
@@ -149,6 +149,20 @@ def _circles(settings: Settings, registry: Registry, text: str) -> Iterator[Prob
             named = ", ".join(sorted(reached & start.reads))
             what = f"This reactor would be shown what follows from what it makes: {named}"
             yield problem_at(what, ("reactors", number, "reactor"), text, "Take out one of the reactors in the circle.")
+
+
+def _writes_back(settings: Settings, registry: Registry, text: str) -> Iterator[Problem]:
+    """Routes whose sink writes back to a system, and which do not say to which, or with a view that grants no id."""
+    for number, route in enumerate(settings.routes):
+        if route.sink not in registry.sinks or not registry.sinks[route.sink].info.native:
+            continue
+        if route.writes_to is None:
+            fix = "Name the source whose system it is in writes_to."
+            yield problem_at("This sink writes back to a system", ("routes", number, "writes_to"), text, fix)
+        grants = settings.views.get(route.view, {})
+        if not any(NATIVE_ID in paths for paths in grants.values()):
+            fix = f"Use a view of your own that grants {NATIVE_ID} of the records it writes to."
+            yield problem_at("This sink needs ids that the view does not grant", ("routes", number, "view"), text, fix)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -350,7 +364,7 @@ def _other_ends(routes: Sequence[Mapping[str, Any]], owner: Mapping[str, str], t
     """The source that takes a route's answers, and the route that another shadows, are of the same tenant."""
     tenants = {_text(route, "name"): _text(route, "tenant") for route in routes}
     for number, route in enumerate(routes):
-        for key, known in (("answers", owner), ("shadow_of", tenants)):
+        for key, known in (("answers", owner), ("writes_to", owner), ("shadow_of", tenants)):
             name = _text(route, key)
             if name and known.get(name) != _text(route, "tenant"):
                 fix = nearest(name, known) or f"Known are: {', '.join(filter(None, known)) or 'none'}."

@@ -224,6 +224,9 @@ class Route(Part):
     answers: SourceName | None = Field(
         default=None, description="The source as whose messages the receiver's answers are stored."
     )
+    writes_to: SourceName | None = Field(
+        default=None, description="The source to whose system it writes: whose own ids its sink may be told."
+    )
     shadow_of: Name | None = Field(
         default=None, description="The route whose work this one repeats at a test sink, for `gateway routes compare`."
     )

@@ -24,6 +24,8 @@ from gateway.model import TYPES
 
 EVERYTHING = "*"
 """Grants every declared field of the one type it stands under."""
+NATIVE_ID = "native_id"
+"""Grants the id that its own system gave to a record, which is no field: to sinks that write back to that system."""
 
 _NOTHING = b"{}"
 _encode = msgspec.json.Encoder().encode
@@ -75,6 +77,10 @@ class View:
         self.veiled = veiled
         self.grants: dict[str, tuple[str, ...]] = {}
         """What was granted, ``*`` written out, in the order of the model."""
+        self.native = frozenset(type_name for type_name, paths in grants.items() if NATIVE_ID in paths)
+        """Types of which a sink may be told the system's own id; ``*`` does not grant it."""
+        if veiled and self.native:
+            raise InvalidConfiguration("A view without identifiers grants an id", where=f"views.{name}")
         self._lenses: dict[str, _Lens] = {}
         self._veils: dict[str, SafeHarbor] = {}
         for type_name in sorted(grants):
@@ -86,13 +92,14 @@ class View:
                     where=place,
                     fix=f"Use one of: {', '.join(sorted(types))}.",
                 )
-            parts = _parts(struct, grants[type_name], place)
+            parts = _parts(struct, [path for path in grants[type_name] if path != NATIVE_ID], place)
             self.grants[type_name] = tuple(path for field, inner in parts.items() for path in _paths(field, inner))
             lens = _Lens(msgspec.json.Decoder(_narrowed(struct, parts)), tuple(parts.items()))
             self._lenses[type_name] = lens
             if veiled:
                 self._veils[type_name] = SafeHarbor(struct, parts, place)
         told = {"view": name, "grants": self.grants} | ({"method": "safe-harbor"} if veiled else {})
+        told |= {"native": sorted(self.native)} if self.native else {}
         self.text = msgspec.json.encode(told, order="sorted").decode()
         """What was hashed into :attr:`version`: kept by hash, so a later reader can say what was granted then."""
         self.version = hashlib.sha256(self.text.encode()).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from gateway.audit import AuditLog
 from gateway.errors import Shredded
 from gateway.flow.clock import iso, micros
 from gateway.flow.merge import open_body
+from gateway.flow.native import NOT_THERE, Allowed, meant, native_ids, with_native_id
 from gateway.flow.places import change_place, change_row
 from gateway.flow.policy import Policy, Stop, judge
 from gateway.flow.retry import SCHEDULE
@@ -100,11 +101,13 @@ class Opener:
 
         ``replays`` tells by place which of them belong to a replay. ``purpose`` is the route's own if not given.
         """
-        tenant = self.route.tenant
+        route = self.route
+        tenant = route.tenant
+        wanted: dict[tuple[int, int], bytes] = {}
         places = [(lane, position) for lane, position, _ in items]
         changes = self._store.read_sync(lambda connection: journal.at_places(connection, tenant, places))
         entry = self._audit.entry(
-            tenant, action="access", actor=f"route:{self.route.name}", purpose=purpose or self.route.purpose,
+            tenant, action="access", actor=f"route:{route.name}", purpose=purpose or route.purpose,
             changes=[change_row(change.record_id, change.version) for change in changes.values()],
         )  # fmt: skip
         self._store.write_sync(lambda connection: self._audit.append(connection, entry))
@@ -124,10 +127,29 @@ class Opener:
                     sendings.append(Sending(change, attempts, None, damaged=True, replay=replay))
                     continue
                 fields = partial(_fields, body)
-                stop = judge(self.route.policy, change, fields, now)
+                stop = judge(route.policy, change, fields, now)
                 delivery = self._delivery(change, body, replay)
+                if delivery is not None and stop is None and (record := meant(route.info, change, fields)) is not None:
+                    wanted[lane, position] = record
                 sendings.append(Sending(change, attempts, delivery, stop=stop, replay=replay))
-        return sendings
+        return self._with_native_ids(sendings, wanted, purpose or route.purpose) if wanted else sendings
+
+    def _with_native_ids(
+        self, sendings: Sequence[Sending], wanted: Mapping[tuple[int, int], bytes], purpose: str
+    ) -> list[Sending]:
+        """The same, each that is about a record with the id its system gave to it; without one nothing goes out."""
+        allowed = Allowed(self.route.tenant, self.route.policy.writes_to, self.route.view.native)
+        found = native_ids(allowed, wanted.values(), (self._store, self._vault, self._audit), self.route.name, purpose)
+        named: list[Sending] = []
+        for one in sendings:
+            record = wanted.get((one.change.lane, one.change.position))
+            if record is None or one.delivery is None:
+                named.append(one)
+            elif (native_id := found.get(record)) is None:
+                named.append(replace(one, stop=NOT_THERE))
+            else:
+                named.append(replace(one, delivery=with_native_id(self.route.info, one.delivery, native_id)))
+        return named
 
     def _delivery(self, change: Found, body: bytes, replay: str) -> Delivery | None:
         route = self.route

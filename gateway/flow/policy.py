@@ -37,6 +37,8 @@ class Policy:
     retries_per_hour: int | None = None
     break_after: int | None = None
     """After failures of how many patients in a row the receiver is left alone for a while."""
+    writes_to: str = ""
+    """The source to whose system it writes: the only one whose own ids leave."""
 
 
 class Stop(NamedTuple):
@@ -90,6 +92,7 @@ def bound_policy(settings: RouteSettings) -> Policy:
         at_once=settings.at_once,
         retries_per_hour=settings.retries_per_hour,
         break_after=settings.break_after,
+        writes_to=settings.writes_to or "",
     )
 
 

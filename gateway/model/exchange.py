@@ -285,6 +285,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the fields in ``body``: what was disclosed."""
     body: bytes
     """JSON object with the granted fields only."""
+    native_id: str | None = None
+    """The id that the system written to gave to the record that :attr:`SinkInfo.native` means."""
 
 
 class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -364,6 +366,9 @@ class SinkInfo(msgspec.Struct, frozen=True, kw_only=True):
     """How many deliveries one dispatch may carry."""
     linger: float = 0.0
     """Seconds the core may wait to fill a dispatch."""
+    native: tuple[tuple[str, str], ...] = ()
+    """Record types with which it must be told a system's own id: of the record that the field beside refers to, or of
+    the record itself where that is empty. Told only where view and route agree; without one nothing is sent."""
     docs: str = ""
     """Where a user reads how to set it up: a page of the documentation, or an address."""
 
