@@ -23,6 +23,7 @@ from gateway.model.opening_hours import parse_hours
 from gateway.secret import Secret, located, resolve_secret
 from gateway.settings_keys import Keys, Name, Part, PreviousKeys, Retention
 from gateway.settings_people import Oidc, People
+from gateway.settings_polling import Polling
 
 __all__ = [
     "Data", "Http", "Keys", "Limits", "Log", "Oidc", "Part", "People", "PreviousKeys", "Reactor", "Route", "Secret",
@@ -130,31 +131,6 @@ class Source(Part):
         description="Whether a field that drifted is held while its record goes on; unset: where its form is learnt.",
     )
     config: dict[str, Any] = Field(default_factory=dict, description="The adapter's own settings.")
-
-
-class Budget(Part):
-    """How many requests are allowed within any so many seconds."""
-
-    requests: int = Field(gt=0, description="Requests allowed.")
-    seconds: float = Field(60.0, gt=0, le=86_400, description="Within any so many seconds.")
-
-
-class VendorBudget(Part):
-    """``[polling.vendors.<adapter>]``."""
-
-    together: Budget | None = Field(
-        default=None, description="All sources of this adapter together, where the vendor counts by our address."
-    )
-    endpoint: Budget | None = Field(default=None, description="Each endpoint of each source.")
-
-
-class Polling(Part):
-    """``[polling]``."""
-
-    at_once: int = Field(default=32, gt=0, le=1000, description="Streams that may be polled at one time.")
-    vendors: dict[Name, VendorBudget] = Field(
-        default_factory=dict, description="Budgets by adapter, beside the one of each credential."
-    )
 
 
 class Reactor(Part):

@@ -15,8 +15,9 @@ from gateway.errors import StoreUnavailable
 from gateway.flow.source import Source
 from gateway.flow.sweep import Sweeper
 from gateway.model.exchange import Intake, RateBudget, Transport
-from gateway.settings import Budget, Polling, Settings
+from gateway.settings import Settings
 from gateway.settings import Source as SourceSettings
+from gateway.settings_polling import Budget, Polling
 from gateway.store import drift
 from gateway.store.leading import Leadership
 from gateway.store.opening import Store

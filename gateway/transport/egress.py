@@ -203,7 +203,7 @@ class Egress:
         return await self._exchange("GET", self.url.with_query(query), None, headers)
 
     async def send(
-        self, method: Literal["GET", "POST"], target: str, headers: Mapping[str, str], body: bytes | None = None
+        self, method: Literal["GET", "POST", "PATCH"], target: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> Answer:
         """The same for another path of the same host: ``target`` is ``/path?query``, percent-encoded already.
 
