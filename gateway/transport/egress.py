@@ -203,11 +203,15 @@ class Egress:
         return await self._exchange("GET", self.url.with_query(query), None, headers)
 
     async def send(
-        self, method: Literal["GET", "POST", "PATCH"], target: str, headers: Mapping[str, str], body: bytes | None = None
+        self,
+        method: Literal["GET", "POST", "PATCH"],
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
     ) -> Answer:
         """The same for another path of the same host: ``target`` is ``/path?query``, percent-encoded already.
 
-        There are no other methods: the client library sends PUT and DELETE a second time by itself when a kept
+        There is neither PUT nor DELETE: the client library sends them a second time by itself when a kept
         connection breaks, and what acts must be sent once.
 
         Raises:
