@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from gateway.diagnosis import Configured, InvalidSettings, Problem, check_plugins, line_of
 from gateway.errors import InvalidConfiguration
+from gateway.model.exchange import SinkInfo
 from gateway.registry import Registry
 from gateway.settings import Secret, Settings, load, parse, resolve_secret, starter_toml
 
@@ -248,6 +249,11 @@ class Drain:
 
     config = Folder
 
+    def __init__(self, *native: tuple[str, str]) -> None:
+        self.info = SinkInfo(
+            name="drain", version="1", api=1, summary="", idempotency="none", residual_risk="", native=native
+        )
+
 
 class Chest:
     """The part of a key provider that settings look at."""
@@ -292,6 +298,18 @@ def test_plugin_mistakes_are_told_at_once(registry: Registry) -> None:
     assert told["sources[0].config.port"].what == "This setting is missing"
     assert told["routes[0].sink"].fix == "Did you mean 'drain'?"
     assert text.splitlines()[(told["keys.config.path"].line or 0) - 1] == "path = 7"
+
+
+def test_a_sink_that_writes_back_needs_a_source_and_a_granting_view(registry: Registry) -> None:
+    """Where a route does not say whose ids it may tell, or its view grants none, both are told before it runs."""
+    registry.sinks["drain"] = Drain(("Task", "about"))
+    with pytest.raises(InvalidSettings) as caught:
+        configured(GOOD, registry)
+    assert {one.where for one in caught.value.problems} == {"routes[0].writes_to", "routes[0].view"}
+    named = GOOD.replace('sink = "drain"', 'sink = "drain"\nwrites_to = "hospital"')
+    assert configured(named.replace('"status"]', '"status", "native_id"]'), registry)
+    with pytest.raises(InvalidSettings, match="nothing of this name at this tenant"):
+        configured(named.replace('writes_to = "hospital"', 'writes_to = "clinic"'), registry)
 
 
 def test_production_refuses_weak_keys(registry: Registry) -> None:
