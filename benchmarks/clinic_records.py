@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -29,9 +29,11 @@ AT_ONCE = 250
 _encode = msgspec.json.Encoder().encode
 Record = tuple[str, str, str, dict[str, Any]]
 """Type, native id, native id of the patient, fields."""
+Beside = Callable[[Any, list[dict[str, Any]]], None]
+"""What is written in the same commit, given its connection and the rows of the journal."""
 
 
-def records(gateway: Gateway, patients: range) -> Iterator[Record]:
+def records(gateway: Gateway, patients: range, visits: int = OF_A_PATIENT - 1) -> Iterator[Record]:
     """A patient and the appointments, for each number."""
     place = gateway.vault.record_id(TENANT, EHR, "Location", "l1")
     therapist = gateway.vault.record_id(TENANT, EHR, "Practitioner", "t1")
@@ -44,7 +46,7 @@ def records(gateway: Gateway, patients: range) -> Iterator[Record]:
             "birth_date": f"{1935 + number % 70}-{1 + number % 12:02d}-{1 + number % 28:02d}", "sex": "female",
             "contacts": [{"system": "phone", "value": f"555-{number % 10_000_000:07d}", "use": "home"}],
         }  # fmt: skip
-        for visit in range(OF_A_PATIENT - 1):
+        for visit in range(visits):
             start = FIRST_DAY + timedelta(days=draw.randrange(DAYS), minutes=30 * draw.randrange(18))
             yield "Appointment", f"a{number}-{visit}", patient, {
                 "start": start.isoformat(), "end": (start + timedelta(minutes=45)).isoformat(),
@@ -57,18 +59,24 @@ def records(gateway: Gateway, patients: range) -> Iterator[Record]:
 def seed(gateway: Gateway, count: int) -> int:
     """Write about ``count`` records; how many there are."""
     patients = max(1, count // OF_A_PATIENT)
-    for first in range(0, patients, AT_ONCE):
-        _write(gateway, list(records(gateway, range(first, min(first + AT_ONCE, patients)))))
+    for some in parts(patients, AT_ONCE):
+        write(gateway, list(records(gateway, some)))
     return patients * OF_A_PATIENT
 
 
-def _write(gateway: Gateway, some: list[Record]) -> None:
+def parts(count: int, most: int) -> Iterable[range]:
+    """All numbers below ``count``, so many at a time."""
+    return (range(first, min(first + most, count)) for first in range(0, count, most))
+
+
+def write(gateway: Gateway, some: list[Record], beside: Beside = lambda *_: None) -> None:
+    """New records in one commit."""
     vault, now = gateway.vault, micros()
-    owners = {native: _id(gateway, "Patient", native) for _, _, native, _ in some}
+    owners = {native: id_of(gateway, "Patient", native) for native in dict.fromkeys(native for _, _, native, _ in some)}
     keys = vault.keystore.ensure_patients(TENANT, owners.values())
     rows = []
     for type, native, of, fields in some:
-        record, patient = _id(gateway, type, native), owners[of]
+        record, patient = id_of(gateway, type, native), owners[of]
         body = _encode(Stored(native, msgspec.Raw(_encode(fields))))
         box = vault.seal(keys[patient], change_place(TENANT, record, 1), body)
         rows.append(
@@ -90,6 +98,7 @@ def _write(gateway: Gateway, some: list[Record]) -> None:
         told = [{name: value for name, value in row.items() if name != "content"} for row in rows]
         journal.append(connection, TENANT, told, {lane: heads[lane] for lane in lanes})
         journal.put_records(connection, new, [])
+        beside(connection, told)
 
     gateway.store.write_sync(unit)
 
@@ -97,5 +106,6 @@ def _write(gateway: Gateway, some: list[Record]) -> None:
 _OF_HEAD = ("tenant", "record_id", "type", "source", "version", "content", "patient", "lane", "position")
 
 
-def _id(gateway: Gateway, type: str, native: str) -> bytes:
+def id_of(gateway: Gateway, type: str, native: str) -> bytes:
+    """A record's id by its native id."""
     return UUID(gateway.vault.record_id(TENANT, EHR, type, native)).bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import signal
 import socket
@@ -157,6 +158,14 @@ def restarted(folder: Path, port: int, roles: Sequence[str]) -> Iterator[Served]
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
+
+
+def commanded(folder: Path, *words: str) -> tuple[dict[str, Any], float, float]:
+    """What a command of the gateway printed as JSON, its seconds on the clock and of processor time."""
+    begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(_gateway(*words), cwd=folder, capture_output=True, text=True, check=True)
+    seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return json.loads(done.stdout), seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _wait_until_ready(process: subprocess.Popen[str], log: Path, port: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from functools import partial
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
@@ -44,15 +43,8 @@ def find(
     """Record ids of the patients with this number, or this name and date of birth."""
     kind, value = _asked(mrn, phone, name, born)
     with opened(config) as gateway:
-        owner = tenant_of(gateway, tenant)
-        blind = gateway.vault.blind(owner, index.COLUMNS[kind], value)
-        ids = gateway.store.read_sync(partial(patient_index.find, tenant=owner, kind=kind, blind=blind))
-        found = [str(UUID(bytes=record_id)) for record_id in ids]
-        entry = gateway.audit.entry(
-            owner, action="search", actor=actor(), purpose="operations", patients=found,
-            counts={"found": len(found)}, outcome=index.COLUMNS[kind],
-        )  # fmt: skip
-        gateway.store.write_sync(lambda connection: gateway.audit.append(connection, entry))
+        asked = index.Asked(tenant_of(gateway, tenant), actor(), kind, value)
+        found = index.search(gateway.store, gateway.vault, gateway.audit, asked)
     if json_:
         as_json({"patients": found})
         return

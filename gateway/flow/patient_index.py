@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
+from gateway.audit import AuditLog
+from gateway.store import patient_index
+from gateway.store.opening import Store
 from gateway.vault import Vault
 
 MRN, PHONE, NAME = 1, 2, 3
@@ -67,3 +72,29 @@ def index_rows(vault: Vault, tenant: str, record_id: bytes, native_id: str, enco
         {"tenant": tenant, "kind": kind, "blind": vault.blind(tenant, COLUMNS[kind], value), "record_id": record_id}
         for kind, value in sorted(found)
     ]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One question after patients: whose clinic group, who asks, and which kind of value, normalised."""
+
+    tenant: str
+    actor: str
+    kind: int
+    value: str
+
+    def __repr__(self) -> str:
+        return f"<Asked {COLUMNS[self.kind]}>"
+
+
+def search(store: Store, vault: Vault, audit: AuditLog, asked: Asked) -> list[str]:
+    """Record ids of the patients with this value, told only once the question is in the audit log."""
+    tenant, column = asked.tenant, COLUMNS[asked.kind]
+    blind = vault.blind(tenant, column, asked.value)
+    ids = store.read_sync(partial(patient_index.find, tenant=tenant, kind=asked.kind, blind=blind))
+    found = [str(UUID(bytes=record_id)) for record_id in ids]
+    entry = audit.entry(
+        tenant, action="search", actor=asked.actor, purpose="operations", patients=found,
+        counts={"found": len(found)}, outcome=column,
+    )  # fmt: skip
+    store.write_sync(lambda connection: audit.append(connection, entry))
+    return found

@@ -18,10 +18,11 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    literal_column,
     select,
 )
 
-from gateway.store.bulk import Bulk
+from gateway.store.bulk import Bulk, Prepared
 from gateway.store.schema_audit import audit_leaves, audit_nodes, audit_rows, audit_writers, checkpoints
 
 Found = Row[*tuple[Any, ...]]
@@ -30,14 +31,14 @@ _STREAM = {"yield_per": 5000}
 """Read in parts: the log may be larger than memory."""
 _tenant: BindParameter[str] = bindparam("tenant", type_=String)
 _writer: BindParameter[int] = bindparam("writer", type_=Integer)
-_append = (
+_append = Prepared(
     audit_rows.insert()
     .from_select(
         ["tenant", "writer", "seq", "body"],
         select(
             cast(_tenant, String),
             cast(_writer, Integer),
-            func.coalesce(func.max(audit_rows.c.seq), 0) + 1,
+            func.coalesce(func.max(audit_rows.c.seq), literal_column("0")) + literal_column("1"),
             cast(bindparam("body"), LargeBinary),
         ).where(audit_rows.c.tenant == _tenant, audit_rows.c.writer == _writer),
     )
@@ -86,7 +87,7 @@ def register_writer(connection: Connection) -> int:
 
 def append(connection: Connection, tenant: str, writer: int, body: bytes) -> int:
     """Add a row with the writer's next number; a unit that is undone gives the number back by itself."""
-    return int(connection.execute(_append, {"tenant": tenant, "writer": writer, "body": body}).scalar_one())
+    return int(_append(connection, {"tenant": tenant, "writer": writer, "body": body}).scalar_one())
 
 
 def body_of(connection: Connection, tenant: str, writer: int, seq: int) -> bytes | None:

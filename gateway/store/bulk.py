@@ -76,12 +76,12 @@ class Bulk:
 
 
 class Prepared:
-    """One select whose parameters are many but always the same: compiled once, as for :class:`Bulk`.
+    """One statement whose parameters are always the same and that answers with rows: compiled once, as for Bulk.
 
     Its rows hold what the driver gives, by the names of the columns.
     """
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[Any] | UpdateBase) -> None:
         self._statement = statement
         self._texts: dict[str, tuple[str, Callable[[Row], Any]]] = {}
 
