@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import sqlcipher3.dbapi2 as sqlcipher
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, FromClause, create_engine, event, text
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.pool import QueuePool
 
 from gateway.errors import StoreIncompatible, StoreUnavailable
@@ -21,6 +22,14 @@ def check_sqlite(version: tuple[int, int, int] = sqlcipher.sqlite_version_info) 
     if version < SQLITE_LEAST:
         found, least = ".".join(map(str, version)), ".".join(map(str, SQLITE_LEAST))
         raise StoreIncompatible(f"SQLite {found} is older than {least}", fix="Install sqlcipher3 0.6.4 or newer.")
+
+
+class HintedCompiler(SQLiteCompiler):
+    """SQLite's own, which writes the hints of a statement after the table's name, as ``INDEXED BY`` wants it."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy's form
+        """The hint as it is."""
+        return text
 
 
 def embedded_engine(path: Path, key: bytes, *, writer: bool) -> Engine:
@@ -59,6 +68,7 @@ def embedded_engine(path: Path, key: bytes, *, writer: bool) -> Engine:
         max_overflow=0,
         hide_parameters=True,
     )
+    engine.dialect.statement_compiler = HintedCompiler
     begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
 
     @event.listens_for(engine, "begin")

@@ -1,0 +1,75 @@
+"""Lists of records: in order and in pages, found by the index made for them however many records there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from gateway.store import reading
+from gateway.store.reading import Place, Wanted
+from tests.integration.parts import TENANT, Parts, appointment, message, patient, removed
+
+
+def filled(parts: Parts) -> list[bytes]:
+    """Two patients of two appointments each, one of them gone; ids of all appointments."""
+    for name in ("p1", "p2"):
+        parts.take(
+            message(patient(name, "Family")), message(appointment(f"a-{name}", name)),
+            message(appointment(f"b-{name}", name)),
+        )  # fmt: skip
+    parts.take(message(removed("Appointment", "b-p2", of="p2"), key="p2"))
+    return [parts.record("Appointment", f"{letter}-{name}") for letter in "ab" for name in ("p1", "p2")]
+
+
+def listed(parts: Parts, wanted: Wanted, after: Place | None = None, most: int = 10) -> list[Any]:
+    return list(parts.store.read_sync(lambda connection: reading.listed(connection, TENANT, wanted, after, most)))
+
+
+def test_named_records_come_in_the_order_of_lists(parts: Parts) -> None:
+    """By id the same rows come as by list, without what is gone or of another type, from page to page."""
+    ids = filled(parts)
+    plain = [bytes(row.record_id) for row in listed(parts, Wanted("Appointment"))]
+    named = Wanted("Appointment", ids=[*ids, parts.record("Patient", "p1"), b"nobody"])
+    assert [bytes(row.record_id) for row in listed(parts, named)] == plain
+    first = listed(parts, named, most=2)
+    rest = listed(parts, named, Place(bytes(first[-1].patient), bytes(first[-1].record_id)), most=2)
+    assert [bytes(row.record_id) for row in [*first, *rest]] == plain
+    gone = listed(parts, Wanted("Appointment", ids=ids, removed=True))
+    assert [bytes(row.record_id) for row in gone] == [parts.record("Appointment", "b-p2")]
+    assert listed(parts, Wanted("Appointment", patient=parts.record("Patient", "p1"), ids=[ids[1]])) == []
+
+
+@pytest.mark.parametrize("case", ["all", "patient", "page", "ids"])
+def test_no_list_looks_through_all_records_of_a_tenant(parts: Parts, case: str) -> None:
+    """The embedded store finds a type's records by type and patient, and named ones by id: never by tenant alone."""
+    if parts.store.dialect != "sqlite":
+        pytest.skip("the plan is SQLite's own; PostgreSQL chooses by its statistics")
+    ids = filled(parts)
+    owner = parts.record("Patient", "p1")
+    wanted, after = {
+        "all": (Wanted("Appointment"), None), "patient": (Wanted("Appointment", patient=owner), None),
+        "page": (Wanted("Appointment"), Place(owner, ids[0])), "ids": (Wanted("Appointment", ids=ids), None),
+    }[case]  # fmt: skip
+    plans: list[str] = []
+
+    def query(connection: Any) -> None:
+        asked: list[tuple[str, Any]] = []
+
+        def noted(_: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
+            asked.append((statement, parameters))
+
+        event.listen(connection, "before_cursor_execute", noted)
+        reading.listed(connection, TENANT, wanted, after, 10)
+        event.remove(connection, "before_cursor_execute", noted)
+        for statement, parameters in asked:
+            plans.extend(
+                row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+            )
+
+    parts.store.read_sync(query)
+    looks = [plan for plan in plans if " records " in plan]
+    assert looks
+    by = "record_id=?" if case == "ids" else "type=? AND patient"
+    assert all(by in plan for plan in looks), looks
