@@ -122,7 +122,7 @@ def cut_feed(chunks: Iterable[bytes], staff: str, named: str, zone: str) -> Iter
 def _event(part: Component, zones: Zones) -> FeedEvent:
     uid, again, sequence = part.one("UID"), part.one("RECURRENCE-ID"), part.one("SEQUENCE")
     if uid is None or not uid.value:
-        raise InvalidContent("no-uid", "An event has no UID", where="UID")
+        raise InvalidContent("no-uid", "An event has no UID", where="UID", fix=_CURE)
     begins, _ = _span(part, zones)
     known = hashlib.blake2b(f"{uid.value}\0{again.value if again else ''}".encode(), digest_size=16).hexdigest()
     said = [(one.name, *sorted(one.parameters.items()), one.value) for one in part.properties]
@@ -135,13 +135,16 @@ def _event(part: Component, zones: Zones) -> FeedEvent:
     )  # fmt: skip
 
 
+_CURE = "Correct the event in Jane, or let the feed be read anew."
+
+
 def decode_event(body: bytes, told: Context, zone: str) -> Record:
     """The fields of one event; raises ``InvalidContent`` that holds nothing of it."""
     if told.kind == GONE:
         try:
             return {"key": _gone(body).key, "gone": True}
         except msgspec.DecodeError:
-            raise InvalidContent("no-event", "The message names no event of a feed", where="body") from None
+            raise InvalidContent("no-event", "The message names no event of a feed", where="body", fix=_CURE) from None
     reader = Reader()
     try:
         parts = reader.feed(BEGIN + b"\r\n" + told.zones.encode("latin-1", "replace") + body + b"END:VCALENDAR\r\n")
@@ -150,7 +153,7 @@ def decode_event(body: bytes, told: Context, zone: str) -> Record:
     found = [one for one in parts if isinstance(one, Component)]
     events = [one for one in found if one.name == "VEVENT"]
     if len(events) != 1:
-        raise InvalidContent("no-event", "The message is no event of a calendar", where="body")
+        raise InvalidContent("no-event", "The message is no event of a calendar", where="body", fix=_CURE)
     part, zones = events[0], Zones((one for one in found if one.name == "VTIMEZONE"), ZoneInfo(zone))
     for name in ("RRULE", "RDATE"):
         if part.one(name) is not None:
@@ -172,7 +175,7 @@ _READ = {"UID", "RECURRENCE-ID", "SEQUENCE", "STATUS", "DURATION", *_TIMES, *_VO
 def _span(part: Component, zones: Zones) -> tuple[datetime, datetime]:
     start, end, length = part.one("DTSTART"), part.one("DTEND"), part.one("DURATION")
     if start is None:
-        raise InvalidContent("no-start", "An event has no beginning", where="DTSTART")
+        raise InvalidContent("no-start", "An event has no beginning", where="DTSTART", fix=_CURE)
     begins = zones.read(start)
     if end is not None:
         ends = zones.read(end)
@@ -182,7 +185,7 @@ def _span(part: Component, zones: Zones) -> tuple[datetime, datetime]:
         ends = begins if isinstance(begins, datetime) else begins + timedelta(days=1)
     first, last = (one if isinstance(one, datetime) else zones.midnight(one) for one in (begins, ends))
     if last < first:
-        raise InvalidContent("ends-before-it-begins", "An event ends before it begins", where="DTEND")
+        raise InvalidContent("ends-before-it-begins", "An event ends before it begins", where="DTEND", fix=_CURE)
     return first, last
 
 

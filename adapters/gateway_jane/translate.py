@@ -28,6 +28,7 @@ DERIVED = {
 _SILENT = frozenset({"id", "patient_id", "mobile_phone_number", "mobile_country_code", "deep_links"})
 _NAME = re.compile(r"\.?[a-z][a-z_0-9]{0,63}(#[a-z-]{1,32})?")
 _EMPTY: tuple[object, ...] = (None, "", False, [], {})
+_CURE = "Correct it at the source, or let a mapping of your own read it otherwise."
 _PHONES = {"work_phone": "work", "phone": "work", "fax_phone": "fax", "fax": "fax"}
 
 
@@ -51,7 +52,7 @@ def path(text: str) -> Callable[[object], Any]:
         if isinstance(value, list):
             return value or NULL
         if isinstance(value, dict):
-            raise InvalidContent("wrong-type", "The value is of another type than documented", where=name)
+            raise InvalidContent("wrong-type", "The value is of another type than documented", where=name, fix=_CURE)
         return f"{value}{mark}{word}"
 
     return read
@@ -79,9 +80,9 @@ def _context(told: bytes) -> Context:
     try:
         found = context(told)
     except msgspec.DecodeError:
-        raise InvalidContent("unknown-kind", "The message says not what it is", where="context") from None
+        raise InvalidContent("unknown-kind", "The message says not what it is", where="context", fix=_CURE) from None
     if found.kind not in (*KINDS, EVENTS, GONE):
-        raise InvalidContent("unknown-kind", "No such resource is read from this API", where="kind")
+        raise InvalidContent("unknown-kind", "No such resource is read from this API", where="kind", fix=_CURE)
     return found
 
 

@@ -59,7 +59,7 @@ def _run(subject: Subject, pace: Pace, folder: Path) -> list[Result]:
         items = lived.items or golden
         source = lived.source or subject.bound()
         results.append(capabilities_rule(subject, [*golden, *lived.items], source))
-        quarantine, texts = quarantine_rule(source, items)
+        quarantine, texts = quarantine_rule(source, golden, lived.items)
         results += [quarantine, speed_rule(subject, items)]
     results.append(_silence(lived, heard.getvalue(), texts, written))
     return results

@@ -27,6 +27,8 @@ _DAY = re.compile(r"([+-]?[1-5])?(MO|TU|WE|TH|FR|SA|SU)\Z")
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _PARTS_OF_RULES = frozenset({"FREQ", "BYMONTH", "BYDAY", "UNTIL", "INTERVAL", "WKST"})
 
+_CURE = "Correct it in the calendar, or let the feed be read anew."
+
 
 class _Change(Struct, frozen=True):
     """One kind of clock change: a STANDARD or DAYLIGHT part."""
@@ -94,7 +96,7 @@ class Zones:
                 return self._placed(wall, zone, found.parameter("TZID"), found.name)
         except (ValueError, OverflowError):
             pass
-        raise InvalidContent("not-a-time", "The value is no time of a calendar", where=found.name) from None
+        raise InvalidContent("not-a-time", "The value is no time of a calendar", where=found.name, fix=_CURE) from None
 
     def midnight(self, day: date) -> datetime:
         """The beginning of a day on the wall."""
@@ -123,7 +125,7 @@ def duration(found: Property) -> timedelta:
     """A DURATION (section 3.3.6); raises ``InvalidContent``."""
     match = _DURATION.match(found.value)
     if match is None or not any(match.groups()[1:]):
-        raise InvalidContent("not-a-duration", "The value is no duration of a calendar", where=found.name)
+        raise InvalidContent("not-a-duration", "The value is no duration of a calendar", where=found.name, fix=_CURE)
     sign, weeks, days, hours, minutes, seconds = match.groups("0")
     length = timedelta(weeks=int(weeks), days=int(days), hours=int(hours), minutes=int(minutes), seconds=int(seconds))
     return -length if sign == "-" else length
