@@ -19,11 +19,12 @@ from gateway.flow.drift_release import release_all
 from gateway.flow.drift_watch import Watch
 from gateway.flow.handoff import Arrived
 from gateway.flow.link import LinkedPatch
+from gateway.flow.merge import Current
 from gateway.flow.normalize_write import Settled
 from gateway.flow.source import Origin, Source
 from gateway.flow.words import stored_word
 from gateway.model.patch import Normalized
-from gateway.store import drift
+from gateway.store import drift, messages
 from gateway.store.messages import Values
 from gateway.store.opening import Store
 
@@ -85,7 +86,10 @@ class Drift:
         self._heeded[tenant] = time.monotonic()
 
     def begin(self, tenant: str, batch: Sequence[Arrived]) -> dict[int, dict[bytes, set[str]]]:
-        """Before a batch is read: what messages that were read before are read again for."""
+        """Before a batch is read: what messages that were folded before are read again for.
+
+        Nothing is the answer for one whose held fields were all said anew meanwhile: all that it says is old.
+        """
         for watch in self._watches.values():
             watch.held.clear()
         again = [message.message_id for message in batch if message.attempt]
@@ -93,9 +97,11 @@ class Drift:
             self.load(tenant)
         elif again or time.monotonic() - self._heeded[tenant] > HEED_SECONDS:
             self.heed(tenant)
-        if not again or not self._holds.get(tenant):
+        if not again:
             return {}
-        return self._store.read_sync(partial(drift.released_of, tenant=tenant, messages=again))
+        folded = self._store.read_sync(partial(messages.normalized_before, tenant=tenant, ids=again))
+        released = self._store.read_sync(partial(drift.released_of, tenant=tenant, messages=folded)) if folded else {}
+        return {message: released.get(message, {}) for message in folded}
 
     def notes(
         self, tenant: str, read: Sequence[object], linked: Sequence[Sequence[LinkedPatch]], settled: Sequence[Settled],
@@ -107,7 +113,7 @@ class Drift:
         for result, patches, one in zip(read, linked, settled, strict=True):
             watch = self._watches.get((tenant, one.message.source))
             if watch and one.message.message_id in watch.held and one.outcome == "normalized":
-                held |= _held(tenant, watch, one.message, result, patches)
+                held |= _held(tenant, watch, one, result, patches, again.get(one.message.message_id))
         done = self._done(tenant, linked, settled, again) if self._holds.get(tenant) or again else ()
         forms: tuple[Values, ...] = ()
         if any(watch.learning for watch in watches) and time.monotonic() - self._saved > SAVE_SECONDS:
@@ -124,11 +130,15 @@ class Drift:
         touched = {patch.record_id for patches in linked for patch in patches}
         rows = self._store.read_sync(partial(drift.held_of, tenant=tenant, records=touched))
         waiting = {(bytes(row.record_id), row.field): row.message_id for row in rows}
-        done = {(record, field) for records in again.values() for record, all in records.items() for field in all}
+        done: set[tuple[bytes, str]] = set()
         for patches, one in zip(linked, settled, strict=True):
-            if one.outcome != "normalized" or one.reason == "stale":
-                continue
+            if one.outcome == "quarantined":
+                continue  # what it was read again for stays held: it is released a second time
+            records = again.get(one.message.message_id, {})
+            done |= {(record, field) for record, names in records.items() for field in names}
             for patch in patches:
+                if one.outcome != "normalized" or patch.record_id in one.stale:
+                    continue
                 for record, field in [key for key in waiting if key[0] == patch.record_id]:
                     says = field in patch.fields or patch.operation == "remove"
                     if says and one.message.message_id > waiting[record, field]:
@@ -177,30 +187,46 @@ class Drift:
         return tuple(row for watch in learning for row in watch.form_rows(now))
 
 
-def restricted(patches: Sequence[LinkedPatch], wanted: Mapping[bytes, set[str]]) -> list[LinkedPatch]:
-    """Only the fields for which a message is read again: the rest of it was folded when it came, and may be old."""
+def restricted(
+    patches: Sequence[LinkedPatch], wanted: Mapping[bytes, set[str]], currents: Mapping[bytes, Current]
+) -> list[LinkedPatch]:
+    """Only the fields for which a message is read again: the rest of it was folded when it came, and may be old.
+
+    Whose the record is, and where, stays as it is now; a record that is gone meanwhile does not come back.
+    """
     found = []
     for patch in patches:
-        names = wanted.get(patch.record_id)
-        if names and patch.operation in ("upsert", "collect"):
+        names, current = wanted.get(patch.record_id), currents.get(patch.record_id)
+        if names and current is not None and not current.removed and patch.operation in ("upsert", "collect"):
             fields = {name: value for name, value in patch.fields.items() if name in names}
-            found.append(msgspec.structs.replace(patch, fields=fields, source_version=""))
+            here = patch.location if "location" in fields else None
+            found.append(msgspec.structs.replace(patch, fields=fields, source_version="", patient=None, location=here))
     return found
 
 
 def _held(
-    tenant: str, watch: Watch, message: Arrived, result: object, patches: Sequence[LinkedPatch]
-) -> dict[tuple[bytes, str], Values]:
-    """Rows of what one message holds; it may have been read again for a part of its patches."""
+    tenant: str, watch: Watch, settled: Settled, result: object, patches: Sequence[LinkedPatch],
+    only: Mapping[bytes, set[str]] | None,
+) -> dict[tuple[bytes, str], Values]:  # fmt: skip
+    """Rows of what one message holds.
+
+    Nothing of a record that is newer than the message; of one that was read again, only what it was read again for:
+    of the rest a newer message may have spoken since.
+    """
+    message = settled.message
     if not isinstance(result, Normalized):
         return {}
     ids = {(patch.type, patch.native_id): patch.record_id for patch in patches}
     rows: dict[tuple[bytes, str], Values] = {}
     for patch in result.patches:
-        record = ids.get((patch.type, patch.native_id))
-        for one in patch.held if record is not None else ():
+        record = ids[patch.type, patch.native_id]
+        if record in settled.stale:
+            continue
+        for one in patch.held:
+            if only is not None and one.field not in only.get(record, ()):
+                continue
             kind, place, what = watch.key(message, one)
-            rows[record or b"", one.field] = {
+            rows[record, one.field] = {
                 "tenant": tenant, "record_id": record, "field": stored_word(one.field, 64), "source": watch.name,
                 "kind": kind, "place": place, "what": what, "message_id": message.message_id, "released": 0,
             }  # fmt: skip

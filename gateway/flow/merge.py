@@ -61,8 +61,8 @@ class Folded(msgspec.Struct, frozen=True):
     """What one message came to."""
 
     changes: tuple[NewVersion, ...]
-    stale: int
-    unchanged: int
+    stale: frozenset[bytes]
+    """Records that are newer than what the message says of them."""
 
 
 _decode = msgspec.json.Decoder(Stored).decode
@@ -97,7 +97,7 @@ def fold_message(
     """
     moved: dict[bytes, Current] = {}
     changes: list[NewVersion] = []
-    stale = unchanged = 0
+    stale: set[bytes] = set()
     for patch in patches:
         current = moved.get(patch.record_id) or currents.get(patch.record_id)
         if current is not None and current.encoded is None:
@@ -106,15 +106,14 @@ def fold_message(
                 fix="Restore the damaged rows from a verified backup, then release.",
             )  # fmt: skip
         if current is not None and _is_stale(patch, current):
-            stale += 1
+            stale.add(patch.record_id)
             continue
         change = _fold(patch, current, digest)
         if change is None:
-            unchanged += 1
             continue
         moved[patch.record_id] = change.current
         changes.append(change)
-    return Folded(tuple(changes), stale, unchanged), moved
+    return Folded(tuple(changes), frozenset(stale)), moved
 
 
 def _fold(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVersion | None:
@@ -142,7 +141,8 @@ def _fold(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVer
         encoded=encoded,
     )
     kind: ChangeKind = "created" if stored is None else "updated"
-    return NewVersion(kind, patch.record_id, following, patch.location, _body(patch.native_id, encoded))
+    location = patch.location or _located(patch.type, getattr(record, "location", None))
+    return NewVersion(kind, patch.record_id, following, location, _body(patch.native_id, encoded))
 
 
 def _collected(fields: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
@@ -180,9 +180,15 @@ def _remove(patch: LinkedPatch, current: Current | None) -> NewVersion | None:
         source_version=patch.source_version or current.source_version,
         removed=True,
     )
+    location = patch.location or _located(patch.type, (current.fields or {}).get("location"))
     return NewVersion(
-        "removed", patch.record_id, following, patch.location, _body(current.native_id, current.encoded or b"{}")
+        "removed", patch.record_id, following, location, _body(current.native_id, current.encoded or b"{}")
     )
+
+
+def _located(type: str, location: Any) -> bytes | None:
+    """Where a record stays when a patch does not say: routes of one location hear of all its changes."""
+    return UUID(location).bytes if isinstance(location, str) and type != "Location" else None
 
 
 def _merge(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVersion | None:

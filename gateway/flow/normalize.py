@@ -151,8 +151,7 @@ class Normalizer:
         linked = []
         for at, message in enumerate(batch):
             read[at], patches = self._link(tenant, message, read[at])
-            only = again.get(message.message_id) if again else None
-            linked.append(patches if only is None else restricted(patches, only))
+            linked.append(patches)
         touched = {patch.record_id for patches in linked for patch in patches}
         currents = self._currents(tenant, touched)
         expected = {record_id: current.version for record_id, current in currents.items()}
@@ -162,7 +161,7 @@ class Normalizer:
             if isinstance(result, Normalized):
                 for path in result.residue:
                     residue[message.source, stored_word(message.kind, 64), stored_word(path, 120)] += 1
-            settled.append(self._fold(tenant, message, result, patches, currents))
+            settled.append(self._fold(tenant, message, result, patches, currents, again.get(message.message_id)))
         named = [change.current.patient for one in settled for change in one.changes]
         named += [one.patient for one in settled]
         patients = {patient for patient in named if patient is not None}
@@ -252,6 +251,7 @@ class Normalizer:
         result: Normalized | Rejection,
         patches: Sequence[LinkedPatch],
         currents: dict[bytes, Current],
+        only: Mapping[bytes, set[str]] | None,
     ) -> Settled:
         if isinstance(result, Rejection):
             return Settled(message, "quarantined", result.reason, result.place, result.fix)
@@ -260,7 +260,8 @@ class Normalizer:
         if self._is_shredded(tenant, patches, currents):
             return Settled(message, "suppressed", SHREDDED)
         try:
-            folded, moved = fold_message(patches, currents, lambda data: self._vault.digest(tenant, data))
+            folding = patches if only is None else restricted(patches, only, currents)
+            folded, moved = fold_message(folding, currents, lambda data: self._vault.digest(tenant, data))
         except InvalidContent as error:
             held = next((one for patch in result.patches for one in patch.held), None)
             if held is not None:  # what the record lacks is what could not be read
@@ -279,6 +280,7 @@ class Normalizer:
         return Settled(
             message, "normalized", _remark(folded), changes=folded.changes, patient=next(iter(patients), None),
             patients=frozenset(patients) | {patch.into for patch in patches if patch.into is not None},
+            stale=folded.stale,
         )  # fmt: skip
 
     def _is_shredded(self, tenant: str, patches: Sequence[LinkedPatch], currents: Mapping[bytes, Current]) -> bool:

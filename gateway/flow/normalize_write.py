@@ -45,6 +45,8 @@ class Settled(msgspec.Struct, frozen=True):
     patient: bytes | None = None
     patients: frozenset[bytes] = frozenset()
     """Everybody of whom it tells."""
+    stale: frozenset[bytes] = frozenset()
+    """Records that are newer than what it says of them."""
 
     @property
     def fate(self) -> Fate:

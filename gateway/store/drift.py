@@ -15,13 +15,17 @@ from gateway.store.schema_drift import drift_alarms, drift_forms, drift_held
 ALARM_KEY = ("tenant", "source", "kind", "place", "what")
 
 
-def _put(connection: Connection, table: Table, key: Sequence[str], rows: Sequence[Values]) -> None:
-    """Insert rows, or replace those that are there."""
+def _put(
+    connection: Connection, table: Table, key: Sequence[str], rows: Sequence[Values], newest: str | None = None
+) -> None:
+    """Insert rows, or replace those that are there; with ``newest`` only when they are not newer by that column."""
     if rows:
         insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         statement = insert(table)
         others = {one.name: statement.excluded[one.name] for one in table.c if one.name not in key}
-        connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=others), list(rows))
+        older = None if newest is None else table.c[newest] <= statement.excluded[newest]
+        put = statement.on_conflict_do_update(index_elements=list(key), set_=others, where=older)
+        connection.execute(put, list(rows))
 
 
 def put_forms(connection: Connection, rows: Sequence[Values]) -> None:
@@ -68,7 +72,7 @@ def open_counts(connection: Connection) -> dict[str, int]:
 
 def put_held(connection: Connection, rows: Sequence[Values]) -> None:
     """Hold fields of records; of several messages the newest counts."""
-    _put(connection, drift_held, ("tenant", "record_id", "field"), rows)
+    _put(connection, drift_held, ("tenant", "record_id", "field"), rows, newest="message_id")
 
 
 def held_count(connection: Connection, tenant: str) -> int:

@@ -115,6 +115,14 @@ def outcomes_of(connection: Connection, tenant: str, message_id: int) -> Sequenc
     return connection.execute(query).fetchall()
 
 
+def normalized_before(connection: Connection, tenant: str, ids: Iterable[int]) -> frozenset[int]:
+    """Which of these messages were folded into records at an earlier attempt."""
+    query = select(outcomes.c.message_id).where(
+        outcomes.c.tenant == tenant, outcomes.c.message_id.in_(list(ids)), outcomes.c.outcome == "normalized"
+    )
+    return frozenset(connection.execute(query).scalars())
+
+
 def latest(connection: Connection, tenant: str, *, outcome: str | None = None, limit: int = 100) -> Sequence[Found]:
     """The newest messages with their last outcome (``outcome`` None while pending)."""
     last = _last_outcomes(tenant).subquery()

@@ -20,11 +20,12 @@ from gateway.flow.source import Source
 from gateway.flow.texts import keep_texts
 from gateway.mapping import Mapping
 from gateway.model.exchange import Item
-from gateway.store import drift, journal
+from gateway.store import drift, journal, messages
 from gateway_jane.plugin import JaneAdapter
 from tests.integration.parts import NO_CONFIG, TENANT, Parts, Place
 
 CLINIC = "clinic"
+ZONE = "not-a-zone"
 ROW = {
     "id": "a1", "start_at": "2026-03-02T14:00:00Z", "end_at": "2026-03-02T14:30:00Z", "staff_member_id": "s1",
     "patient_id": "p1", "location_id": "l1", "state": "booked", "booked_at": "2026-02-17T09:51:00Z",
@@ -247,3 +248,71 @@ def test_no_table_holds_a_value(parts: Parts) -> None:
     parts.normalizer._drift.save()
     assert held(parts)
     assert secret not in parts.store.read_sync(everything)
+
+
+def test_a_message_read_again_brings_back_nothing_else(parts: Parts) -> None:
+    """When newer news said the held field before the message was read again, all of the message is old."""
+    give(parts, ROW)
+    early = {name: value for name, value in ROW.items() if name != "booked_at"}
+    give(parts, early | {"end_at": "2026-03-02T14:45:00Z"})
+    key = drift.row_key(alarms(parts)["booked_at", "vanished"])
+    parts.normalizer.step(TENANT)
+    accept(parts.store, parts.audit, key, "test", "one")
+    give(parts, ROW | {"end_at": "2026-03-02T15:00:00Z"})
+    assert fields(parts, "a1")["end"][11:16] == "09:00"
+    assert held(parts) == {}
+    assert sound(parts)
+
+
+def test_an_older_message_holds_nothing_that_a_newer_one_holds(parts: Parts) -> None:
+    """A message that is read again for one field leaves what is held of others by newer messages as it is."""
+    give(parts, ROW)
+    give(parts, ROW | {"zone": "Nowhere", "state": "rescheduled"})
+    [newer] = give(parts, ROW | {"state": "rescheduled"})
+    accepted(parts, "zone", ZONE)
+    key = drift.row_key(alarms(parts)["state", "unmapped-code"])
+    rows = parts.store.read_sync(lambda connection: drift.held_for(connection, key, 9))
+    assert [row.message_id for row in rows] == [newer]
+    assert held(parts) == {("state", "unmapped-code"): 1, ("zone", ZONE): 1}
+
+
+def test_a_message_that_came_late_holds_nothing(place: Place, tmp_path: Path) -> None:
+    """What is older than its record is held no more than it is applied."""
+    (tmp_path / "appointment.toml").write_text('[version]\nfrom = "booked_at"\nto = "instant"\n')
+    parts = with_clinic(place.open(), tmp_path)
+    try:
+        give(parts, ROW)
+        give(parts, ROW | {"booked_at": "2026-02-16T09:51:00Z", "state": "rescheduled"})
+        assert held(parts) == {}
+        assert sound(parts)
+    finally:
+        parts.close()
+
+
+def test_a_message_read_again_keeps_the_patient_s_key(parts: Parts) -> None:
+    """Its bytes stay under the key that goes when the patient is forgotten, even when nothing of it is news."""
+    give(parts, ROW)
+    [message] = give(parts, {name: value for name, value in ROW.items() if name != "booked_at"})
+    before = parts.store.read_sync(lambda c: messages.outcomes_of(c, TENANT, message))[-1].key_id
+    key = drift.row_key(alarms(parts)["booked_at", "vanished"])
+    accept(parts.store, parts.audit, key, "test", "one")
+    give(parts, ROW)
+    assert parts.store.read_sync(lambda c: messages.outcomes_of(c, TENANT, message))[-1].key_id == before
+    assert parts.outcomes(message)[-1][0] == "normalized"
+
+
+def test_what_is_read_again_stays_where_and_whose_it_is(parts: Parts, tmp_path: Path) -> None:
+    """A held field that follows later moves its record back to no former patient or location."""
+    give(parts, ROW)
+    give(parts, ROW | {"zone": "Nowhere"})
+    give(parts, ROW | {"patient_id": "p2", "location_id": "l2"})
+    (tmp_path / "appointment.toml").write_text('[fields.zone]\nvalue = "America/Denver"\n')
+    with_clinic(parts, tmp_path)
+    parts.normalizer.start()
+    parts.normalizer.stop()
+    parts.settle()
+    wanted = parts.record("Appointment", "a1", CLINIC)
+    last = parts.store.read_sync(lambda connection: journal.history(connection, TENANT, wanted))[-1]
+    assert fields(parts, "a1")["zone"] == "America/Denver"
+    assert bytes(last.patient) == parts.record("Patient", "p2", CLINIC)
+    assert bytes(last.location) == parts.record("Location", "l2", CLINIC)
