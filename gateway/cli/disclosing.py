@@ -65,7 +65,7 @@ def disclosures(
             lambda c: list(islice(accounting(c, name, owner, first, end), after, after + limit + 1))
         )
         lane = gateway.store.read_sync(lambda c: reviewing.lane_of(c, name, owner))
-        missing = gateway.store.read_sync(lambda c: recount_deliveries(c, name, lane))
+        missing = gateway.store.read_sync(lambda c: recount_deliveries(c, name, lane, owner))
     more = len(found) > limit
     _print(record_id, found[:limit], missing, after + limit if more else None, form="csv" if csv_ else "json" * json_)
     if missing:

@@ -78,19 +78,22 @@ def recount_tenant(connection: Connection, tenant: str) -> Ledger:
     )
 
 
-def recount_deliveries(connection: Connection, tenant: str, lane: int | None = None) -> list[Problem]:
+def recount_deliveries(
+    connection: Connection, tenant: str, lane: int | None = None, patient: bytes | None = None
+) -> list[Problem]:
     """What does not add up of what left: a missing or surplus delivery of a route, or disclosure of a page.
 
-    With ``lane``, deliveries of that lane only: all that can be one patient's.
+    With ``lane``, deliveries of that lane only: all that can be one patient's; with ``patient``, only what pages told
+    of that one.
     """
     problems: list[Problem] = []
     _routes(connection, tenant, problems, lane)
-    _pages(connection, tenant, problems)
+    _pages(connection, tenant, problems, patient)
     return problems
 
 
-def _pages(connection: Connection, tenant: str, problems: list[Problem]) -> int:
-    return ledger_pages.count(connection, tenant, lambda *found: problems.append(Problem(*found)))
+def _pages(connection: Connection, tenant: str, problems: list[Problem], patient: bytes | None = None) -> int:
+    return ledger_pages.count(connection, tenant, lambda *found: problems.append(Problem(*found)), patient)
 
 
 def _routes(

@@ -12,8 +12,6 @@ from sqlalchemy import Connection
 from gateway.audit import rows_of
 from gateway.store import reading, recount
 
-PAGES = b'"pages":['
-"""How an entry that names pages is told in its canonical text."""
 Report = Callable[[str, str, str], None]
 
 
@@ -28,27 +26,31 @@ def named(bodies: Iterable[bytes]) -> dict[int, set[bytes]]:
     """The pages that the audit log says were shown, each with its patients."""
     found: dict[int, set[bytes]] = {}
     for body in bodies:
-        if PAGES in body:
-            patients = {UUID(patient).bytes for patient in _about(body).patients}
-            found |= {page: patients for page in rows_of(body, "pages") if isinstance(page, int)}
+        patients = {UUID(patient).bytes for patient in _about(body).patients}
+        found |= {page: patients for page in rows_of(body, "pages") if isinstance(page, int)}
     return found
 
 
-def count(connection: Connection, tenant: str, report: Report) -> int:
-    """Recount all disclosures of pages; what does not add up is reported as (rule, row, what was found)."""
-    audited = named(recount.audit_bodies(connection, tenant))
+def count(connection: Connection, tenant: str, report: Report, patient: bytes | None = None) -> int:
+    """Recount all disclosures of pages, or those of one patient; what does not add up is reported.
+
+    A report is (rule, row, what was found).
+    """
+    audited = named(recount.page_bodies(connection, tenant, patient))
+    if patient is not None:
+        audited = {page: patients & {patient} for page, patients in audited.items()}
     kept = recount.text_hashes(connection)
     told: dict[int, set[bytes]] = defaultdict(set)
     lost: Counter[str] = Counter()
-    for row in reading.disclosed(connection, tenant):
+    for row in reading.disclosed(connection, tenant, patient):
         told[row.page].add(bytes(row.patient))
         if bytes(row.view) not in kept:
             lost[bytes(row.view).hex()] += 1
     for page in sorted(set(audited) | set(told)):
-        for patient in sorted(audited.get(page, set()) - told.get(page, set())):
-            report("shown-is-disclosed", f"page {page} patient {UUID(bytes=patient)}", "its disclosure row is missing")
-        for patient in sorted(told.get(page, set()) - audited.get(page, set())):
-            report("disclosed-is-audited", f"page {page} patient {UUID(bytes=patient)}", "no access entry names it")
+        for lacking in sorted(audited.get(page, set()) - told.get(page, set())):
+            report("shown-is-disclosed", f"page {page} patient {UUID(bytes=lacking)}", "its disclosure row is missing")
+        for surplus in sorted(told.get(page, set()) - audited.get(page, set())):
+            report("disclosed-is-audited", f"page {page} patient {UUID(bytes=surplus)}", "no access entry names it")
     for view, rows in sorted(lost.items()):
         report("view-kept", f"view {view}", f"{rows} disclosures rest on it, and its text is missing")
     return sum(map(len, told.values()))

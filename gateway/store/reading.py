@@ -157,9 +157,11 @@ def disclose(connection: Connection, rows: Sequence[Values]) -> None:
     _add_disclosures(connection, rows)
 
 
-def disclosed(connection: Connection, tenant: str) -> Iterator[Found]:
-    """(page, patient, view) of everything that pages told."""
+def disclosed(connection: Connection, tenant: str, patient: bytes | None = None) -> Iterator[Found]:
+    """(page, patient, view) of everything that pages told, or of what they told of one patient."""
     query = select(disclosures.c.page, disclosures.c.patient, disclosures.c.view).where(disclosures.c.tenant == tenant)
+    if patient is not None:
+        query = query.where(disclosures.c.patient == patient)
     return iter(connection.execute(query, execution_options={"yield_per": 5000}))
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
+from uuid import UUID
 
-from sqlalchemy import Connection, LargeBinary, cast, func, select
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, func, select, text
 
 from gateway.store.deliveries import all_routes as route_names
 from gateway.store.rows import Found
 from gateway.store.schema import LANES, changes, contexts, inbox, lanes, messages, outcomes, records, texts
-from gateway.store.schema_audit import audit_rows
+from gateway.store.schema_audit import NAMES_PAGES, audit_rows, audit_rows_pages
 
 __all__ = ["LANES", "route_names"]
 
+_NAMES_PATIENT = {"sqlite": "instr(body, :patient) > 0", "postgresql": "position(:patient in body) > 0"}
 Outcome = tuple[int, str, str, int]
 """(attempt, outcome, reason, changes)."""
 
@@ -55,6 +57,21 @@ def orphan_outcomes(connection: Connection, tenant: str) -> set[int]:
 def audit_bodies(connection: Connection, tenant: str) -> Iterator[bytes]:
     """Every row of the audit log, in no particular order."""
     query = select(cast(audit_rows.c.body, LargeBinary)).where(audit_rows.c.tenant == tenant)
+    for body in connection.execute(query).scalars():
+        yield bytes(body)
+
+
+def page_bodies(connection: Connection, tenant: str, patient: bytes | None = None) -> Iterator[bytes]:
+    """Rows of the audit log that name pages, or of them those that name a patient too, in no particular order."""
+    dialect = connection.dialect.name
+    query = (
+        select(cast(audit_rows.c.body, LargeBinary))
+        .where(audit_rows.c.tenant == tenant, text(NAMES_PAGES[dialect]))
+        .with_hint(audit_rows, f"INDEXED BY {audit_rows_pages.name}", "sqlite")
+    )
+    if patient is not None:
+        name = str(UUID(bytes=patient)).encode()
+        query = query.where(text(_NAMES_PATIENT[dialect]).bindparams(bindparam("patient", name, LargeBinary)))
     for body in connection.execute(query).scalars():
         yield bytes(body)
 

@@ -6,12 +6,12 @@ import os
 import time
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import Connection, delete
 
 from gateway.flow.clock import micros
 from gateway.flow.disclosed import accounting, breach
 from gateway.flow.ledger import recount_deliveries
-from gateway.store import deliveries, reviewing
+from gateway.store import deliveries, reading, recount, reviewing
 from gateway.store.schema import deliveries as delivery_rows
 from tests.integration.parts import TENANT, Parts, Written, appointment, deliver_all, message, patient
 
@@ -54,6 +54,33 @@ def test_a_lane_is_recounted_alone(parts: Parts) -> None:
     }
     other = (lane + 1) % 64
     assert parts.store.read_sync(lambda c: recount_deliveries(c, TENANT, other)) == []
+
+
+def test_one_patients_pages_are_recounted_alone(parts: Parts) -> None:
+    """A page that the audit log names and no disclosure row tells of is a problem of its patient, and of no other."""
+    first, second, noise = (str(UUID(int=number)) for number in (1, 2, 3))
+    shown = parts.audit.entry(
+        TENANT, action="read", actor="client:desk", purpose="operations", patients=[first, second], pages=[71]
+    )
+    other = parts.audit.entry(TENANT, action="read", actor="someone", purpose="operations", patients=[first, noise])
+    told = {
+        "tenant": TENANT, "page": 71, "patient": UUID(int=1).bytes, "client": "desk", "records": 1, "types": "Patient",
+        "view": bytes(32), "recipient": "desk", "purpose": "operations", "at": micros(),
+    }  # fmt: skip
+
+    def unit(connection: Connection) -> None:
+        parts.audit.append(connection, shown)
+        parts.audit.append(connection, other)
+        reading.disclose(connection, [told])
+
+    parts.store.write_sync(unit)
+    found = [
+        {one.rule for one in parts.store.read_sync(lambda c, n=n: recount_deliveries(c, TENANT, 0, UUID(int=n).bytes))}
+        for n in (1, 2, 3)
+    ]
+    assert found == [{"view-kept"}, {"shown-is-disclosed"}, set()]
+    bodies = parts.store.read_sync(lambda c: list(recount.page_bodies(c, TENANT)))
+    assert bodies == [shown.body]
 
 
 def test_a_breach_pack_names_patients_and_fields(parts: Parts) -> None:
