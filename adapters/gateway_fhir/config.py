@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from gateway.model.fhir_places import PUSHED
 from gateway.settings import Secret
 from gateway.transport.smart import Server, SmartAccount
 from gateway_fhir.records import TYPES
@@ -70,6 +71,10 @@ class FhirConfig(SmartAccount):
         description="Reference to the secret that the server sends as `Authorization: Bearer`; hooks are closed"
         " without one.",
     )
+    skip_tag: str = Field(
+        PUSHED, max_length=64,
+        description="Code of our tag on what a route wrote into this server, which is left alone; empty reads it too.",
+    )  # fmt: skip
     accepted_modifiers: tuple[str, ...] = Field(
         (), description="Addresses of modifier extensions that may be ignored; others send a resource to quarantine."
     )

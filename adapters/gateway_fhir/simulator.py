@@ -1,4 +1,4 @@
-"""A local FHIR R4 server: SMART Backend Services, search with paging, Bulk Data export, and servers' usual faults.
+"""A local FHIR R4 server: SMART Backend Services, search with paging, Bulk Data export, writes, and usual faults.
 
 Its clinic is drawn from a seed. It verifies assertions by the registered JWK set, refuses repeated ones, and gives out
 tokens that end. Faults beyond those of every simulator are in :data:`FAULTS`.
@@ -25,6 +25,7 @@ from gateway.testing.simulated_api import CLOCK, SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, synthetic_clinic
 from gateway_fhir.simulator_bulk import SimulatedExports, outcome
 from gateway_fhir.simulator_clinic import Row, drift, resources, utc
+from gateway_fhir.simulator_write import WRITE_FAULTS, SimulatedWrites
 
 FAULTS = {
     "401": "refuses a token that is still good",
@@ -36,7 +37,7 @@ FAULTS = {
     "export-changes": "makes other files of an export while it is read",
     "export-fails": "gives up an export",
     "short-file": "cuts a file of an export at a line",
-}
+} | WRITE_FAULTS
 CLIENT_ID = "emr-gateway"
 CLIENT_SECRET = "not-a-real-secret"  # noqa: S105 - of a simulator, on loopback
 BUDGET = RateBudget(requests=100_000, seconds=60.0)
@@ -72,6 +73,7 @@ class FhirSimulator(SimulatedApi):
         self.scopes: list[str] = []
         self._now: Callable[[], datetime] = lambda: now() + timedelta(seconds=self.skew)
         self.exports = SimulatedExports(self.tables, self._now, self.takes)
+        self.writes = SimulatedWrites(self.tables, self._now, self.takes)
         self._used: set[str] = set()
         self._pages: dict[str, list[Row]] = {}
         self._numbers = itertools.count(1)
@@ -91,6 +93,7 @@ class FhirSimulator(SimulatedApi):
         router.add_get(f"{_BASE}/.well-known/smart-configuration", self._smart)
         router.add_post("/token", self._token)
         self.exports.routes(router, _BASE)
+        router.add_post(_BASE, self.writes.take)
         router.add_get(f"{_BASE}/{{type}}", self._search)
         router.add_get(f"{_BASE}/{{type}}/{{id}}", self._read)
 
@@ -118,8 +121,7 @@ class FhirSimulator(SimulatedApi):
         self.forget(type, id)
         self.exports.gone.append((type, id))
 
-    async def _metadata(self, request: web.Request) -> web.Response:
-        del request
+    async def _metadata(self, _: web.Request) -> web.Response:
         types = [
             {
                 "type": type,
@@ -132,8 +134,7 @@ class FhirSimulator(SimulatedApi):
         body = {"resourceType": "CapabilityStatement", "status": "active", "fhirVersion": "4.0.1", "rest": [rest]}
         return web.json_response(body, content_type="application/fhir+json")
 
-    async def _smart(self, request: web.Request) -> web.Response:
-        del request
+    async def _smart(self, _: web.Request) -> web.Response:
         return web.json_response(
             {
                 "token_endpoint": f"{self.base_url}/token", "grant_types_supported": ["client_credentials"],
@@ -150,8 +151,9 @@ class FhirSimulator(SimulatedApi):
         token = f"token-{next(self._numbers)}"
         self.tokens[token] = time.monotonic() + self.lifetime
         self.scopes.append(form.get("scope", ""))
-        answer = {"access_token": token, "token_type": "bearer", "expires_in": self.lifetime, "scope": self.scopes[-1]}
-        return web.json_response(answer)
+        return web.json_response(
+            {"access_token": token, "token_type": "bearer", "expires_in": self.lifetime, "scope": self.scopes[-1]}
+        )
 
     def _knows(self, form: dict[str, str], request: web.Request) -> bool:
         if "client_assertion" not in form:
@@ -204,8 +206,8 @@ class FhirSimulator(SimulatedApi):
         return web.json_response(body, content_type="application/fhir+json")
 
     async def _read(self, request: web.Request) -> web.Response:
-        row = self.tables[request.match_info["type"]][request.match_info["id"]]
-        return web.json_response(row, content_type="application/fhir+json")
+        found = self.tables[request.match_info["type"]][request.match_info["id"]]
+        return web.json_response(found, content_type="application/fhir+json")
 
 
 def _settings(api: SimulatedApi) -> Mapping[str, str]:
@@ -228,9 +230,7 @@ def _move(api: FhirSimulator) -> None:
 
 def _delete(api: FhirSimulator) -> None:
     """Only an export tells what is gone."""
-    id = next(iter(api.tables["Appointment"]))
-    del api.tables["Appointment"][id]
-    api.exports.gone.append(("Appointment", id))
+    api.remove("Appointment", next(iter(api.tables["Appointment"])))
 
 
 SIMULATORS = (

@@ -19,7 +19,7 @@ from gateway_fhir.records_bundle import DELETED, resource_type
 from gateway_fhir.records_reference import needs_rewriting, referred, rewrite
 from gateway_fhir.translate_authorization import authorization
 from gateway_fhir.translate_benefit import benefits
-from gateway_fhir.translate_carried import carried
+from gateway_fhir.translate_carried import carried, pushed
 from gateway_fhir.translate_claim import answer, claim, reconciliation
 from gateway_fhir.translate_validity import refuse_invalid, validated
 
@@ -72,11 +72,9 @@ def normalizer(config: FhirConfig, mapping: Mapping) -> Callable[[bytes, bytes],
             return Normalized(suppressed="unsupported-resource")
         if config.strict:
             refuse_invalid(body)
-        inner: list[Resource] = []
-        if needs_rewriting(body):
-            resource, inner = _rewritten(body, kind, context, base)
-        else:
-            resource = _typed(body, kind)
+        resource, inner = _rewritten(body, kind, context, base) if needs_rewriting(body) else (_typed(body, kind), [])
+        if config.skip_tag and pushed(resource, config.skip_tag):
+            return Normalized(suppressed="pushed-by-us")
         patches: list[Patch] = []
         for one in (*inner, resource):
             made = _patches(one, inner, mapping, fields, config)

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from gateway.errors import InvalidContent
 from gateway.model import TYPES
-from gateway.model.fhir_places import HELD, OURS, REFERS, Shape, shapes, slug
+from gateway.model.fhir_places import HELD, OURS, PUSHED_BY, REFERS, Shape, shapes, slug
 from gateway.model.identity import Ref
 from gateway.model.patch import Patch
 from gateway_fhir.records import Extension, Resource
@@ -116,3 +116,8 @@ def _time(kind: str, one: Extension) -> date | datetime | None:
 def _unreadable(name: str) -> InvalidContent:
     what = "The extension of another gateway does not hold what its name promises"
     return InvalidContent("wrong-type", what, where=f"extension[{slug(name)}]", fix="Run the same version on both.")
+
+
+def pushed(resource: Resource, tag: str) -> bool:
+    """Whether a route of ours wrote the resource: read back it would be a second record of the same thing."""
+    return resource.meta is not None and any(one.system == PUSHED_BY and one.code == tag for one in resource.meta.tag)

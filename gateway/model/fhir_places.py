@@ -21,6 +21,10 @@ from gateway.model.values import Instant, Money
 
 OURS = "urn:emr-gateway:"
 """What the addresses of our own extensions begin with."""
+PUSHED_BY = f"{OURS}pushed-by"
+"""System of the tag on what a gateway wrote into a server, by which its own sources leave that alone."""
+PUSHED = "emr-gateway"
+"""Code of that tag, unless settings name another."""
 
 RESOURCES: Mapping[str, tuple[str, ...]] = {
     "Appointment": ("Appointment",),

@@ -164,7 +164,7 @@ class HttpClient:
         A status of ``expect`` is an answer whatever it says: the caller reads 202, 404 or 410 by its own protocol.
         """
         body = aiohttp.FormData(form) if form is not None else json
-        sent = dict(headers or {}) | ({"Content-Type": "application/json"} if json is not None else {})
+        sent = ({"Content-Type": "application/json"} if json is not None else {}) | dict(headers or {})
 
         async def once() -> Answer:
             async with self._exchange(method, url, sent, body) as response:

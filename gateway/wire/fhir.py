@@ -50,8 +50,13 @@ def resource(type: str, id: str, version: int, at: str, source: str, fields: Fie
         fields: the granted fields as JSON values.
     """
     meta = {"versionId": str(version), "lastUpdated": at, "source": origin(source)}
-    made = {"resourceType": RESOURCE[type], "id": id, "meta": meta, **PROJECTIONS[type](fields)}
-    if more := carried(type, fields):
+    return {"resourceType": RESOURCE[type], "id": id, "meta": meta, **projected(type, fields)}
+
+
+def projected(type: str, fields: Fields, *, extended: bool = True) -> Json:
+    """The elements of a record's resource; ``extended`` with those of ours for what R4 has no element for."""
+    made = PROJECTIONS[type](fields)
+    if extended and (more := carried(type, fields)):
         made["extension"] = [*made.get("extension", ()), *more]
     return made
 
