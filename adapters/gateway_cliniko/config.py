@@ -11,6 +11,8 @@ from yarl import URL
 from gateway.settings import Part, Secret, Zone
 from gateway.transport.http import is_loopback
 
+MAIL = r"^[^@\s()]+@[^@\s()]+\.[^@\s()]+$"
+
 
 def _simulator(address: str) -> str:
     url = URL(address)
@@ -19,7 +21,20 @@ def _simulator(address: str) -> str:
     return address.rstrip("/")
 
 
-class ClinikoConfig(Part):
+class CallerConfig(Part):
+    """Who calls, and whom: the same for reading and for writing back."""
+
+    app_name: str = Field(
+        "emr-gateway",
+        pattern=r"^[\w .-]{1,64}$",
+        description="Name of the calling software, which the vendor asks for.",
+    )
+    base_url: Annotated[str, AfterValidator(_simulator)] | None = Field(
+        None, description="Address of a simulator on loopback, instead of the vendor's own."
+    )
+
+
+class ClinikoConfig(CallerConfig):
     """``[sources.config]`` of a source whose adapter is ``cliniko``."""
 
     api_key: Secret | None = Field(
@@ -27,18 +42,10 @@ class ClinikoConfig(Part):
         description="Reference to the API key (env:NAME or file:path); its suffix, such as -au2, names the shard. "
         "Polling needs it; importing saved pages does not.",
     )
-    app_name: str = Field(
-        "emr-gateway",
-        pattern=r"^[\w .-]{1,64}$",
-        description="Name of the calling software, which the vendor asks for.",
-    )
     contact_email: str | None = Field(
         None,
-        pattern=r"^[^@\s()]+@[^@\s()]+\.[^@\s()]+$",
+        pattern=MAIL,
         description="Address where the vendor reaches those who run this gateway, sent with every request.",
-    )
-    base_url: Annotated[str, AfterValidator(_simulator)] | None = Field(
-        None, description="Address of a simulator on loopback, instead of the vendor's own."
     )
     zones: dict[str, Zone] = Field(
         default_factory=dict, description="Time zone by business id, where it differs from the source's zone."

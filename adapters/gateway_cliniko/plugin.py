@@ -10,18 +10,26 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel
 
 from gateway import __version__
-from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Item, RateBudget, Stream, Transport
+from gateway.hookspecs import API_VERSION, OpenSink, Sink, hookimpl
+from gateway.model.exchange import AdapterInfo, Finding, Item, RateBudget, SinkInfo, Stream, Transport
 from gateway.model.form import Shape
+from gateway.settings import resolve_secret
+from gateway.transport.egress import Egress
 from gateway_cliniko.config import ClinikoConfig
+from gateway_cliniko.config_writeback import WritebackConfig
 from gateway_cliniko.records_page import cut_page, is_page
+from gateway_cliniko.sink import Writeback
 from gateway_cliniko.translate import normalizer, path
 from gateway_cliniko.translate_form import form, origins, without
-from gateway_cliniko.transport import AccountTransport
+from gateway_cliniko.transport import AccountTransport, access
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
     from gateway.model.patch import Normalized
+
+
+ANSWER_LIMIT = 4 * 1024 * 1024
+"""Bytes of one answer: an appointment with all its notes."""
 
 
 class ClinikoAdapter:
@@ -87,7 +95,40 @@ class ClinikoAdapter:
         return [AccountTransport(name, cast("ClinikoConfig", config))]
 
 
+class ClinikoSink:
+    """Writes back into an account what was decided about its appointments."""
+
+    info = SinkInfo(
+        name="cliniko",
+        version="1",
+        api=API_VERSION,
+        docs="docs/how-to/write-back-to-cliniko.md",
+        summary="Arrivals, no-shows, cancellations and notes, written into a Cliniko account",
+        idempotency="probe",
+        residual_risk="A note replaces all notes of the visit: what somebody writes there in the same second is lost.",
+        batch=16,
+        native=(("Task", "about"), ("Communication", "about")),
+    )
+    config: type[BaseModel] = WritebackConfig
+
+    def open(self, route: str, config: BaseModel) -> OpenSink:
+        """Check the key's shard; the first request is made with the first delivery."""
+        settings = cast("WritebackConfig", config)
+        base, headers = access(settings, resolve_secret(settings.api_key), settings.contact_email)
+        egress = Egress(
+            base, allow_loopback=settings.base_url is not None, timeout=settings.timeout_seconds,
+            answer_limit=ANSWER_LIMIT, where=f"routes.{route}.base_url",
+        )  # fmt: skip
+        return Writeback(settings, egress, headers)
+
+
 @hookimpl
 def gateway_adapters() -> Sequence[ClinikoAdapter]:
     """The adapter ``cliniko``."""
     return [ClinikoAdapter()]
+
+
+@hookimpl
+def gateway_sinks() -> Sequence[Sink]:
+    """The sink ``cliniko``."""
+    return (ClinikoSink(),)

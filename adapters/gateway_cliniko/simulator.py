@@ -36,6 +36,7 @@ from gateway_cliniko.simulator_rows import (
     type_row,
     utc,
 )
+from gateway_cliniko.simulator_writes import Writes
 
 TYPES = ("Initial evaluation", "Follow-up treatment", "Re-evaluation", "Back class")
 CASES = 3
@@ -66,6 +67,7 @@ class ClinikoSimulator(SimulatedApi):
         self._basic = ["Basic " + base64.b64encode(f"{name}:".encode()).decode() for name in names]
         self._now: Clock = lambda: now() + timedelta(seconds=self.skew)
         self.tables: dict[str, dict[str, Row]] = {name: {} for name in FILTERS}
+        self.writes = Writes(self)
         self._people(clinic)
         for visit in clinic.visits:
             self._book(visit)
@@ -77,9 +79,7 @@ class ClinikoSimulator(SimulatedApi):
         router.add_get("/v1/{list}", self._get_list)
         router.add_get("/v1/{list}/inactive", self._get_list)
         router.add_get("/v1/{list}/{id}", self._get_one)
-        router.add_patch("/v1/individual_appointments/{id}/cancel", self._patch_cancel)
-        router.add_post("/v1/{list}/{id}/archive", self._post_archive)
-        router.add_patch("/v1/attendees/{id}", self._patch_attendee)
+        self.writes.routes(router)
 
     def refusal(self, request: web.Request) -> web.Response | None:
         """401 unless the key, with or without its shard, is the user name; 403 for a caller who names nobody."""
@@ -89,6 +89,10 @@ class ClinikoSimulator(SimulatedApi):
         return None if known else web.json_response({"message": "Unauthorized"}, status=401)
 
     # --- what the clinic's staff does ---------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The clinic's clock."""
+        return self._now()
 
     def touch(self, table: str, id: str, **fields: Any) -> Row:
         """Change a row; its ``updated_at`` moves."""
@@ -141,19 +145,6 @@ class ClinikoSimulator(SimulatedApi):
         table, filters = request.match_info["list"], request.query.getall("q[]", [])
         rows = {row["id"]: row for row in select(table, self.tables[table].values(), filters)}
         return web.json_response(rows[request.match_info["id"]])
-
-    async def _patch_cancel(self, request: web.Request) -> web.Response:
-        id, asked = request.match_info["id"], await request.json()
-        self.cancel(id, asked.get("cancellation_reason", 50), asked.get("cancellation_note"))
-        return web.Response(status=204)
-
-    async def _post_archive(self, request: web.Request) -> web.Response:
-        table, id = request.match_info["list"], request.match_info["id"]
-        self.touch(table, id, archived_at=utc(self._now()))
-        return web.Response(status=204)
-
-    async def _patch_attendee(self, request: web.Request) -> web.Response:
-        return web.json_response(self.arrive(request.match_info["id"], (await request.json())["arrived"]))
 
     # --- rows ---------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from gateway.model.exchange import Intake, RateBudget
 from gateway.settings import resolve_secret
 from gateway.transport.http import HttpClient, HttpLimits
 from gateway.transport.polling import Poller, Rhythm
-from gateway_cliniko.config import ClinikoConfig
+from gateway_cliniko.config import CallerConfig, ClinikoConfig
 from gateway_cliniko.transport_changes import ChangedRows
 from gateway_cliniko.transport_lists import LISTS, Api
 from gateway_cliniko.transport_sweep import sweeps
@@ -31,12 +31,8 @@ class AccountTransport:
 
     async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
         """Raises ``InvalidConfiguration`` when the key cannot be read or names no shard."""
-        config, key = self._config, resolve_secret(self._key)
-        base = config.base_url or f"https://api.{shard(key)}.cliniko.com"
-        headers = {
-            "Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode("ascii"),
-            "User-Agent": f"{config.app_name} ({config.contact_email})",
-        }
+        config = self._config
+        base, headers = access(config, resolve_secret(self._key), config.contact_email or "")
         budget = RateBudget(requests=config.requests_per_minute, seconds=60.0)
         limits = HttpLimits(attempts=config.retries + 1, total=config.timeout_seconds)
         async with HttpClient([base], budget=budget, headers=headers, limits=limits) as client:
@@ -49,6 +45,14 @@ class AccountTransport:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def access(config: CallerConfig, key: str, contact: str) -> tuple[str, dict[str, str]]:
+    """Where an account is, and the headers that open it and say who calls."""
+    return config.base_url or f"https://api.{shard(key)}.cliniko.com", {
+        "Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode("ascii"),
+        "User-Agent": f"{config.app_name} ({contact})",
+    }
 
 
 def shard(key: str) -> str:

@@ -39,6 +39,7 @@ from gateway.cli import (
     sources,
     verifying,
     viewing,
+    visits,
     witnessing,
 )
 from gateway.errors import GatewayError, PluginFailed
@@ -94,6 +95,7 @@ app.add_typer(claims.app, name="claims")
 app.add_typer(denials.app, name="denials")
 app.add_typer(accounting.app, name="accounting")
 app.add_typer(persons.app, name="persons")
+app.add_typer(visits.app, name="visits")
 app.add_typer(routes.app, name="routes")
 app.add_typer(viewing.app, name="views")
 app.add_typer(verifying.app, name="verify")

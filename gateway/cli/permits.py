@@ -50,6 +50,8 @@ POWERS: Mapping[str, str] = {
     "persons duplicates": "records.read",
     "persons link": "data.import",
     "persons unlink": "data.import",
+    "visits": "records.read",
+    "visits mark": "data.import",
     "mappings": "status.read",
     "check": "status.read",
     "views": "status.read",

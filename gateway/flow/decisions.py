@@ -17,7 +17,7 @@ NAME = "gateway.decisions"
 """No configured source can bear this name."""
 KIND = "decision"
 TEXT = "decisions 1: each message is one record, as it says"
-DECIDED = frozenset({"PersonDecision", "DenialDecision"})
+DECIDED = frozenset({"PersonDecision", "DenialDecision", "Task"})
 
 
 class Decision(msgspec.Struct, frozen=True):
