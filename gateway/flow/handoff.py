@@ -32,6 +32,8 @@ class Arrived(msgspec.Struct, frozen=True, gc=False):
     """True when its stored bytes could not be opened; then there is no body."""
     gone: bool = False
     """True when that is so because the key was destroyed on purpose."""
+    crashed: bool = False
+    """True when that is so because the process has ended too often with it at hand."""
 
 
 class Handoff:

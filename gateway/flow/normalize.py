@@ -27,6 +27,7 @@ from gateway.flow.normalize_write import BatchWriter, Conflict, Settled
 from gateway.flow.places import change_place, change_row
 from gateway.flow.source import Origin, Source
 from gateway.flow.taking import BATCH, Taker, opened
+from gateway.flow.trials import Trials
 from gateway.flow.words import SHREDDED, stored_word
 from gateway.model.patch import Normalized
 from gateway.store import journal, messages
@@ -53,6 +54,11 @@ class Rejection(msgspec.Struct, frozen=True):
 
 DAMAGED = Rejection("damaged", "store", "Restore the damaged rows from a verified backup, then release.")
 GONE = Rejection("key-destroyed", "store", "A backup older than the message's key was restored: have it sent again.")
+CRASHED = Rejection(
+    "crashed-thrice",
+    "process",
+    "The process ended three times with it at hand: mend the adapter or the fault of the machine, then release.",
+)
 
 
 class Normalizer:
@@ -76,12 +82,14 @@ class Normalizer:
         self._changed = changed
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="normalizer", daemon=True)
-        self._taker = Taker(store, vault, audit, handoff)
+        self._trials = Trials(store)
+        self._taker = Taker(store, vault, audit, handoff, self._trials)
         self._drift = Drift(sources, store)
 
     def start(self) -> None:
         """Begin with what waits in the store."""
         for tenant in self._tenants:
+            self._trials.begin(tenant)
             self._drift.load(tenant)
             self._handoff.recounted(tenant, self._store.read_sync(partial(messages.pending_count, tenant=tenant)))
         self._thread.start()
@@ -93,6 +101,9 @@ class Normalizer:
         self._thread.join()
         with suppress(StoreUnavailable):
             self._drift.save()
+            for tenant in self._tenants:
+                self._trials.end(tenant)
+        self._trials.close()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -174,10 +185,8 @@ class Normalizer:
         self._handoff.tell((one.message.message_id, one.fate) for one in settled)
 
     def _normalize(self, tenant: str, message: Arrived) -> Normalized | Rejection:
-        if message.gone:
-            return GONE
         if message.damaged:
-            return DAMAGED
+            return GONE if message.gone else CRASHED if message.crashed else DAMAGED
         source = self._sources.get((tenant, message.source))
         if source is None:
             return Rejection("unknown-source", message.source, "Add the source to gateway.toml, then release.")

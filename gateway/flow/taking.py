@@ -5,17 +5,20 @@ What comes from the store is opened under an access entry that names every messa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from gateway.audit import AuditLog
 from gateway.errors import IntegrityViolated, Shredded
 from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.places import context_place, message_place
+from gateway.flow.trials import Trial, Trials
 from gateway.store import messages
 from gateway.store.opening import Store
+from gateway.store.rows import Found
 from gateway.vault import Grant, Place, Sealed, Vault
 
 BATCH = 256
@@ -38,15 +41,19 @@ def opened(vault: Vault, grant: Grant, place: Place, sealed: Sealed) -> bytes | 
 class Taker:
     """Takes batches in order of arrival."""
 
-    def __init__(self, store: Store, vault: Vault, audit: AuditLog, handoff: Handoff) -> None:
+    def __init__(self, store: Store, vault: Vault, audit: AuditLog, handoff: Handoff, trials: Trials) -> None:
         self._store = store
         self._vault = vault
         self._audit = audit
         self._handoff = handoff
+        self._trials = trials
         self._read_while_live: dict[str, set[int]] = {}
 
     def take(self, tenant: str) -> Sequence[Arrived]:
         """The oldest messages that wait, at most a batch from memory and four from the store."""
+        trial = self._trials.next(tenant, BATCH)
+        if trial is not None:
+            return self._set_aside(tenant, trial) if trial.aside else self._open(tenant, trial.rows, trial.name)
         if self._handoff.is_live(tenant):
             seen = self._read_while_live.get(tenant)
             taken = self._handoff.take(tenant, BATCH)
@@ -67,7 +74,15 @@ class Taker:
         self._read_while_live[tenant] = {row.message_id for row in rest}
         return self._open(tenant, rest)
 
-    def _open(self, tenant: str, stored: Sequence[Any]) -> list[Arrived]:
+    def _set_aside(self, tenant: str, trial: Trial) -> list[Arrived]:
+        """What is not tried again, unopened."""
+        ids = [row.message_id for row in trial.rows]
+        attempts = self._store.read_sync(lambda connection: messages.attempts_of(connection, tenant, ids))
+        return [_arrived(row, None, None, attempts.get(row.message_id, 0), crashed=True) for row in trial.rows]
+
+    def _open(
+        self, tenant: str, stored: Sequence[Any], name: Callable[[Connection], None] = lambda _: None
+    ) -> list[Arrived]:
         if not stored:
             return []
         ids = [row.message_id for row in stored]
@@ -80,7 +95,12 @@ class Taker:
             messages=ids,
             contexts=sorted(wanted),
         )
-        self._store.write_sync(lambda connection: self._audit.append(connection, entry))
+
+        def both(connection: Connection) -> None:
+            name(connection)
+            self._audit.append(connection, entry)
+
+        self._store.write_sync(both)
         contexts = self._store.read_sync(lambda connection: messages.contexts_of(connection, tenant, wanted))
         attempts = self._store.read_sync(lambda connection: messages.attempts_of(connection, tenant, ids))
         with self._audit.grant(entry) as grant:
@@ -96,21 +116,27 @@ class Taker:
                     body = opened(self._vault, grant, place, sealed)
                 except Shredded:
                     body, gone = None, True
-                context = envelopes.get(row.context_id)
                 arrived.append(
-                    Arrived(
-                        row.message_id,
-                        row.source,
-                        row.kind,
-                        row.inbox_lane,
-                        body or b"",
-                        context or b"",
-                        row.key_id,
-                        row.wrapped,
-                        row.received_at,
-                        attempts.get(row.message_id, 0),
-                        damaged=body is None or context is None,
-                        gone=gone,
-                    )
+                    _arrived(row, body, envelopes.get(row.context_id), attempts.get(row.message_id, 0), gone=gone)
                 )
         return arrived
+
+
+def _arrived(
+    row: Found, body: bytes | None, context: bytes | None, attempt: int, *, gone: bool = False, crashed: bool = False
+) -> Arrived:
+    return Arrived(
+        row.message_id,
+        row.source,
+        row.kind,
+        row.inbox_lane,
+        body or b"",
+        context or b"",
+        row.key_id,
+        row.wrapped,
+        row.received_at,
+        attempt,
+        damaged=body is None or context is None,
+        gone=gone,
+        crashed=crashed,
+    )

@@ -1,4 +1,7 @@
-"""Who leads among processes that share one PostgreSQL: an advisory lock, held by a connection of its own."""
+"""Who leads among processes that share one PostgreSQL, and which seat each has: advisory locks.
+
+Each is held by a connection of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.errors import StoreUnavailable
+
 POLLING = 0x67617465  # "gate": one number of the database's 64-bit space of advisory locks
+_SEATS = POLLING << 8
+_MOST_SEATS = 256
 _try = text("select pg_try_advisory_lock(:number)")
 _alive = text("select 1")
 
@@ -15,7 +22,8 @@ _alive = text("select 1")
 class Leadership:
     """The lock ends with its session: a process that dies, or loses its connection, leads no more."""
 
-    def __init__(self, like: Engine) -> None:
+    def __init__(self, like: Engine, number: int = POLLING) -> None:
+        self._number = number
         # The session must outlive every transaction, so it is neither pooled nor within one.
         options: dict[str, Any] = {"options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"}
         self._engine = create_engine(
@@ -30,7 +38,7 @@ class Leadership:
                 self._held.execute(_alive)
                 return True
             connection = self._engine.connect()
-            if connection.execute(_try, {"number": POLLING}).scalar_one():
+            if connection.execute(_try, {"number": self._number}).scalar_one():
                 self._held = connection
                 return True
             connection.close()
@@ -44,3 +52,17 @@ class Leadership:
         if held is not None:
             held.invalidate()
             held.close()
+
+
+def take_seat(like: Engine) -> tuple[int, Leadership]:
+    """The lowest number that no living process has, and the lock that keeps it.
+
+    Raises:
+        StoreUnavailable: every seat is taken, or the server does not answer.
+    """
+    for seat in range(_MOST_SEATS):
+        lock = Leadership(like, _SEATS + seat)
+        if lock.holds():
+            return seat, lock
+        lock.close()
+    raise StoreUnavailable("No seat is free among the processes that share this database", fix="Run fewer workers.")

@@ -73,8 +73,8 @@ def settle(connection: Connection, done: Sequence[Values], left: Sequence[Values
     _leave_inbox(connection, left)
 
 
-def pending(connection: Connection, tenant: str, limit: int) -> Sequence[Found]:
-    """The oldest messages without an outcome, with their inbox keys."""
+def pending(connection: Connection, tenant: str, limit: int, upto: int | None = None) -> Sequence[Found]:
+    """The oldest messages without an outcome, with their inbox keys; none newer than ``upto``."""
     query = (
         select(messages, inbox.c.key_id, inbox.c.wrapped, inbox.c.lane.label("inbox_lane"))
         .join(inbox, and_(inbox.c.tenant == messages.c.tenant, inbox.c.message_id == messages.c.message_id))
@@ -82,6 +82,8 @@ def pending(connection: Connection, tenant: str, limit: int) -> Sequence[Found]:
         .order_by(inbox.c.message_id)
         .limit(limit)
     )
+    if upto is not None:
+        query = query.where(inbox.c.message_id <= upto)
     return connection.execute(query).fetchall()
 
 

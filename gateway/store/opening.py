@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from gateway.errors import IntegrityViolated, InvalidConfiguration, StoreUnavailable
 from gateway.store import migrations
 from gateway.store.engines import check_usable, embedded_engine, postgres_engine
-from gateway.store.leading import Leadership
+from gateway.store.leading import Leadership, take_seat
 from gateway.store.schema import blocks
 from gateway.store.writer import Unit, Writer, is_of_the_store
 
@@ -68,6 +68,13 @@ class Store:
     def leadership(self) -> Leadership | None:
         """The lock that tells who leads among processes that share this store; None for one process's own file."""
         return Leadership(self._writing) if self.dialect == "postgresql" else None
+
+    def seat(self) -> tuple[int, Leadership | None]:
+        """A number that this process alone has among those that share this store, and the lock that keeps it.
+
+        The seat of a process that died is free again, so its successor finds what it left.
+        """
+        return take_seat(self._writing) if self.dialect == "postgresql" else (0, None)
 
     @property
     def healthy(self) -> bool:

@@ -145,6 +145,10 @@ class Deployment:
             time.sleep(0.02)
         raise AssertionError(f"the gateway did not become ready: {self.log()[-2000:]}")
 
+    def mend(self) -> None:
+        """From the next start on it is the gateway itself."""
+        self._program = [sys.executable, "-m", "gateway"]
+
     def kill(self) -> None:
         """SIGKILL, whatever it is doing."""
         if self._serving is not None:
