@@ -20,6 +20,22 @@ class Tls(Part):
     client_ca: Path | None = Field(
         None, description="PEM file with the authorities of client certificates; every client must then have one."
     )
+    crl: Path | None = Field(
+        None,
+        description="PEM or DER file with the full revocation list of each authority; read again when it changes."
+        " Once a list is overdue, nobody of its authority is let in.",
+    )
+    denied_serials: Path | None = Field(
+        None,
+        description="Text file with the serial numbers of client certificates that are refused, one in hexadecimal"
+        " digits per line; read again when it changes.",
+    )
+
+    @model_validator(mode="after")
+    def _has_clients(self) -> Self:
+        if self.client_ca is None and (self.crl is not None or self.denied_serials is not None):
+            raise ValueError("crl and denied_serials need client_ca: without it no client shows a certificate")
+        return self
 
 
 class Http(Part):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,22 +11,15 @@ from typing import NamedTuple
 
 import structlog
 
-from gateway.errors import (
-    GatewayError,
-    InvalidConfiguration,
-    InvalidContent,
-    LimitExceeded,
-    MalformedEnvelope,
-    RejectMessage,
-    RetryLater,
-)
+from gateway.errors import GatewayError, InvalidContent, LimitExceeded, MalformedEnvelope, RejectMessage, RetryLater
 from gateway.model.exchange import Intake, Item, Receipt, Transport
 from gateway.transport.file_drop import FileDrop, chunks, hand_in
 from gateway.transport.mllp import Answer, MllpServer, Reply
 from gateway.transport.mllp_limits import Limits
 from gateway.wire.hl7_header import AckCode, Header, acknowledge, glance, peek
-from gateway_hl7.config import Hl7Config, Tls
+from gateway_hl7.config import Hl7Config
 from gateway_hl7.records import item, items
+from gateway_hl7.transport_tls import context, revocation
 
 _PAUSE = 0.1
 _APPLICATION = frozenset({b"AL", b"ER", b"SU"})
@@ -65,13 +57,15 @@ class Listener:
     async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
         """Listen until cancelled, then send the answers that are still owed."""
         config = self._config
+        revoked = revocation(config.tls)
         exchange = Exchange(config, self._facilities, intake, asyncio.get_running_loop())
         self.server = MllpServer(
             config.host,
             config.port,
             exchange.receive_enhanced if config.acknowledgement == "enhanced" else exchange.receive,
             oversized=exchange.oversized,
-            ssl=_context(config.tls),
+            ssl=context(config.tls),
+            refusal=None if revoked is None else revoked.refusal,
             plaintext_networks=config.plaintext_networks,
             limits=Limits(
                 frame=config.max_message_bytes,
@@ -85,6 +79,8 @@ class Listener:
         _log.info("mllp-listening", source=self._name, host=config.host, port=self.server.port)
         opened()
         try:
+            if revoked is not None:
+                await revoked.watch(self.server.judge_again)
             await asyncio.Event().wait()
         finally:
             await self.server.close()
@@ -227,22 +223,3 @@ class Folder:
         drop = FileDrop(self._folder, self._config.patterns, take, poll=self._config.poll_seconds)
         opened()
         await drop.run()
-
-
-def _context(tls: Tls | None) -> ssl.SSLContext | None:
-    if tls is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(tls.certificate, tls.key)
-        if tls.client_ca is not None:
-            context.load_verify_locations(tls.client_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except OSError as error:
-        raise InvalidConfiguration(
-            f"The listener's certificate cannot be used: {type(error).__name__}.",
-            where="tls",
-            fix="Check that certificate, key and client_ca are PEM files that the gateway may read and that match.",
-        ) from error
-    return context

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import ssl as tls
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,12 +18,12 @@ import structlog
 
 from gateway.errors import InvalidConfiguration
 from gateway.transport.mllp_limits import Counts, Limits
+from gateway.transport.mllp_peers import Network, is_loopback, may_speak_plainly
 from gateway.wire import mllp
 
 Reply = Callable[[bytes | None], None]
 """Answers one frame with a message's bytes, unframed. Call it once, at any time. ``b""`` settles the frame without an
 answer; None hangs up, so that the peer sends again what it got no answer for."""
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _log = structlog.get_logger(__name__)
 _SWEEPS = 4.0
@@ -63,6 +62,7 @@ class MllpServer:
         oversized: called with the head of every frame that is longer than the limit; the rest was not kept.
         limits: what peers may use.
         ssl: TLS settings; without them only loopback and ``plaintext_networks`` may connect.
+        refusal: why a client's certificate (DER) is refused, in a word; empty when it is not.
         plaintext_networks: networks that may connect without TLS.
     """
 
@@ -75,6 +75,7 @@ class MllpServer:
         oversized: Handler,
         limits: Limits | None = None,
         ssl: tls.SSLContext | None = None,
+        refusal: Callable[[bytes], str] | None = None,
         plaintext_networks: Sequence[Network] = (),
     ) -> None:
         self.host = host
@@ -88,10 +89,11 @@ class MllpServer:
         self.connections: set[Connection] = set()
         self._deserted = asyncio.Event()
         self._ssl = ssl
+        self._refusal = refusal
         self._networks = tuple(plaintext_networks)
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
-        if not self.encrypted and not self._networks and not _is_loopback(host):
+        if not self.encrypted and not self._networks and not is_loopback(host):
             raise InvalidConfiguration(
                 "An MLLP listener outside of loopback needs TLS.",
                 where="host",
@@ -156,11 +158,21 @@ class MllpServer:
             return False
         if self.encrypted:
             return True
-        address = ipaddress.ip_address(str(peer[0]).split("%", 1)[0]) if isinstance(peer, tuple) else None
-        if address is None:
-            return False
-        address = getattr(address, "ipv4_mapped", None) or address
-        return address.is_loopback or any(address in network for network in self._networks)
+        return may_speak_plainly(peer, self._networks)
+
+    def judge_again(self) -> None:
+        """Cut off the clients whose certificate is refused by now."""
+        for connection in tuple(self.connections):
+            if not self.trusts(connection.certificate()):
+                connection.abort()
+
+    def trusts(self, certificate: bytes | None) -> bool:
+        """Whether a client's certificate is none that is refused."""
+        why = self._refusal(certificate) if self._refusal is not None and certificate is not None else ""
+        if why:
+            self.counts.refused += 1
+            _log.warning("mllp-client-refused", port=self.port, why=why)
+        return not why
 
     def forget(self, connection: Connection) -> None:
         """Take note that a connection is lost."""
@@ -206,8 +218,17 @@ class Connection(asyncio.Protocol):
             self._server.counts.refused += 1
             self._transport.abort()
             return
+        if not self._server.trusts(self.certificate()):
+            self._transport.abort()
+            return
         self._server.counts.accepted += 1
         self._server.connections.add(self)
+
+    def certificate(self) -> bytes | None:
+        """The client's certificate (DER), where it showed one."""
+        secured = self._transport.get_extra_info("ssl_object")
+        shown: bytes | None = None if secured is None else secured.getpeercert(binary_form=True)
+        return shown
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # every way to end is alike here
         for event in self._decoder.close():
@@ -367,12 +388,3 @@ class Connection(asyncio.Protocol):
                 self._begun = self._loop.time()
             if not self._transport.is_closing():
                 self._transport.resume_reading()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -27,7 +27,7 @@ class Counts(msgspec.Struct):
 
     accepted: int = 0
     refused: int = 0
-    """Connections closed at once: too many, or from a network that may not speak without TLS."""
+    """Connections closed at once: too many, plain text from elsewhere than listed, or a certificate that is refused."""
     frames: int = 0
     oversized: int = 0
     unfinished: int = 0

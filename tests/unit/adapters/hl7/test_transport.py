@@ -245,6 +245,28 @@ def test_tls_with_client_certificates(tmp_path):
     assert field(asyncio.run(run()), "MSA-1") == "AA"
 
 
+def test_a_client_whose_serial_is_denied_is_refused(tmp_path):
+    """What denied_serials names is let in no more; without client_ca the setting is refused."""
+    cert, key = certificate(tmp_path)
+    serial = x509.load_pem_x509_certificate(cert.read_bytes()).serial_number
+    (tmp_path / "denied").write_text(f"{serial:x}\n")
+    intake = RecordingIntake()
+    tls = {"certificate": cert, "key": key, "client_ca": cert, "denied_serials": tmp_path / "denied"}
+
+    async def run():
+        async with listening(intake, tls=tls) as port:
+            former = ssl.create_default_context(cafile=cert)
+            former.check_hostname = False
+            former.load_cert_chain(cert, key)
+            with suppress(OSError):
+                assert await exchange(port, SIU % b"", former) == b""
+
+    asyncio.run(run())
+    assert intake.items == []
+    with pytest.raises(ValueError, match="client_ca"):
+        Hl7Config(tls={"certificate": cert, "key": key, "denied_serials": tmp_path / "denied"})
+
+
 def test_a_bad_certificate_is_a_matter_of_configuration(tmp_path):
     """A certificate that cannot be read is told with its cure, before anything listens."""
     settings = Hl7Config(port=0, tls={"certificate": tmp_path / "none", "key": tmp_path / "none"})
