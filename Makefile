@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench faults fuzz certify lock clean
+.PHONY: help demo test check bench group faults fuzz certify lock clean
 
 help:          ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -25,6 +25,9 @@ check: $(READY) ## lint, format, types, import contracts, layout and size rules
 
 bench: $(READY) ## measure against peers; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+group: $(READY) ## a group of twenty clinics, 200,000 appointments (BENCH_SCALE=0.1: a tenth), kill -9, limits, freshness
+	$(BIN)/python -m benchmarks --only group
 
 faults: $(READY) ## the fault tests at full scale, 50 kills, 500 power cuts, and at the end the table of faults
 	GATEWAY_FAULT_SCALE=1.0 $(BIN)/python -m pytest tests/faults $$($(BIN)/python -m tests.faults.table) --fault-table

@@ -245,7 +245,7 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
                 if gateway.settings.http is not None:
                     group.create_task(_subscriptions(gateway, gateway.settings.http).run())
             if "intake" in roles:
-                scheduler = polling.scheduler_of(gateway.settings.polling)
+                scheduler = polling.scheduler_of(gateway.settings)
                 for source in gateway.sources.values():
                     receiver = gateway.receiver(source)
                     own = gateway.settings.source(source.name)

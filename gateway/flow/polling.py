@@ -17,7 +17,7 @@ from gateway.flow.sweep import Sweeper
 from gateway.model.exchange import Intake, RateBudget, Transport
 from gateway.settings import Settings
 from gateway.settings import Source as SourceSettings
-from gateway.settings_polling import Budget, Polling
+from gateway.settings_polling import Budget
 from gateway.store import drift
 from gateway.store.leading import Leadership
 from gateway.store.opening import Store
@@ -26,6 +26,7 @@ from gateway.vault import Vault
 
 STATUS_SECONDS = 2.0
 LEAD_SECONDS = 2.0
+SPENT = "budgets"
 
 log = structlog.get_logger(__name__)
 
@@ -35,13 +36,14 @@ def sources_path(settings: Settings) -> Path:
     return settings.data.directory / "sources.json"
 
 
-def scheduler_of(settings: Polling) -> Scheduler:
-    """The scheduler that the settings describe."""
+def scheduler_of(settings: Settings) -> Scheduler:
+    """The scheduler that the settings describe; what its budgets spent stays among the data."""
+    own = settings.polling
     budgets = {
         name: Budgets(together=_budget(one.together), endpoint=_budget(one.endpoint))
-        for name, one in settings.vendors.items()
+        for name, one in own.vendors.items()
     }
-    return Scheduler(at_once=settings.at_once, budgets=budgets)
+    return Scheduler(at_once=own.at_once, budgets=budgets, spent=settings.data.directory / SPENT)
 
 
 def seat_of(

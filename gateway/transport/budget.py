@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
 from gateway.model.exchange import RateBudget
+from gateway.transport.spent import Spent
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -96,6 +97,20 @@ class RateWindow:
         self._running = 0
         self._resume_at = float("-inf")
         self._turn = FairPlaces(1)
+        self._spent: Spent | None = None
+
+    def keep(self, spent: Spent) -> None:
+        """Before the first request: go on from what an earlier process has spent, and note what this one spends."""
+        now = self._clock()
+        self._ended.extend(now - age for age in spent.ages() if age < self.budget.seconds)
+        self._resume_at = max(self._resume_at, now + spent.rests())
+        self._spent = spent
+
+    def let_go(self) -> None:
+        """Close the file that :meth:`keep` was given."""
+        if self._spent is not None:
+            self._spent.close()
+            self._spent = None
 
     @property
     def used(self) -> int:
@@ -114,15 +129,21 @@ class RateWindow:
             while (wait := self._wait(self.budget.requests)) > 0:
                 await self._sleep(wait)
             self._running += 1
+        spent = self._spent
+        place = spent.begin() if spent is not None else 0
         try:
             yield
         finally:
             self._running -= 1
             self._ended.append(self._clock())
+            if spent is not None:
+                spent.end(place)
 
     def pause(self, seconds: float) -> None:
         """Start no request before ``seconds`` from now: the peer has said that its own count is full."""
         self._resume_at = max(self._resume_at, self._clock() + seconds)
+        if self._spent is not None:
+            self._spent.rest(self._resume_at - self._clock())
 
     def _forget(self) -> None:
         now = self._clock()
@@ -146,15 +167,22 @@ class Windows:
 
     MOST = 256
 
-    def __init__(self, budget: RateBudget) -> None:
+    def __init__(self, budget: RateBudget, keep: Callable[[RateWindow, str], None] | None = None) -> None:
         self._budget = budget
+        self._keep = keep
         self._windows: dict[str, RateWindow] = {}
 
     def of(self, place: str) -> RateWindow:
         """The window of a place."""
         if len(self._windows) >= self.MOST:
-            self._windows = {name: window for name, window in self._windows.items() if window.used}
-        return self._windows.setdefault(place, RateWindow(self._budget))
+            for name in [name for name, window in self._windows.items() if not window.used]:
+                self._windows.pop(name).let_go()
+        window = self._windows.get(place)
+        if window is None:
+            window = self._windows[place] = RateWindow(self._budget)
+            if self._keep is not None:
+                self._keep(window, place)
+        return window
 
     @property
     def used(self) -> Counter[str]:

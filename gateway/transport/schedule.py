@@ -5,27 +5,34 @@ transports run; pollers and HTTP clients find it there, so that no adapter has t
 turns go round among sources: a clinic with many lists waits behind itself and never in front of others. A request
 needs a place in every budget it falls under: its credential's, which the adapter knows, and those that the settings
 give a vendor as a whole and each of its endpoints. Work behind live traffic takes only what that leaves of a budget.
-Where several processes share one database, only the leader polls.
+Where several processes share one database, only the leader polls. What was spent outlives a crash in small files.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from functools import partial
+from itertools import count
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+import structlog
 
 from gateway.errors import GatewayError
 from gateway.model.exchange import Intake, RateBudget, Sweep
 from gateway.transport.budget import FairPlaces, RateWindow, Windows, asker
+from gateway.transport.spent import Spent
 
 DEFAULT_GOAL = 300.0
 INTERVALS_IN_GOAL = 2.5
 """Without a goal of its own, a stream may be as old as this many intervals."""
+_log = structlog.get_logger(__name__)
 OTHERS = "*"
 """The goal of a source's streams that have none of their own."""
 
@@ -114,11 +121,11 @@ class Seat:
         self.lines: dict[str, Line] = {}
         self._scheduler = scheduler
         self._goals = goals
-        self._windows: list[RateWindow] = []
+        self._windows: dict[RateWindow, int] = {}
         self._endpoints: Windows | None = None
         budgets = scheduler.budgets.get(vendor)
         if budgets is not None and budgets.endpoint is not None:
-            self._endpoints = Windows(budgets.endpoint)
+            self._endpoints = Windows(budgets.endpoint, partial(scheduler.keep, tenant, source))
 
     def line(self, stream: str, interval: float) -> Line:
         """Follow a stream that is asked every ``interval`` seconds; a goal of its own may make it more often."""
@@ -138,11 +145,14 @@ class Seat:
 
     def own(self, window: RateWindow) -> None:
         """A client of this source keeps this budget."""
-        self._windows.append(window)
+        number = next(one for one in count() if one not in self._windows.values())
+        self._windows[window] = number
+        self._scheduler.keep(self.tenant, self.source, window, f"credential {number}")
 
     def disown(self, window: RateWindow) -> None:
         """That client is closed."""
-        self._windows.remove(window)
+        del self._windows[window]
+        window.let_go()
 
     @asynccontextmanager
     async def request(self, endpoint: str) -> AsyncIterator[None]:
@@ -179,20 +189,25 @@ class Scheduler:
         at_once: streams that may be polled at a time.
         budgets: what vendors allow, by adapter.
         wall: seconds since 1970.
+        spent: folder in which what was spent outlives this process; without one it does not.
     """
 
     def __init__(
-        self, *, at_once: int = 32, budgets: Mapping[str, Budgets] | None = None, wall: Callable[[], float] = time.time
-    ) -> None:
+        self, *, at_once: int = 32, budgets: Mapping[str, Budgets] | None = None,
+        wall: Callable[[], float] = time.time, spent: Path | None = None,
+    ) -> None:  # fmt: skip
         self.turns = FairPlaces(at_once)
         self.budgets = dict(budgets or {})
         self.wall = wall
+        self._spent = spent
         self.leading = asyncio.Event()
         """Set while this process polls."""
         self.leading.set()
         self._vendors = {
             name: RateWindow(one.together) for name, one in self.budgets.items() if one.together is not None
         }
+        for name, window in self._vendors.items():
+            self.keep("", name, window, "together")
         self.seats: list[Seat] = []
 
     def seat(
@@ -202,6 +217,18 @@ class Scheduler:
         seat = Seat(self, tenant, source, vendor, goals, sweeping)
         self.seats.append(seat)
         return seat
+
+    def keep(self, tenant: str, of: str, window: RateWindow, name: str) -> None:
+        """Let what a window has spent outlive this process; the file's name tells of no endpoint."""
+        if self._spent is None:
+            return
+        budget = window.budget
+        named = f"{tenant}/{of}/{name}/{budget.requests}/{budget.seconds}"
+        path = self._spent / hashlib.blake2b(named.encode(), digest_size=12).hexdigest()
+        try:
+            window.keep(Spent(path, budget.requests, wall=self.wall))
+        except OSError as error:
+            _log.warning("budget-not-kept", source=of, error=type(error).__name__)
 
     def vendor(self, name: str) -> RateWindow | None:
         """The budget that all clinics of a vendor share."""
