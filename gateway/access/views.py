@@ -26,6 +26,9 @@ EVERYTHING = "*"
 """Grants every declared field of the one type it stands under."""
 NATIVE_ID = "native_id"
 """Grants the id that its own system gave to a record, which is no field: to sinks that write back to that system."""
+RAW = "raw"
+"""Grants the messages behind a record as they were received, with everybody they tell of: to sinks that take them."""
+_NO_FIELDS = frozenset({NATIVE_ID, RAW})
 
 _NOTHING = b"{}"
 _encode = msgspec.json.Encoder().encode
@@ -79,8 +82,12 @@ class View:
         """What was granted, ``*`` written out, in the order of the model."""
         self.native = frozenset(type_name for type_name, paths in grants.items() if NATIVE_ID in paths)
         """Types of which a sink may be told the system's own id; ``*`` does not grant it."""
-        if veiled and self.native:
-            raise InvalidConfiguration("A view without identifiers grants an id", where=f"views.{name}")
+        self.raw = frozenset(type_name for type_name, paths in grants.items() if RAW in paths)
+        """Types whose messages a sink may have as received; ``*`` does not grant them."""
+        if veiled and (self.native or self.raw):
+            raise InvalidConfiguration(
+                "A view without identifiers grants an id or messages as received", where=f"views.{name}"
+            )
         self._lenses: dict[str, _Lens] = {}
         self._veils: dict[str, SafeHarbor] = {}
         for type_name in sorted(grants):
@@ -92,7 +99,7 @@ class View:
                     where=place,
                     fix=f"Use one of: {', '.join(sorted(types))}.",
                 )
-            parts = _parts(struct, [path for path in grants[type_name] if path != NATIVE_ID], place)
+            parts = _parts(struct, [path for path in grants[type_name] if path not in _NO_FIELDS], place)
             self.grants[type_name] = tuple(path for field, inner in parts.items() for path in _paths(field, inner))
             lens = _Lens(msgspec.json.Decoder(_narrowed(struct, parts)), tuple(parts.items()))
             self._lenses[type_name] = lens
@@ -100,6 +107,7 @@ class View:
                 self._veils[type_name] = SafeHarbor(struct, parts, place)
         told = {"view": name, "grants": self.grants} | ({"method": "safe-harbor"} if veiled else {})
         told |= {"native": sorted(self.native)} if self.native else {}
+        told |= {"raw": sorted(self.raw)} if self.raw else {}
         self.text = msgspec.json.encode(told, order="sorted").decode()
         """What was hashed into :attr:`version`: kept by hash, so a later reader can say what was granted then."""
         self.version = hashlib.sha256(self.text.encode()).hexdigest()

@@ -27,6 +27,7 @@ from gateway.flow.call import Caller
 from gateway.flow.clock import micros
 from gateway.flow.dispatch import Opener, Route, Sending
 from gateway.flow.finish import Finisher
+from gateway.flow.inside import InsidePage, disclose_inside, inside_pages
 from gateway.flow.last_look import LastLook
 from gateway.flow.parking import DOUBT, MERGE, Parking
 from gateway.flow.replay import replay_of
@@ -277,6 +278,9 @@ class Deliverer:
                 again.append(self._finisher.again(sending, outcome, now, doubtful=doubt))
         tenant, name = self.route.tenant, self.route.name
         entry = self._finisher.entry(sendings, done, len(again))
+        inside: list[InsidePage] = []
+        if any(one.inside for one in sendings):
+            inside = await asyncio.to_thread(inside_pages, self.route, sendings, done, self._store, self._audit)
 
         def unit(connection: Connection) -> None:
             numbers = deliveries.next_attempts(connection, tenant, name, done)
@@ -287,6 +291,7 @@ class Deliverer:
             if self.valve.rest != rested:
                 route_states.set_rest(connection, tenant, self._endpoint, *self.valve.rest)
             self._audit.append(connection, entry)
+            disclose_inside(connection, self._audit, inside)
 
         await self._store.write(unit)
         self._parking.put(again)

@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from gateway.flow.clock import iso
+from gateway.flow.inside import MOST_NAME
 from gateway.store import journal, reviewing
 from gateway.store.rows import Found
 
@@ -118,11 +119,10 @@ def breach(
         for patient, _, recipient, named in reviewing.delivered(connection, tenant, route, since, until):
             sent += 1
             _add(patient, [one for one in named.split(",") if one], recipient, told, fields, recipients, counts)
-    if route is None:
-        for row in reviewing.shown(connection, tenant, client, since, until):
-            pages += 1
-            left = granted.fields(bytes(row.view), row.types)
-            _add(bytes(row.patient), left, row.recipient, told, fields, recipients, counts)
+    for row in reviewing.shown(connection, tenant, client if route is None else route[:MOST_NAME], since, until):
+        pages += 1
+        left = granted.fields(bytes(row.view), row.types)
+        _add(bytes(row.patient), left, row.recipient, told, fields, recipients, counts)
     counted = 0 if client is not None else reviewing.delivered_count(connection, tenant, route, since, until)
     affected = [
         Affected(

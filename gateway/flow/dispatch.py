@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.access import View
+from gateway.access.views import RAW
 from gateway.audit import AuditLog
 from gateway.errors import Shredded
 from gateway.flow.clock import iso, micros
@@ -19,11 +20,11 @@ from gateway.flow.merge import open_body
 from gateway.flow.native import NOT_THERE, Allowed, meant, native_ids, with_native_id
 from gateway.flow.places import change_place, change_row
 from gateway.flow.policy import Policy, Stop, judge
+from gateway.flow.raw import GONE, Asked, RawReader
 from gateway.flow.retry import SCHEDULE
 from gateway.flow.route import Filter, order_key
 from gateway.flow.taking import opened
 from gateway.flow.veil import veil_of, veiled
-from gateway.flow.words import SHREDDED
 from gateway.model.exchange import Delivery, SinkInfo
 from gateway.store import journal
 from gateway.store.opening import Store
@@ -54,10 +55,6 @@ class Route:
     """Whether nothing is opened for it without an agreement on file with its recipient."""
 
 
-GONE = Stop("suppressed", SHREDDED)
-"""What was claimed opens no more, on purpose: it is not sent, and nobody waits for it."""
-
-
 @dataclass(frozen=True)
 class Sending:
     """One change on its way."""
@@ -74,6 +71,8 @@ class Sending:
     """The replay it belongs to; empty the first time."""
     doubtful: bool = False
     """Whether an attempt before this one may have happened, and its receiver cannot be asked: it counts as told."""
+    inside: frozenset[bytes] = frozenset()
+    """Patients beside its own of whom the messages tell that go with it as received."""
 
     @property
     def would(self) -> tuple[str, str]:
@@ -132,7 +131,26 @@ class Opener:
                 if delivery is not None and stop is None and (record := meant(route.info, change, fields)) is not None:
                     wanted[lane, position] = record
                 sendings.append(Sending(change, attempts, delivery, stop=stop, replay=replay))
-        return self._with_native_ids(sendings, wanted, purpose or route.purpose) if wanted else sendings
+        if wanted:
+            sendings = self._with_native_ids(sendings, wanted, purpose or route.purpose)
+        return self._with_raw(sendings, purpose or route.purpose) if route.info.raw and route.view.raw else sendings
+
+    def _with_raw(self, sendings: Sequence[Sending], purpose: str) -> list[Sending]:
+        """The same, each whose messages are granted with them; where they cannot go along nothing goes out."""
+        asked = Asked(self.route.tenant, f"route:{self.route.name}", purpose)
+        reader = RawReader(asked, self._store, self._vault, self._audit)
+        made: list[Sending] = []
+        for one in sendings:
+            if one.delivery is None or one.stop is not None or one.change.type not in self.route.view.raw:
+                made.append(one)
+                continue
+            found = reader.of(one.change)
+            if isinstance(found, Stop):
+                made.append(replace(one, stop=found))
+            else:
+                delivery = msgspec.structs.replace(one.delivery, raw=found.raw, fields=(*one.delivery.fields, RAW))
+                made.append(replace(one, delivery=delivery, inside=found.patients - {one.change.patient}))
+        return made
 
     def _with_native_ids(
         self, sendings: Sequence[Sending], wanted: Mapping[tuple[int, int], bytes], purpose: str

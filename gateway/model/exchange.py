@@ -265,6 +265,14 @@ class ReactorInfo(msgspec.Struct, frozen=True, kw_only=True):
 ChangeKind = Literal["created", "updated", "removed", "merged"]
 
 
+class Raw(msgspec.Struct, frozen=True):
+    """A message as received: its kind, its bytes, and those of the envelope it was cut from."""
+
+    kind: str
+    body: bytes
+    context: bytes
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One change of one record, as one route may see it."""
 
@@ -287,6 +295,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """JSON object with the granted fields only."""
     native_id: str | None = None
     """The id that the system written to gave to the record that :attr:`SinkInfo.native` means."""
+    raw: tuple[Raw, ...] = ()
+    """What the record was made of, and the parts of that, where the view grants it and :attr:`SinkInfo.raw` asks."""
 
 
 class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -369,6 +379,8 @@ class SinkInfo(msgspec.Struct, frozen=True, kw_only=True):
     native: tuple[tuple[str, str], ...] = ()
     """Record types with which it must be told a system's own id: of the record that the field beside refers to, or of
     the record itself where that is empty. Told only where view and route agree; without one nothing is sent."""
+    raw: bool = False
+    """Whether it takes messages as received, where the view grants them."""
     docs: str = ""
     """Where a user reads how to set it up: a page of the documentation, or an address."""
 

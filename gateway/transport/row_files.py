@@ -8,6 +8,7 @@ import io
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -15,9 +16,11 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 import msgspec
 from pydantic import AfterValidator
 
+from gateway.errors import RejectMessage
 from gateway.model import TYPES
 from gateway.model.exchange import Delivery, Dispatch
 from gateway.wire.tabular import plain
+from gateway.wire.x12_whole import interchange
 
 ENVELOPE = ("key", "change", "type", "record_id", "version", "at", "source", "observed_at")
 """Columns every CSV file begins with; in NDJSON the same names stand beside ``data``."""
@@ -92,6 +95,21 @@ def compose(
 
 def _safe(name: str) -> str:
     return name if _SAFE_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()
+
+
+def raw_files(dispatch: Dispatch) -> Iterator[tuple[str, File]]:
+    """What deliveries were made of, as received, with the delivery's key: a file each, named after its version.
+
+    X12 is put together as an interchange; any other message is its own bytes.
+    """
+    for delivery in dispatch.deliveries:
+        if not delivery.raw:
+            continue
+        suffix, body = "raw", delivery.raw[0].body
+        with suppress(RejectMessage):
+            suffix, body = "x12", interchange(delivery.raw)
+        name = f"{_safe(delivery.type)}-{_safe(delivery.record_id)}-{delivery.version}.{suffix}"
+        yield delivery.key, File(name, len(delivery.raw), body, hashlib.sha256(body).hexdigest())
 
 
 def files_of(

@@ -24,6 +24,7 @@ class FilesSink:
         idempotency="native-key",
         residual_risk="None while one route owns the folder: a repeated dispatch has the same file names and bytes.",
         batch=2000,
+        raw=True,
         linger=1.0,
     )
     config: type[BaseModel] = FilesConfig

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gateway.model.exchange import Delivered, Delivery, Dispatch, Outcome, Retry
 from gateway.transport.manifest import Entry, disk_word, take_folder
-from gateway.transport.row_files import files_of
+from gateway.transport.row_files import File, files_of, raw_files
 from gateway.transport.whole_file import sync_folder, write_whole
 from gateway_files.config import FilesConfig
 
@@ -28,24 +28,35 @@ class FolderSink:
             receipts = await asyncio.to_thread(self._write, dispatch)
         except OSError as error:
             return [Retry(disk_word(error))] * len(dispatch.deliveries)
-        return [Delivered(receipts[delivery.type]) for delivery in dispatch.deliveries]
+        return [Delivered(receipts[one.type] + receipts.get(one.key, "")) for one in dispatch.deliveries]
 
     def _write(self, dispatch: Dispatch) -> dict[str, str]:
-        """Files first, each synced and then named, then their lines in the manifest; gives a receipt per type."""
+        """Files first, each synced and then named, then their lines in the manifest; gives a receipt per type.
+
+        What was received as it was has a receipt per delivery, under its key.
+        """
         receipts: dict[str, str] = {}
         fresh: list[Entry] = []
         with self._turn:
             self._manifest.settle()
             for type_name, file in files_of(dispatch, self._config.formats, self._config.columns):
                 receipts.setdefault(type_name, file.receipt)
-                entry = Entry(file.name, dispatch.id, file.rows, len(file.body), file.sha256)
-                if not self._manifest.has(entry):
-                    write_whole(self._folder / file.name, file.body)
-                    fresh.append(entry)
+                fresh += self._fresh(dispatch.id, file)
+            for key, file in raw_files(dispatch):
+                receipts[key] = f" {file.receipt}"
+                fresh += self._fresh(dispatch.id, file)
             if fresh:
                 sync_folder(self._folder)
                 self._manifest.append(fresh)
         return receipts
+
+    def _fresh(self, dispatch: str, file: File) -> Sequence[Entry]:
+        """Write a file unless the manifest has it; the line that is still to be added."""
+        entry = Entry(file.name, dispatch, file.rows, len(file.body), file.sha256)
+        if self._manifest.has(entry):
+            return ()
+        write_whole(self._folder / file.name, file.body)
+        return (entry,)
 
     async def probe(self, delivery: Delivery) -> Outcome:  # noqa: ARG002  # the contract's signature
         """A file is there or not, so nothing is ever ambiguous: writing again settles it."""

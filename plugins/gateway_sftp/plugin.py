@@ -24,6 +24,7 @@ class SftpSink:
         idempotency="native-key",
         residual_risk="A file taken away before its receipt was stored comes once more, with the same name and bytes.",
         batch=2000,
+        raw=True,
         linger=5.0,
         docs="docs/how-to/feed-billing.md",
     )

@@ -236,6 +236,17 @@ def test_configured_views_join_the_built_in_ones() -> None:
         compile_views({"billing": {"Slot": ["start"]}})
 
 
+def test_messages_as_received_are_a_grant_of_their_own() -> None:
+    """``*`` does not grant them, the view's text tells of the word, and no view without identifiers may have it."""
+    everything = View("mine", {"Remittance": ["*"]})
+    granted = View("mine", {"Remittance": ["*", "raw"]})
+    assert (everything.raw, granted.raw) == (frozenset(), frozenset({"Remittance"}))
+    assert everything.grants == granted.grants
+    assert everything.version != granted.version
+    with pytest.raises(InvalidConfiguration, match="as received"):
+        View("veiled", {"Remittance": ["raw"]}, veiled=True)
+
+
 def test_a_projection_is_fast() -> None:
     """An appointment is cut down in at most 15 microseconds."""
     view = built_in()["billing"]

