@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway import bootstrap, logs
+from gateway.flow.disclosed import breach
 from gateway.settings import load
 from gateway.wire.x12_cut import cut
 from tests.end_to_end.test_remits import ISA
@@ -109,6 +110,14 @@ def test_a_remittance_is_dropped_as_received_and_everybody_inside_is_told_of(tmp
         (line,) = told(tmp_path, "disclosures", patient)["disclosures"]
         assert (line["route"], line["recipient"], line["fields"]) == ("drop", "Billing House", ["Remittance.raw"])
     gateway(tmp_path, "verify", "ledger")
+    logs.configure("warning")
+    opened = bootstrap.open_gateway(load(tmp_path / "gateway.toml"), tmp_path)
+    try:
+        pack = opened.store.read_sync(lambda c: breach(c, "group", route="drop", client=None, since=0, until=2**52))
+    finally:
+        opened.close()
+    assert {one.patient for one in pack.patients} == set(patients)
+    assert (pack.reconciled, pack.fields["Remittance.raw"]) == (True, 2)
 
 
 @pytest.mark.timeout(60)
