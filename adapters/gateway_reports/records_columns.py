@@ -23,6 +23,8 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+AGED: dict[str, int] = {f"aged_{days}": days for days in (0, 30, 60, 90, 120)}
+"""Columns of what is owed for so many days or more, up to the next."""
 _WHO = (("patient_number", "patient_name", "patient_last_name"),)
 REPORTS: dict[str, Report] = {
     "appointments": Report(
@@ -52,6 +54,17 @@ REPORTS: dict[str, Report] = {
             " adjuster_email adjuster_phone treatments maximum next_appointment notes"
         ),
         (("patient_number", "patient_name"), ("policy_number",), ("insurer",)),
+    ),
+    "receivables": Report(
+        _words(f"patient_number patient_name birth_date insurer as_of owing {' '.join(AGED)}"),
+        (("patient_number", "patient_name", "insurer"), ("owing",)),
+    ),
+    "claims": Report(
+        _words(
+            "claim_number patient_number patient_name birth_date insurer payer_claim_number service_on status billed"
+            " paid balance"
+        ),
+        (("claim_number",), ("patient_number", "patient_name"), ("billed", "balance"), ("status",)),
     ),
 }
 Headers = Mapping[str, Mapping[str, tuple[str, ...]]]

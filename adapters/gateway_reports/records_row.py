@@ -60,6 +60,11 @@ class Row(Struct, gc=False):
             case "policies":
                 number = self.values.get("policy_number", "")
                 return f"{self.patient}/{number}/{self.values.get('claim_number', '')}" if number else ""
+            case "receivables":
+                owes = (self.patient, self.values.get("insurer", ""))
+                return f"owing/{owes[0]}/{owes[1]}" if any(owes) else ""
+            case "claims":
+                return self.values.get("claim_number", "")
         start = self.values.get("start", "")
         return self.values.get("id") or (f"{self.patient}/{start}" if self.patient and start else "")
 

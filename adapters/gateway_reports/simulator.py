@@ -84,6 +84,27 @@ def policies(clinic: SyntheticClinic) -> Table:
     return _POLICIES, rows
 
 
+def receivables(clinic: SyntheticClinic) -> Table:
+    """What patients and one insurer owe, under the gateway's own names for the columns: Jane's are not published."""
+    rows = [(_name(one), "", "$90.00", "$60.00", "$30.00", "", "") for one in clinic.patients[::2]]
+    rows.append(("", "Simulated Health Plan", "$240.00", "$0.00", "$120.00", "$120.00", "$0.00"))
+    return ("Patient Name", "Insurer", "Owing", "Aged 0", "Aged 30", "Aged 60", "Aged 90"), rows
+
+
+def claims(clinic: SyntheticClinic) -> Table:
+    """Claims with their state, likewise."""
+    people = {one.key: one for one in clinic.patients}
+    states = ("submitted", "paid", "denied", "pending")
+    rows = [
+        (
+            f"C{visit.key:05}", _name(people[visit.patient]), "Simulated Health Plan", f"{visit.start:%m/%d/%Y}",
+            states[number % len(states)], "$120.00", "$80.00" if number % len(states) == 1 else "",
+        )
+        for number, visit in enumerate(one for one in clinic.visits if one.outcome == "arrived")
+    ]  # fmt: skip
+    return ("Claim Number", "Patient Name", "Insurer", "Service On", "Status", "Billed", "Paid"), rows
+
+
 def accounts(clinic: SyntheticClinic) -> Table:
     """Prompt's export of patients: the three headers that are known, and a name as clinics set it."""
     rows = [
@@ -97,6 +118,8 @@ REPORTS: Mapping[str, Callable[[SyntheticClinic], Table]] = {
     "Patients": clients,
     "Sales": sales,
     "Policies": policies,
+    "Receivables": receivables,
+    "Claims": claims,
 }
 
 

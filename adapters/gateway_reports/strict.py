@@ -12,11 +12,14 @@ from gateway.errors import RejectMessage
 from gateway.model.exchange import Finding, Item
 from gateway_reports.config import ReportsConfig
 from gateway_reports.records import known, open_file, rows
+from gateway_reports.records_columns import AGED
 from gateway_reports.records_row import read_row
 from gateway_reports.translate import amount, moment
 
-TIMES = frozenset({"start", "end", "birth_date", "cancelled_at", "issued_on", "purchased_on", "end_date"})
-AMOUNTS = frozenset({"subtotal", "tax", "total", "collected", "balance"})
+TIMES = frozenset(
+    {"start", "end", "birth_date", "cancelled_at", "issued_on", "purchased_on", "end_date", "as_of", "service_on"}
+)
+AMOUNTS = AGED.keys() | {"subtotal", "tax", "total", "collected", "balance", "owing", "billed", "paid"}
 
 
 def conformance(data: bytes, config: ReportsConfig, name: str = "") -> list[Finding]:

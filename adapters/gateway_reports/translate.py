@@ -12,6 +12,7 @@ from msgspec import Struct
 from gateway.errors import InvalidConfiguration
 from gateway.model.null import NULL
 from gateway.model.patch import Normalized
+from gateway_reports.records_columns import AGED
 from gateway_reports.records_row import Row, read_row
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a workbook's clock has no zone
 _COUNTED = frozenset({"id", "patient_number", "invoice_number", "policy_number", "claim_number"})
 
 
-class Contact(Struct, frozen=True):
-    """One way to reach a patient, read as a row is."""
+class Part(Struct, frozen=True):
+    """A part of a row, read as a row is: one way to reach a patient, one part of what is owed."""
 
     values: dict[str, str]
 
@@ -57,6 +58,8 @@ def path(text: str) -> Callable[[object], Any]:
         return lambda record: [record]
     if name == "contacts":
         return lambda record: _contacts(cast("Row", record))
+    if name == "aged":
+        return lambda record: _aged(cast("Row", record))
     match = _PLACE.match(name)
     if match is None or (name.startswith("@") and name not in _OURS):
         raise InvalidConfiguration(
@@ -130,6 +133,7 @@ def _columns(mapping: Mapping, kind: str) -> set[str]:
     """The columns that some rule reads, and those that name records."""
     names = {place.partition(":")[0].rpartition(".")[2] for place in mapping.covered(kind)}
     own = {column for column, _, _ in CONTACTS} if "contacts" in names else set()
+    own |= AGED.keys() if "aged" in names else set()
     return names | own | _COUNTED | {"patient_name", "patient_first_name", "patient_last_name"}
 
 
@@ -138,4 +142,11 @@ def _contacts(row: Row) -> Any:
     if all(value is None for value, _, _ in given):
         return None
     parts = [{"system": system, "use": use, "value": value} for value, system, use in given if value]
-    return [Contact(part) for part in parts] or NULL
+    return [Part(part) for part in parts] or NULL
+
+
+def _aged(row: Row) -> Any:
+    given = [(days, row.values.get(name)) for name, days in AGED.items()]
+    if all(value is None for _, value in given):
+        return None
+    return [Part({"days": str(days), "amount": value}) for days, value in given if value] or NULL

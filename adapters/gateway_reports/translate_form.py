@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.model.form import Form
+from gateway_reports.records_columns import AGED
 from gateway_reports.records_row import read_row
 from gateway_reports.translate import CONTACTS
 
@@ -18,4 +19,6 @@ def origins(path: str) -> tuple[str, ...]:
     name = path.partition(":")[0].rpartition(".")[2]
     if name == "contacts":
         return tuple(column for column, _, _ in CONTACTS)
+    if name == "aged":
+        return tuple(AGED)
     return () if name == "itself" or name.startswith("@") else (name,)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.errors import InvalidContent
+from gateway.model.account_balance import AccountBalance
 from gateway.model.appointment import Appointment
 from gateway.model.authorization import Authorization, AuthorizationBalance
 from gateway.model.bank import BankTransaction
@@ -76,6 +77,7 @@ TYPES: dict[str, type[msgspec.Struct]] = {
         FeeSchedule,
         Invoice,
         PatientPayment,
+        AccountBalance,
         BankTransaction,
         Slot,
         Unavailability,

@@ -15,7 +15,14 @@ from gateway_reports.simulator import REPORTS, accounts, appointments, as_csv, a
 CLINIC = synthetic_clinic(seed=3, patients=8, visits=20)
 JANE = ReportsConfig(system="jane")
 SECRET = "Roe"
-TITLES = [("Appointments", "appointments"), ("Patients", "patients"), ("Sales", "sales"), ("Policies", "policies")]
+TITLES = [
+    ("Appointments", "appointments"),
+    ("Patients", "patients"),
+    ("Sales", "sales"),
+    ("Policies", "policies"),
+    ("Receivables", "receivables"),
+    ("Claims", "claims"),
+]
 
 
 @pytest.mark.parametrize(("title", "kind"), TITLES)

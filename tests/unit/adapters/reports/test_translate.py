@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 
@@ -145,3 +146,32 @@ def test_a_place_that_is_no_column_is_a_mistake_of_the_mapping(text: str) -> Non
     """It is refused when the mapping is loaded."""
     with pytest.raises(InvalidConfiguration):
         path(text)
+
+
+def test_what_is_owed_is_told_with_its_age() -> None:
+    """The parts that a report has, youngest first, for a patient and for a payer; an empty part is none."""
+    config = ReportsConfig(
+        system="jane", columns={"receivables": {"owing": "Total Owing", "aged_0": "Current", "aged_90": "90+"}}
+    )
+    data = b"Patient Name,Insurer,Total Owing,Current,90+\nAva Rossi,,$90.50,$60.50,$30.00\n,Plan A,$5.00,,5\n"
+    first, second = made(data, config)
+    fields = first["AccountBalance"].fields
+    assert (fields["owing"], fields["patient"]) == (Decimal("90.50"), Ref("Patient", "name/ava rossi/"))
+    assert fields["aged"] == [{"days": 0, "amount": Decimal("60.50")}, {"days": 90, "amount": Decimal("30.00")}]
+    owed = second["AccountBalance"]
+    assert owed.fields["payer"] == Ref("Payer", "Plan A")
+    assert owed.fields["aged"] == [{"days": 90, "amount": Decimal("5.00")}]
+    assert owed.native_id != first["AccountBalance"].native_id
+    assert "Patient" not in second
+
+
+def test_a_claim_is_told_as_the_system_has_it() -> None:
+    """Number, state and charge; it names no transmission, so no acknowledgement is missed. Strange words wait."""
+    header = b"Claim Number,Patient Name,Insurer,Status,Billed\n"
+    (found,) = made(header + b"C1,Ava Rossi,Plan A,Denied,$120.00\n")
+    claim = found["Claim"]
+    assert (claim.native_id, claim.fields["status"], claim.fields["charge"]) == ("C1", "denied", Decimal("120.00"))
+    assert "transmission" not in claim.fields
+    with pytest.raises(InvalidContent) as told:
+        made(header + b"C1,Ava Rossi,Plan A,Odd,$120.00\n")
+    assert "Odd" not in str(told.value)
