@@ -84,6 +84,7 @@ def _described(gateway: Gateway, view: View) -> dict[str, Any]:
     return {
         "view": view.name, "summary": view.summary, "version": view.version, "deidentified": view.veiled,
         "types": len(view.grants), "fields": sum(map(len, view.grants.values())), "grants": view.grants,
+        "native_ids": sorted(view.native),
         "routes": _routes(gateway, view), "clients": _clients(gateway, view),
     }  # fmt: skip
 

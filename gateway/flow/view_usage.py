@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from gateway.access import View
+from gateway.access.views import NATIVE_ID
 from gateway.store.view_usage import Fetched, Sent
 
 
@@ -54,8 +55,15 @@ def usage(
         sent={name: dict(sorted(counts.items())) for name, counts in sorted(held.items())},
         asked=dict(sorted(asked.items())),
         unused={name: left for name, paths in view.grants.items() if (left := _left(paths, used[name]))},
-        proposal={name: paths for name, paths in used.items() if paths},
+        proposal=_proposed(view, used),
     )  # fmt: skip
+
+
+def _proposed(view: View, used: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """What was used; ids are kept where granted, for they are told with other records than the one they name."""
+    kept = {name: paths for name, paths in used.items() if paths}
+    ids = {name: (*kept.get(name, ()), NATIVE_ID) for name in sorted(view.native)}
+    return kept | ids if kept else {}
 
 
 def _used(paths: Sequence[str], held: Mapping[str, int], asked: bool) -> tuple[str, ...]:

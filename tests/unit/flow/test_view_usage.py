@@ -37,3 +37,11 @@ def test_a_field_granted_whole_is_used_by_any_of_its_parts() -> None:
     """Deliveries name parts of nested fields; a grant of the whole field counts them."""
     found = usage(View("w", {"Claim": ["lines"]}), ["a"], [], [Sent("a", "Claim", ("lines.charge",), 1)], [])
     assert found.proposal == {"Claim": ("lines",)}
+
+
+def test_a_narrower_view_still_tells_the_ids_that_are_written_back_to() -> None:
+    """They leave with other records than the one they name, so no count tells whether they were used."""
+    view = View("back", {"Task": ["kind", "title"], "Appointment": ["native_id", "start"]})
+    found = usage(view, ["a"], [], [Sent("a", "Task", ("kind", "about.native_id"), 1)], [])
+    assert found.proposal == {"Task": ("kind",), "Appointment": ("native_id",)}
+    assert usage(view, [], [], [], []).proposal == {}
