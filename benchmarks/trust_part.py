@@ -19,7 +19,7 @@ from uuid import UUID
 from benchmarks import clinic_records, house
 from benchmarks.clinic_records import SEED, id_of
 from benchmarks.report import Asked, Row, Section
-from gateway.audit import prove
+from gateway.audit import Entry, prove
 from gateway.bootstrap import Gateway
 from gateway.flow import patient_index as index
 from gateway.flow.clock import micros
@@ -36,7 +36,8 @@ ROUTES = 10
 """Sends of each record, every one to somebody else."""
 SENT_AT_ONCE = 20
 """Sends in one dispatch, and so in one entry of the audit log."""
-ROWS_AT_ONCE, PATIENTS_AT_ONCE = 50_000, 20_000
+ROWS_AT_ONCE, PATIENTS_AT_ONCE, SENT_OF_AT_ONCE = 50_000, 500, 100
+"""Entries, patients, and patients with their sends in one commit: the engine slows down in large ones."""
 SIGNED_SECONDS = 1.1
 """A head is signed at most once a second."""
 TIMES, RUNS = 200, 3
@@ -318,13 +319,19 @@ def _send(gateway: Gateway, patients: int) -> None:
             deliveries.move_cursors(connection, house.TENANT, name, heads)
 
     gateway.store.write_sync(begin)
-    for some in _shown("patients sent of", clinic_records.parts(patients, 500), patients):
-        clinic_records.write(gateway, list(clinic_records.records(gateway, some)), partial(_sent, gateway, names))
+    for some in _shown("patients sent of", clinic_records.parts(patients, SENT_OF_AT_ONCE), patients):
+        entries: list[Entry] = []
+        clinic_records.write(
+            gateway, list(clinic_records.records(gateway, some)), partial(_sent, gateway, names, entries)
+        )
+        gateway.store.write_sync(partial(_told, gateway, entries))
         gateway.sequence()
     gateway.store.write_sync(end)
 
 
-def _sent(gateway: Gateway, names: list[str], connection: Any, told: list[dict[str, Any]]) -> None:
+def _sent(
+    gateway: Gateway, names: list[str], entries: list[Entry], connection: Any, told: list[dict[str, Any]]
+) -> None:
     now, in_order = micros(), sorted(told, key=lambda row: (row["lane"], row["position"]))
     for name in names:
         done = [
@@ -339,9 +346,15 @@ def _sent(gateway: Gateway, names: list[str], connection: Any, told: list[dict[s
         deliveries.add(connection, done)
         for at in range(0, len(done), SENT_AT_ONCE):
             some = done[at : at + SENT_AT_ONCE]
-            entry = gateway.audit.entry(
-                house.TENANT, action="deliver", actor=f"route:{name}", purpose="operations",
-                patients={str(UUID(bytes=row["patient"])) for row in some}, counts={"delivered": len(some)},
-                outcome="sent",
+            entries.append(
+                gateway.audit.entry(
+                    house.TENANT, action="deliver", actor=f"route:{name}", purpose="operations",
+                    patients={str(UUID(bytes=row["patient"])) for row in some}, counts={"delivered": len(some)},
+                    outcome="sent",
+                )
             )  # fmt: skip
-            gateway.audit.append(connection, entry)
+
+
+def _told(gateway: Gateway, entries: list[Entry], connection: Any) -> None:
+    for entry in entries:
+        gateway.audit.append(connection, entry)
