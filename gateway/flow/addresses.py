@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from gateway.audit import AuditLog
+from gateway.errors import Shredded
+from gateway.flow.taking import opened
 from gateway.store.opening import Store
 from gateway.vault import Place, Sealed, Vault, row_bytes
 
@@ -46,8 +49,7 @@ class Addresses:
     def open(self, tenant: str, rows: Iterable[Any], actor: str) -> Mapping[str, Address]:
         """Addresses by subscription, opened under an access entry that names them. Blocks: call it in a thread.
 
-        Raises:
-            IntegrityViolated: a row is not what was sealed.
+        One that is not what was sealed is left out and heard of: it may cost its subscription only.
         """
         found = {row.subscription: Address(row.url, row.asked) for row in rows if not is_sealed(row)}
         boxes = {row.subscription: row.url for row in rows if is_sealed(row)}
@@ -58,16 +60,26 @@ class Addresses:
             self._store.write_sync(lambda connection: self._audit.append(connection, entry))
             with self._audit.grant(entry) as grant:
                 for subscription, text in boxes.items():
-                    key, wrapped, box = text.removeprefix(_SEALED).split(":")
-                    sealed = Sealed(int(key), base64.b64decode(wrapped), base64.b64decode(box))
-                    body = self._vault.open(grant, _place(tenant, subscription), sealed)
-                    found[subscription] = msgspec.json.decode(body, type=Address)
+                    with suppress(Shredded):
+                        body = opened(self._vault, grant, _place(tenant, subscription), _sealed(text))
+                        if body is not None:
+                            found[subscription] = msgspec.json.decode(body, type=Address)
         return found
 
 
 def is_sealed(row: Any) -> bool:
     """Whether a row was written by a version that seals."""
     return str(row.url).startswith(_SEALED)
+
+
+def _sealed(text: str) -> Sealed:
+    """The parts of a row's text; of one that was cut or changed, parts that open nothing."""
+    key, _, rest = text.removeprefix(_SEALED).partition(":")
+    wrapped, _, box = rest.partition(":")
+    try:
+        return Sealed(int(key), base64.b64decode(wrapped, validate=True), base64.b64decode(box, validate=True))
+    except ValueError:
+        return Sealed(0, b"", b"")
 
 
 def _place(tenant: str, subscription: str) -> Place:

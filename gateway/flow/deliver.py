@@ -227,7 +227,7 @@ class Deliverer:
             outcomes = await self._caller.send(dispatch, doubts)
             heard = [(one.order, told) for one, told in zip(dispatch.deliveries, outcomes, strict=True)]
             self.valve.heard(heard, micros())
-            await keep_answers(self._answers, self.route.name, outcomes)
+        await keep_answers(self._answers, self.route.name, [*settled.values(), *outcomes])
         told = settled | dict(zip(map(id, offered), outcomes, strict=True))
         await self._finish(claim_id, sendings, told, doubtful, rested)
 

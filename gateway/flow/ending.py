@@ -54,7 +54,7 @@ async def end_route(ending: Ending, store: Store, vault: Vault) -> int:
 def _step(connection: Connection, ending: Ending, vault: Vault) -> int | None:
     """One commit's worth; None when nothing is left."""
     tenant, route = ending.tenant, ending.route
-    waiting = deliveries.waiting_of(connection, tenant, route)[:STEP]
+    waiting = deliveries.waiting_of(connection, tenant, route, STEP)
     claims = deliveries.open_claims(connection, tenant, route)[:1]
     if waiting:
         held = [(row.lane, row.position) for row in waiting if not row.reason.startswith(MERGE)]

@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 from gateway.access import View, scopes
 from gateway.audit import AuditLog
 from gateway.errors import GatewayError, RetryLater
-from gateway.flow.addresses import Addresses, is_sealed
+from gateway.flow.addresses import Address, Addresses, is_sealed
 from gateway.flow.clock import micros
 from gateway.flow.deliver import Deliverer
 from gateway.flow.dispatch import Route
@@ -119,7 +119,7 @@ class Subscriptions:
         for tenant, theirs in new.items():
             found = self._addresses.open(tenant, theirs, "gateway:subscriptions")
             for row in theirs:
-                address = found[row.subscription]
+                address = found.get(row.subscription, Address(""))
                 self._urls[tenant, row.subscription] = row.url, address.url
                 if not is_sealed(row):
                     url = self._addresses.seal(tenant, row.subscription, address)

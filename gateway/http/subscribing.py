@@ -80,14 +80,17 @@ def hooks_of_clients(house: House) -> APIRouter:
     async def list_(principal: Entered) -> Response:
         rows = [row for row in await _mine(house, principal) if not row.asked]
         addresses = await _addresses(house, principal, rows)
-        return JSONResponse({"hooks": [_shown(row, addresses[row.subscription].url) for row in rows]})
+        return JSONResponse(
+            {"hooks": [_shown(row, addresses[row.subscription].url) for row in rows if row.subscription in addresses]}
+        )
 
     @router.post("/{id}/rotate", summary="A new signing secret; the old one signs too for a day")
     async def rotate(principal: Entered, id: Id) -> Response:
         row = await _one(house, principal, id)
+        address = await _address(house, principal, row)
         await _write(house, principal, "rotated", lambda c: subscriptions.rotate(c, principal.tenant, id, micros()))
         made = secret(house.vault, principal.tenant, id, row.generation + 1)
-        return JSONResponse(_shown(row, (await _addresses(house, principal, [row]))[id].url) | {"secret": made})
+        return JSONResponse(_shown(row, address.url) | {"secret": made})
 
     @router.delete("/{id}", summary="Unsubscribe", status_code=204)
     async def unsubscribe(principal: Entered, id: Id) -> Response:
@@ -121,7 +124,7 @@ def fhir_subscriptions(house: House) -> APIRouter:
     @router.get("/{id}", summary="Read")
     async def read(principal: Entered, id: Id) -> Response:
         row = await _one(house, principal, id, fhir=True)
-        return answer(_resource(id, (await _addresses(house, principal, [row]))[id]))
+        return answer(_resource(id, await _address(house, principal, row)))
 
     @router.delete("/{id}", summary="Unsubscribe", status_code=204)
     async def delete(principal: Entered, id: Id) -> Response:
@@ -195,6 +198,13 @@ async def _mine(house: House, principal: Principal) -> Sequence[Found]:
 async def _addresses(house: House, principal: Principal, rows: Sequence[Found]) -> Mapping[str, Address]:
     opened = Addresses(house.store, house.vault, house.audit).open
     return await asyncio.to_thread(opened, principal.tenant, rows, principal.actor)
+
+
+async def _address(house: House, principal: Principal, row: Found) -> Address:
+    found = (await _addresses(house, principal, [row])).get(row.subscription)
+    if found is None:
+        raise missing()  # it was damaged: it can be ended, and asked for anew
+    return found
 
 
 async def _one(house: House, principal: Principal, id: str, *, fhir: bool = False) -> Found:

@@ -152,14 +152,14 @@ def leave_waiting(connection: Connection, rows: Sequence[Values]) -> None:
     _leave_waiting(connection, rows)
 
 
-def waiting_of(connection: Connection, tenant: str, route: str) -> Sequence[Found]:
-    """All that waits on a route, in journal order within each lane."""
+def waiting_of(connection: Connection, tenant: str, route: str, most: int | None = None) -> Sequence[Found]:
+    """All that waits on a route, or the first of it, in journal order within each lane."""
     query = (
         select(waiting)
         .where(waiting.c.tenant == tenant, waiting.c.route == route)
         .order_by(waiting.c.order_key, waiting.c.lane, waiting.c.position)
     )
-    return connection.execute(query).fetchall()
+    return connection.execute(query.limit(most)).fetchall()
 
 
 def make_due(connection: Connection, tenant: str, route: str, order_key: bytes, at: int) -> None:

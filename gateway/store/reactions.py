@@ -24,6 +24,7 @@ from gateway.store.schema_reactors import (
 )
 
 Values = Mapping[str, Any]
+READ_PER_LANE = 256
 
 _leave = Bulk(
     delete(reactor_members).where(
@@ -93,14 +94,21 @@ def read_on(
     ends = journal.heads(connection, tenant)
     lanes = sorted(lane for lane, head in ends.items() if head > cursors[lane])
     turn = sum(cursors.values()) % max(1, len(lanes))  # another lane first each time, so that a busy one starves nobody
+    lanes = lanes[turn:] + lanes[:turn]
     share = -(-most // max(1, len(lanes)))
-    spans = {lane: (cursors[lane], min(ends[lane], cursors[lane] + share)) for lane in lanes}
-    rows = journal.between(connection, tenant, spans)
-    for lane in lanes[turn:] + lanes[:turn]:
-        if len(found) >= most:
+    while lanes and len(found) < most:
+        stands = {lane: moved.get(lane, cursors[lane]) for lane in lanes}
+        spans = {lane: (at, min(ends[lane], at + share)) for lane, at in stands.items()}
+        rows = journal.between(connection, tenant, spans)
+        for lane in lanes:
+            if len(found) >= most:
+                break
+            found += [row for row in rows[lane] if row.kind != "barrier" and row.type in wanted]
+            moved[lane] = spans[lane][1]
+        share *= 2  # most of what was read is of other types: fewer and longer looks
+        if share > READ_PER_LANE:
             break
-        found += [row for row in rows[lane] if row.kind != "barrier" and row.type in wanted]
-        moved[lane] = spans[lane][1]
+        lanes = [lane for lane in lanes if ends[lane] > moved.get(lane, cursors[lane])]
     heads = journal.record_heads(connection, tenant, {bytes(row.record_id) for row in found})
     return [row for row in found if _place(heads.get(bytes(row.record_id))) == (row.lane, row.position)], moved
 

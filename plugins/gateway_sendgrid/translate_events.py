@@ -45,7 +45,7 @@ class Event(msgspec.Struct, frozen=True):
     patient: str = ""
 
 
-_read = decoder(list[Event])
+_list, _one = decoder(list[msgspec.Raw]), decoder(Event)
 
 
 def public_key(text: str, where: str) -> EllipticCurvePublicKey:
@@ -71,9 +71,16 @@ def verified(key: EllipticCurvePublicKey, timestamp: str, body: bytes, sent: str
 
 
 def items(body: bytes) -> list[Item]:
-    """Messages of the events that matter; ``msgspec.DecodeError`` or ``UnicodeDecodeError`` when it is no list."""
+    """Messages of the events that matter; ``msgspec.DecodeError`` when it is no list.
+
+    What does not look like an event of ours is somebody else's, and costs none of ours beside it.
+    """
     found: list[Item] = []
-    for one in _read(body):
+    for each in _list(body):
+        try:
+            one = _one(each)
+        except msgspec.DecodeError:
+            continue
         if not _KEY.fullmatch(one.delivery) or not _RECORD.fullmatch(one.patient) or not 0 < one.timestamp < 2**33:
             continue
         at = datetime.fromtimestamp(one.timestamp, UTC).isoformat(timespec="seconds")

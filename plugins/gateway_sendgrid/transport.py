@@ -37,7 +37,7 @@ class Events:
             return HookResponse(status=403)
         try:
             found = items(request.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except msgspec.DecodeError:
             return HookResponse(status=400)
         if found:
             await intake.accept(found)

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from gateway.flow.disclosed import accounting
 from gateway.flow.last_look import LastLook
 from gateway.flow.policy import Policy, Stop
-from gateway.model.exchange import Ambiguous, Delivered, Dispatch, Outcome, Retry
+from gateway.model.exchange import Ambiguous, Delivered, Dispatch, Item, Outcome, Retry
+from gateway.store import messages
 from gateway.store.rows import Found
 from tests.integration.parts import SINK, TENANT, Parts, Written, deliver_all, message, patient
 from tests.integration.test_flow_deliver import Crash, rows, sound
@@ -107,6 +108,23 @@ def test_what_would_be_suppressed_is_asked_about_first(
     assert [delivery.version for delivery in sink.effects] == ([1] if first is None else [1, 2])
     assert len(sink.probed) == 1
     assert rows(parts) == ([] if first is None else [first, ("delivered", "")])
+    sound(parts)
+
+
+def test_what_a_receiver_answers_when_asked_is_kept(parts: Parts) -> None:
+    """An answer that comes with the word that it happened is stored as an answer to the delivery would have been."""
+    parts.take(message(patient("p1", "A")))
+    told = Item(body=b'{"patches": []}', kind="test", control_id="answer", order_key="p1")
+    sink = Crashing(probe_answer=lambda _: Delivered("found", answers=(told,)))
+    latest = Policy(latest_only=True)
+    with pytest.raises(Crash):
+        deliver_all(parts.delivering(sink, info=PROBED, policy=latest))
+    parts.take(message(patient("p1", "B")))
+    before = parts.store.read_sync(lambda c: len(messages.latest(c, TENANT)))
+    route = parts.delivering(sink, info=PROBED, policy=latest)
+    route._answers = parts.receiver()
+    deliver_all(route)
+    assert parts.store.read_sync(lambda c: len(messages.latest(c, TENANT))) == before + 1
     sound(parts)
 
 

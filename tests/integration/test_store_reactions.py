@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.store import joining, reactions
+from gateway.store.schema import LANES
 from tests.integration.parts import TENANT, Parts, message, patient
 
 MANY = [number.to_bytes(16, "big") for number in range(70_000)]
@@ -44,3 +47,20 @@ def test_groups_with_a_record_in_common_are_settled_together(parts: Parts) -> No
     parts.store.write_sync(lambda c: joining.rejoin(c, TENANT, "r", (), links[1:]))
     assert parts.store.read_sync(lambda c: joining.joined(c, TENANT, "r", [first, second])) == {}
     assert not unsettled()
+
+
+def test_other_types_are_passed_by_in_long_steps(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One look passes many changes that nobody wants, few that somebody does, and none twice."""
+    parts.take(*(message(patient("p1", f"A{number}")) for number in range(8)), message(patient("p2", "B")))
+    monkeypatch.setattr(reactions, "READ_PER_LANE", 4)
+    zero = dict.fromkeys(range(LANES), 0)
+
+    def look(cursors: dict[int, int], types: set[str], most: int) -> tuple[int, dict[int, int]]:
+        rows, moved = parts.store.read_sync(lambda c: reactions.read_on(c, TENANT, cursors, types, most))
+        return len(rows), moved
+
+    assert sum(look(zero, {"Claim"}, 2)[1].values()) == 8  # 1, 2 and 4 of the long lane, 1 of the short one
+    found, moved = look(zero, {"Patient"}, 2)
+    assert (found, sum(moved.values())) == (1, 2)  # an older version is passed by, the newest is told
+    found, moved = look(zero | moved, {"Patient"}, 100)
+    assert (found, sum(moved.values())) == (1, 8)

@@ -276,6 +276,32 @@ def test_addresses_are_sealed_in_every_store(parts: Parts, served: Served, tmp_p
     assert (shown["channel"]["endpoint"], shown["reason"]) == (secret_path, "zzz-reason")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [lambda url: url[:-8] + "AAAAAAA=", lambda url: url[:20], lambda _: "sealed:"],
+    ids=["changed", "cut", "empty"],
+)
+def test_a_damaged_address_costs_its_subscription_alone(
+    parts: Parts, served: Served, tmp_path: Path, damage: Callable[[str], str]
+) -> None:
+    """Every other subscription is served, and its client can end the damaged one and ask for it anew."""
+    port = free_port()
+    bad, good = (post(served, "/v1/hooks", {"url": f"http://127.0.0.1:{port}/hook"}).json for _ in range(2))
+    rows = {row.subscription: row.url for row in parts.store.read_sync(stored.running)}
+    parts.store.write_sync(lambda c: stored.readdress(c, TENANT, bad["id"], damage(rows[bad["id"]]), ""))
+    push = Push(parts, tmp_path / "ledger", [good["secret"]], port)
+
+    def changed() -> int:
+        parts.take(message(patient("p1", "B")))
+        return 1
+
+    push.until(changed)
+    assert [route for route, _ in sent(parts)] == [f"hook-{good['id']}"]
+    assert [one["id"] for one in served.ask("/v1/hooks").json["hooks"]] == [good["id"]]
+    assert served.ask(f"/v1/hooks/{bad['id']}/rotate", method="POST").status == 404
+    assert served.ask(f"/v1/hooks/{bad['id']}", method="DELETE").status == 204
+
+
 WIDE = frozenset(scopes.allowed([], VIEW.grants))
 
 

@@ -111,10 +111,18 @@ def test_events_of_others_and_malformed_ones() -> None:
     sender, intake = account(), RecordingIntake()
     strange: list[dict[str, Any]] = [
         {"delivery": ""}, {"delivery": "../x"}, {"patient": "Ann Miller"}, {"timestamp": -1}, {"timestamp": 2**40},
+        {"delivery": 7}, {"patient": {"name": "Ann"}}, {"timestamp": "1"}, {"event": 5},
     ]  # fmt: skip
-    assert asked(sender, intake, *(sender.event(0, "delivered", **change) for change in strange)) == 200
+    assert asked(sender, intake, *({**sender.event(0, "delivered"), **change} for change in strange)) == 200
     assert intake.items == []
-    assert asked(sender, intake, {"event": 5}) == 400
+    assert asked(sender, intake, {"delivery": 7}, sender.event(0, "delivered")) == 200
+    assert len(intake.items) == 1
+    no_list: Any = sender.event(0, "delivered")
+    body, headers = sender.signed(no_list)
+    hooks = ADAPTER.hooks("mail", SendgridSourceConfig(event_key=sender.event_key))
+    request = HookRequest(method="POST", path="events", query="", headers=headers, body=body, url="")
+    assert hooks is not None
+    assert asyncio.run(hooks.receive(request, intake)).status == 400
 
 
 def test_without_keys_nothing_is_received(monkeypatch: pytest.MonkeyPatch) -> None:
