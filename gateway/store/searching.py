@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, delete, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.bulk import Bulk, portions
 from gateway.store.rows import Found
 from gateway.store.schema import LANES, records
 from gateway.store.schema_search import search_cursors, search_days, search_indexes, search_keys, search_records
+from gateway.store.schema_vault import shreds
 
 Values = Mapping[str, Any]
 BLIND = 16
@@ -100,9 +101,14 @@ def keep(
     connection: Connection, tenant: str, kept: Sequence[Kept], before: Mapping[bytes, frozenset[bytes]],
     days: Iterable[bytes],
 ) -> None:  # fmt: skip
-    """Write what these records are found by from now on, in the place of ``before``, and the days there are."""
+    """Write what these records are found by from now on, in the place of ``before``, and the days there are.
+
+    Nothing of a patient who was shredded since the records were opened.
+    """
     mine = {"b_tenant": tenant}
     none: frozenset[bytes] = frozenset()
+    gone_since = _shredded(connection, tenant, [one.record_id for one in kept])
+    kept = [one._replace(at=None, blinds=none) if one.record_id in gone_since else one for one in kept]
     gone = [
         mine | {"b_blind": blind, "b_record": one.record_id}
         for one in kept
@@ -201,6 +207,20 @@ def forget(connection: Connection, tenant: str, patient: bytes) -> None:
     ids = [bytes(record) for record in connection.execute(query).scalars()]
     known = held(connection, tenant, ids)
     keep(connection, tenant, [Kept(record, "", None, frozenset()) for record in known], known, ())
+
+
+def _shredded(connection: Connection, tenant: str, ids: Iterable[bytes]) -> set[bytes]:
+    """Which of these records are of patients who were shredded."""
+    query = (
+        select(records.c.record_id)
+        .join(shreds, and_(shreds.c.tenant == records.c.tenant, shreds.c.patient == records.c.patient))
+        .where(records.c.tenant == tenant)
+    )
+    return {
+        bytes(record)
+        for some in portions(ids)
+        for record in connection.execute(query.where(records.c.record_id.in_(some))).scalars()
+    }
 
 
 def _cut(blinds: bytes) -> frozenset[bytes]:

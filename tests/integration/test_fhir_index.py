@@ -200,6 +200,9 @@ def test_nobody_who_was_shredded_is_found(served: Served, tmp_path: Any) -> None
     assert parts.store.read_sync(lambda c: searching.held(c, TENANT, ids)) == {}
     assert found(served, "Patient?identifier=88-2") == []
     assert found(served, "Appointment?date=2026-09-01") == []
+    late = [searching.Kept(one, "Appointment", 1, frozenset({bytes(16)})) for one in ids]
+    parts.store.write_sync(lambda c: searching.keep(c, TENANT, late, {}, ()))
+    assert parts.store.read_sync(lambda c: searching.held(c, TENANT, ids)) == {}
 
 
 def test_the_index_holds_no_value_and_no_order(served: Served) -> None:

@@ -13,9 +13,12 @@ from sqlalchemy import delete, update
 
 from gateway.access import View, secrets
 from gateway.flow.clock import micros
+from gateway.flow.lanes import journal_lane
 from gateway.flow.texts import keep_texts
 from gateway.http import directory
+from gateway.http.feed import _with_content
 from gateway.store import agreements, clients, journal, reviewing
+from gateway.store.schema import changes
 from gateway.store.schema_http import disclosures
 from tests.integration.parts import TENANT, VIEW, Parts, appointment, merged, message, patient, removed
 from tests.integration.serving import Served, serving
@@ -272,3 +275,14 @@ def test_a_client_without_an_agreement_gets_nothing(parts: Parts, monkeypatch: p
         parts.store.write_sync(lambda c: agreements.add(c, row))
         time.sleep(0.2)
         assert len(running.ask("/v1/changes").json["changes"]) == 1
+
+
+def test_a_row_that_is_gone_is_replaced_by_no_other(parts: Parts) -> None:
+    """Where a change of a page has left the store meanwhile, none that the client may not see takes its place."""
+    parts.take(message(patient("p1", "A")), message(patient("p1", "B")), message(patient("p1", "C")))
+    lane = journal_lane("told", parts.record("Patient", "p1"))
+    rows = parts.store.read_sync(lambda connection: journal.after(connection, TENANT, lane, 0, 9))
+    gone = delete(changes).where(changes.c.lane == lane, changes.c.position == rows[0].position)
+    parts.store.write_sync(lambda connection: connection.execute(gone))
+    shown = parts.store.read_sync(lambda connection: _with_content(connection, TENANT, [rows[0], rows[2]]))
+    assert [row.position for row in shown] == [rows[2].position]
