@@ -112,14 +112,15 @@ class Mapping:
         return self._with(holding=True)
 
     def barring(self, places: Dictionary[str, str], reason: str, what: str) -> Mapping:
-        """The same mapping, to which some paths cannot be read.
+        """The same mapping, to which some paths cannot be read, beside those that cannot be read already.
 
         Args:
             places: the place of the source behind each path, which is told; by path as :meth:`covered` writes it.
             reason: the stable word of the error that reading one is.
             what: what happened, in one sentence.
         """
-        return self._with(barred={path: refusing(place, reason, what) for path, place in places.items()})
+        more = {path: refusing(place, reason, what) for path, place in places.items()}
+        return self._with(barred={**self._barred, **more})
 
     def _with(self, **changed: Any) -> Mapping:
         """A copy that differs in some arguments."""

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.flow.contents import open_contents
 from gateway.flow.drift_alarm import Detail
-from gateway.flow.drift_form import EVERY, LEARN, RETURNS
+from gateway.flow.drift_form import EVERY, LEARN, RETURNS, TYPES_EVERY
 from gateway.flow.drift_release import accept
 from gateway.flow.drift_report import drifted
 from gateway.flow.source import Source
@@ -189,6 +189,18 @@ def test_content_of_another_type_is_held(parts: Parts) -> None:
     assert (now["start"], now["status"]) == (before["start"], "arrived")
     detail = msgspec.json.decode(alarms(parts)["start_at", "wrong-type"].detail, type=Detail)
     assert detail.types == ["object"]
+
+
+def test_two_places_that_drift_at_once_are_both_held(parts: Parts) -> None:
+    """Of a record that lacks one place and has another type in a second, neither is read nor made up."""
+    give(parts, ROW | {"state": "arrived"})
+    before = fields(parts, "a1")
+    both = {name: value for name, value in ROW.items() if name != "checked_in_at"}
+    for _ in range(TYPES_EVERY):
+        give(parts, both | {"start_at": {"utc": "2026-03-02T14:00:00Z"}, "end_at": "2026-03-02T15:00:00Z"})
+    now = fields(parts, "a1")
+    assert (now["start"], now["status"], now["end"][11:13]) == (before["start"], "arrived", "09")
+    assert {("checked_in_at", "vanished"), ("start_at", "wrong-type")} <= held(parts).keys()
 
 
 def test_nobody_is_folded_without_an_id(parts: Parts) -> None:

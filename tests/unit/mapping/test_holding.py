@@ -79,6 +79,16 @@ def test_no_default_takes_a_held_fields_place(strict: Mapping) -> None:
         assert patch.fields["plain"] == "word"
 
 
+def test_what_is_barred_stays_barred(strict: Mapping) -> None:
+    """Several places of one record may be gone for several reasons: each holds its fields, and tells its own."""
+    first = strict.holding().barring({"b": "b"}, "vanished", "The place is gone")
+    both = first.barring({"n": "n"}, "wrong-type", "The content is of another type")
+    for mapping in (both, both.traced()):
+        patch = mapping.patches("k", {"id": "1", "a": "word", "n": "7"})[0]
+        assert {"target", "number"} & patch.fields.keys() == set()
+        assert {("target", "vanished"), ("number", "wrong-type")} <= {(one.field, one.reason) for one in patch.held}
+
+
 def test_a_barred_place_within_a_repetition_is_barred(strict: Mapping) -> None:
     """Paths are told as seen from the message, whatever repetition their rules stand in."""
     barred = strict.holding().barring({"l[*].n": "l"}, "vanished", "The place is gone")
