@@ -66,6 +66,8 @@ class Finder:
         """Resources that match, and the token of the next page."""
         asked = self._asked
         place = self._begin()
+        if place.by:
+            await self._check(self._types[place.at])
         left = CANDIDATES if asked.by_content else asked.count
         found: list[Match] = []
         while left > 0 and place.at < len(self._types) and len(found) < asked.count:
@@ -95,6 +97,14 @@ class Finder:
         if not self._asked.page:
             return Place()
         return Place(*place_of(self._house.vault, self._tenant, self._kind, self._asked.page))
+
+    async def _check(self, type: str) -> None:
+        """A page goes on by the index that found the ones before: one that was begun anew would end it in silence."""
+        if not await asyncio.to_thread(self._index.ready, self._tenant, type):
+            raise HttpRefusal(
+                503, "index-behind", "The search index is reading on", where="page", headers={"Retry-After": "5"},
+                fix="Ask for this page again in a moment, or begin the search anew.",
+            )  # fmt: skip
 
     # --- which candidates -------------------------------------------------------------------------------------------
 

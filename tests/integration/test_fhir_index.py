@@ -143,6 +143,16 @@ def test_an_index_far_behind_is_not_believed(served: Served, monkeypatch: pytest
     assert len(found(served, "Appointment?date=2026-04&status=cancelled")) == 4
 
 
+def test_a_page_does_not_end_in_silence(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the index was begun anew between two pages, the second is asked for again instead of being empty."""
+    first = served.ask("/fhir/Appointment?date=2026-04&_count=2")
+    url = next(link["url"] for link in first.json["link"] if link["relation"] == "next")
+    monkeypatch.setattr(fhir_index, "CATCH_UP", -1)
+    assert served.ask(url).status == 503
+    monkeypatch.undo()
+    assert len(served.ask(url).json["entry"]) == 2
+
+
 def test_who_sees_a_part_is_not_answered_from_the_whole(served: Served) -> None:
     """A view without dates finds none, and the number of its pages tells nothing of them either."""
     key = KEYS["dateless"]
