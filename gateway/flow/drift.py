@@ -20,7 +20,7 @@ from gateway.flow.drift_watch import Watch
 from gateway.flow.handoff import Arrived
 from gateway.flow.link import LinkedPatch
 from gateway.flow.merge import Current
-from gateway.flow.normalize_write import Settled
+from gateway.flow.normalize_write import Conflict, Settled
 from gateway.flow.source import Origin, Source
 from gateway.flow.words import stored_word
 from gateway.model.patch import Normalized
@@ -43,6 +43,8 @@ class Notes(msgspec.Struct, frozen=True):
     settled: tuple[tuple[bytes, str], ...]
     """Record and field of what need not be held any longer."""
     forms: tuple[Values, ...]
+    again: Mapping[int, Mapping[bytes, set[str]]]
+    """What messages were read again for."""
 
 
 class Drift:
@@ -118,9 +120,9 @@ class Drift:
         forms: tuple[Values, ...] = ()
         if any(watch.learning for watch in watches) and time.monotonic() - self._saved > SAVE_SECONDS:
             forms = self._forms()
-        if not (held or done or forms or any(watch.touched for watch in watches)):
+        if not (held or done or forms or again or any(watch.touched for watch in watches)):
             return None
-        return Notes(watches, held, tuple(key for key in done if key not in held), forms)
+        return Notes(watches, held, tuple(key for key in done if key not in held), forms, again)
 
     def _done(
         self, tenant: str, linked: Sequence[Sequence[LinkedPatch]], settled: Sequence[Settled],
@@ -150,6 +152,10 @@ class Drift:
         return None if notes is None else partial(self._write, tenant=tenant, notes=notes)
 
     def _write(self, connection: Connection, tenant: str, notes: Notes) -> None:
+        if notes.again:
+            released = drift.released_of(connection, tenant, notes.again)
+            if released != {message: records for message, records in notes.again.items() if records}:
+                raise Conflict  # more of a message was released while it was read again
         if any(watch.touched for watch in notes.watches):
             rows = drift.alarms(connection, tenant)
             for watch in notes.watches:

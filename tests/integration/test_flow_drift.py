@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from gateway.flow.contents import open_contents
+from gateway.flow.drift import Drift
 from gateway.flow.drift_alarm import Detail
 from gateway.flow.drift_form import EVERY, LEARN, RETURNS, TYPES_EVERY
 from gateway.flow.drift_release import accept
@@ -328,3 +329,24 @@ def test_what_is_read_again_stays_where_and_whose_it_is(parts: Parts, tmp_path: 
     assert fields(parts, "a1")["zone"] == "America/Denver"
     assert bytes(last.patient) == parts.record("Patient", "p2", CLINIC)
     assert bytes(last.location) == parts.record("Location", "l2", CLINIC)
+
+
+def test_what_is_released_while_its_message_is_read_again_is_read_too(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second alarm that a person accepts at that moment is not lost on the message."""
+    give(parts, ROW | {"state": "arrived"})
+    give(parts, {name: value for name, value in ROW.items() if name not in ("booked_at", "checked_in_at")})
+    second = drift.row_key(alarms(parts)["checked_in_at", "vanished"])
+    plain, times = Drift.notes, iter(range(9))
+
+    def notes(self: Drift, *arguments: Any) -> Any:
+        if next(times) == 0:
+            accept(parts.store, parts.audit, second, "test", "two")
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(Drift, "notes", notes)
+    accepted(parts, "booked_at", "vanished")
+    assert fields(parts, "a1")["status"] == "booked"
+    assert held(parts) == {}
+    assert sound(parts)
