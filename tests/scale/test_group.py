@@ -8,17 +8,17 @@ from benchmarks.group import CLINICS, Pace
 from benchmarks.group_part import ASKED_CORE, Figures, run
 
 PAGE = 10
-POLL = {"poll_seconds": 4.0}
+POLL = {"poll_seconds": 3.0}
 PACE = Pace(
-    appointments=100,
+    appointments=50,
     settings={
-        "cliniko": {"poll_seconds": 6.0, "per_page": PAGE}, "jane": {**POLL, "per_page": PAGE},
+        "cliniko": {"poll_seconds": 4.0, "per_page": PAGE}, "jane": {**POLL, "per_page": PAGE},
         "fhir": {**POLL, "page_size": PAGE},
         "webpt": {"poll_seconds": 2.0, "settle_seconds": 0.3},
     },
-    patience=100.0, quiet=2.0, steady=2.0, every=1.0,
+    patience=100.0, quiet=1.5, steady=1.5, every=0.5,
 )  # fmt: skip
-"""A hundredth of what `make group` runs, in pages so small that there is something to break off."""
+"""Half a hundredth of what `make group` runs, in pages so small that there is something to break off."""
 
 
 @pytest.fixture(scope="module")
