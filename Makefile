@@ -29,8 +29,8 @@ bench: $(READY) ## measure against peers; writes benchmarks/RESULTS.md
 group: $(READY) ## a group of twenty clinics, 200,000 appointments (BENCH_SCALE=0.1: a tenth), kill -9, limits, freshness
 	$(BIN)/python -m benchmarks --only group
 
-faults: $(READY) ## the fault tests at full scale, 50 kills, 500 power cuts, and at the end the table of faults
-	GATEWAY_FAULT_SCALE=1.0 $(BIN)/python -m pytest tests/faults $$($(BIN)/python -m tests.faults.table) --fault-table
+faults: $(READY) ## the fault tests at full scale, 50 kills, 500 power cuts, and at the end their table; JSON=FILE writes it too
+	GATEWAY_FAULT_SCALE=1.0 $(BIN)/python -m pytest tests/faults $$($(BIN)/python -m tests.faults.table) --fault-table $(if $(JSON),--fault-json $(JSON))
 
 fuzz: $(READY) ## coverage-guided fuzzing of every parser of outside bytes, FUZZ_SECONDS (60) each
 	$(BIN)/python -m tests.fuzz

@@ -8,7 +8,7 @@ from gateway.cli import main
 from gateway.flow.receive import Done, Receiver
 from gateway.model.exchange import Item, Receipt
 
-BEHIND = 0.05
+BEHIND = 0.3
 """Seconds by which the commit follows the acknowledgement: a slow disk, so that a kill falls in between."""
 _store = Receiver.submit
 

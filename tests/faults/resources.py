@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -11,6 +12,20 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 def descriptors(pid: int) -> int:
     """How many are open."""
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def connections(pid: int) -> int:
+    """How many of them are sockets."""
+    found = 0
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed between being listed and being looked at
+            found += one.readlink().name.startswith("socket:")
+    return found
+
+
+def threads(pid: int) -> int:
+    """How many run."""
+    return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
 
 
 def cpu_seconds(pid: int) -> float:
