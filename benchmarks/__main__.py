@@ -1,7 +1,7 @@
 """``python -m benchmarks [--only hl7,835,...] [--json] [--quick]``: measure, print, write results.json and RESULTS.md.
 
-``BENCH_SCALE`` scales every amount of work; ``--quick`` is a tenth. What was asked for, and the page that is written,
-name the scale when it is not 1. The stores of the trust parts are seeded with a small share of the rows they are asked
+``BENCH_SCALE`` scales every amount of work; ``--quick`` is a tenth. The page that is written names the scale when it is
+not 1. The stores of the trust parts are seeded with a small share of the rows they are asked
 for, and with all of them under ``--full``: half an hour and 20 GB of disk. ``--only trust`` runs all of these parts.
 """
 
@@ -13,6 +13,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
+from datetime import UTC, datetime
+
+import msgspec
 
 from benchmarks import (
     end_to_end_part,
@@ -67,20 +70,24 @@ def main() -> None:
         trust_part.use_full()
     scale = 0.1 if options.quick else float(os.environ.get("BENCH_SCALE", "1"))
     facts = machine.facts()
-    if scale != 1:
-        facts["scale"] = scale
     sections = []
     for number, name in enumerate(names, 1):
         print(f"[{number}/{len(names)}] {name} ...", file=sys.stderr, flush=True)
         begin = time.perf_counter()
         with redirect_stdout(sys.stderr) if options.json else nullcontext():
-            sections.append(known[name](scale))
+            run = _run(scale)
+            sections.append(msgspec.structs.replace(known[name](scale), run=run))
         print(f"      {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
     results = report.Results(facts, sections)
     print(report.as_json(results) if options.json else report.as_markdown(results))
-    if names == list(PARTS):
-        report.write(results, HERE)
+    if options.write or names == list(PARTS):
+        report.write(results, HERE, list(known))
     sys.exit(not all(one.reached for section in sections for one in section.asked))
+
+
+def _run(scale: float) -> str:
+    load = f"{datetime.now(UTC):%Y-%m-%d}, load {os.getloadavg()[0]:.1f}"
+    return load if scale == 1 else f"{load}, {scale:g} of the work"
 
 
 def _family(name: str) -> str:
@@ -92,6 +99,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", help=f"some of: {','.join(PARTS | LONG)}")
     parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, to see that everything runs")
+    parser.add_argument("--write", action="store_true", help="put these parts into RESULTS.md, beside the others")
     parser.add_argument("--full", action="store_true", help="the trust parts on as many rows as they are asked for")
     return parser.parse_args()
 

@@ -24,7 +24,6 @@ def facts() -> dict[str, Value]:
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
-        "load before": round(os.getloadavg()[0], 2),
     }
 
 

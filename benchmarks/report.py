@@ -28,10 +28,12 @@ class Section(msgspec.Struct, frozen=True):
     rows: Sequence[Row]
     asked: Sequence[Asked] = ()
     notes: Sequence[str] = ()
+    run: str = ""
+    """When it was measured, how busy the machine was before, and how much of the work was done when not all."""
 
 
 class Results(msgspec.Struct, frozen=True):
-    """One run."""
+    """What was measured, on the machine of the last run."""
 
     machine: dict[str, Value]
     sections: Sequence[Section]
@@ -44,18 +46,25 @@ def as_json(results: Results) -> str:
 
 def as_markdown(results: Results) -> str:
     """The run as a page: the machine, what was asked and measured, then each kind of work."""
-    asked = [one for section in results.sections for one in section.asked]
+    asked = [(one, section.run) for section in results.sections for one in section.asked]
     parts = [
         "# Measured",
         (
-            "Written by `make bench`: one run on one machine, everyone on the same seeded corpus."
-            " Compare ratios and shapes rather than absolute figures of different machines."
+            "Written by `make bench`, or by parts with `--only NAMES --write`: in each part everyone runs on one "
+            "machine in turns, on the same seeded corpus. Compare ratios and shapes rather than absolute figures of"
+            " different machines."
         ),
         _table([{"machine": name, "": value} for name, value in results.machine.items()]),
         "## Asked and measured",
         _table(
-            {"work": one.work, "asked": one.asked, "measured": one.measured, "reached": "yes" if one.reached else "no"}
-            for one in asked
+            {
+                "work": one.work,
+                "asked": one.asked,
+                "measured": one.measured,
+                "reached": "yes" if one.reached else "no",
+                "run": run,
+            }
+            for one, run in asked
         ),
     ]
     for section in results.sections:
@@ -63,9 +72,16 @@ def as_markdown(results: Results) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def write(results: Results, folder: Path) -> None:
-    """``results.json`` and ``RESULTS.md``."""
-    (folder / "results.json").write_text(as_json(results), encoding="utf-8")
+def write(results: Results, folder: Path, order: Sequence[str]) -> None:
+    """``results.json`` and ``RESULTS.md``; parts that were not measured this time stand as they were.
+
+    ``order`` names all parts as they are to follow one another.
+    """
+    file = folder / "results.json"
+    kept = msgspec.json.decode(file.read_bytes(), type=Results).sections if file.exists() else ()
+    sections = {section.name: section for section in (*kept, *results.sections)}
+    results = Results(results.machine, [sections[name] for name in order if name in sections])
+    file.write_text(as_json(results), encoding="utf-8")
     (folder / "RESULTS.md").write_text(as_markdown(results), encoding="utf-8")
 
 
