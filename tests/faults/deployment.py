@@ -12,9 +12,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 
 from typer.testing import CliRunner
@@ -237,8 +238,9 @@ class Load:
 
     def __init__(self, port: int, messages: list[bytes]) -> None:
         self.acked: set[str] = set()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="load")
-        self._running = self._pool.submit(lambda: asyncio.run(send_all(port, messages, self.acked)))
+        self._running: Future[None] = Future()
+        # A daemon: senders that nobody answers any more must not outlive the test that failed for it.
+        Thread(target=self._send, args=(port, messages), name="load", daemon=True).start()
 
     @property
     def done(self) -> bool:
@@ -248,7 +250,14 @@ class Load:
     def finish(self, seconds: float) -> None:
         """Wait until everything is acknowledged."""
         self._running.result(seconds)
-        self._pool.shutdown()
+
+    def _send(self, port: int, messages: list[bytes]) -> None:
+        try:
+            asyncio.run(send_all(port, messages, self.acked))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test that waits shall hear of it
+            self._running.set_exception(error)
+        else:
+            self._running.set_result(None)
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
