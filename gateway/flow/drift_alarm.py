@@ -14,6 +14,8 @@ EMPTIED = "emptied"
 """What a form shows beside what must not be read; other alarms are called by why a field could not be read."""
 MOST_CODES = 20
 """Codes that are told of one place; where there are more it holds no codes."""
+TOLD_AFTER = 3
+"""So many messages must have sent a code before its text is told: a name that slipped into the place comes once."""
 MOST_FIELDS = 16
 Key = tuple[str, str, str]
 """Kind, place, and what happened."""
@@ -49,6 +51,8 @@ class Alarm(msgspec.Struct):
     detail: Detail
     reopened: bool = False
     """Whether something new came after a person had accepted it, which is not written yet."""
+    unsure: dict[str, set[int]] = {}
+    """Codes that too few messages sent so far, by these messages; in memory alone."""
 
     @classmethod
     def opened(cls, key: Key) -> Alarm:
@@ -76,18 +80,28 @@ class Alarm(msgspec.Struct):
             self.state = "open"
         return opens
 
-    def concern(self, held: HeldField, type: str) -> None:
-        """Note a field that is held for it; a code that was not seen before opens it again."""
+    def concern(self, held: HeldField, type: str, message_id: int, *, again: bool) -> None:
+        """Note a field that is held for it; a code not seen before opens it, unless its message is read ``again``."""
         detail = self.detail
         detail.rule, detail.table = detail.rule or held.rule, detail.table or held.table
         if len(detail.fields) < MOST_FIELDS:
             detail.fields.add(f"{type}.{held.field}")
         if held.code and held.code not in detail.codes and not detail.many:
-            detail.codes.add(held.code)
-            if len(detail.codes) > MOST_CODES:
-                detail.many, detail.codes = True, set()
+            self._sent(held.code, message_id, again=again)
+
+    def _sent(self, code: str, message_id: int, *, again: bool) -> None:
+        detail = self.detail
+        if code not in self.unsure and not again:
             self.reopened = self.reopened or self.state == "accepted"
             self.state = "open"
+        messages = self.unsure.setdefault(code, set())
+        messages.add(message_id)
+        if len(messages) >= TOLD_AFTER:
+            detail.codes.add(code)
+            del self.unsure[code]
+        if len(detail.codes) + len(self.unsure) > MOST_CODES:
+            detail.many, detail.codes = True, set()
+            self.unsure.clear()
 
     def row(self, tenant: str, source: str, mapping: bytes) -> Values:
         """As it is kept."""

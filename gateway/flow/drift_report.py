@@ -96,5 +96,8 @@ def _advice(what: str, detail: Detail) -> str:
     if detail.many:
         return "So many different codes came that this place may hold no codes: read it without a code table."
     if detail.table:
-        return "The source sends a code that the table does not list: say in an overlay what it means."
+        return (
+            "The source sends a code that the table does not list: say in an overlay what it means. Its text is told "
+            "here once three messages sent it; a single one may hold a name that slipped into the place."
+        )
     return f"The content cannot be read by the rule {detail.rule}: correct it at the source, or replace the rule."

@@ -155,7 +155,7 @@ class Watch:
                 new_type = "" if told is None else type_of(told)
                 alarm = self.alarms.get(key) if one.place in barred else self._alarm(key, new_type)
                 if alarm is not None:
-                    alarm.concern(one, patch.type)
+                    alarm.concern(one, patch.type, message.message_id, again=message.attempt > 0)
 
     def _alarm(self, key: Key, new_type: str = "", *, holds: bool = True) -> Alarm | None:
         """One more message that shows it; None where there are more alarms than are kept."""

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.flow.contents import open_contents
 from gateway.flow.drift import Drift
-from gateway.flow.drift_alarm import Detail
+from gateway.flow.drift_alarm import TOLD_AFTER, Detail
 from gateway.flow.drift_form import EVERY, LEARN, RETURNS, TYPES_EVERY
 from gateway.flow.drift_release import accept
 from gateway.flow.drift_report import drifted
@@ -119,9 +119,12 @@ def test_a_new_code_costs_its_field_alone(parts: Parts) -> None:
     assert (now["start"][:10], now["status"]) == ("2026-03-03", "booked")
     alarm = alarms(parts)["state", "unmapped-code"]
     detail = msgspec.json.decode(alarm.detail, type=Detail)
-    assert (alarm.state, alarm.count, detail.codes, detail.table) == ("open", 1, {"rescheduled"}, "appointment_state")
+    assert (alarm.state, alarm.count, detail.codes, detail.table) == ("open", 1, set(), "appointment_state")
     assert detail.fields == {"Appointment.status"}
     assert held(parts) == {("state", "unmapped-code"): 1}
+    give(parts, *(ROW | {"id": f"b{number}", "state": "rescheduled"} for number in range(TOLD_AFTER - 1)))
+    detail = msgspec.json.decode(alarms(parts)["state", "unmapped-code"].detail, type=Detail)
+    assert detail.codes == {"rescheduled"}
     assert sound(parts)
 
 
@@ -229,11 +232,19 @@ def test_what_is_learnt_and_held_outlives_a_crash(parts: Parts) -> None:
         again.close()
 
 
+def test_a_name_in_a_code_field_stands_in_no_table(parts: Parts) -> None:
+    """What a single message sends where a code belongs may be anything: it is held and told, its text is not kept."""
+    give(parts, ROW | {"state": "Maribel Quintero"})
+    rows = parts.store.read_sync(lambda connection: drift.alarms(connection, TENANT))
+    assert [row.what for row in rows] == ["unmapped-code"]
+    assert "Maribel" not in repr(rows)
+
+
 def test_operators_are_told_what_to_do(parts: Parts) -> None:
     """Each alarm has an id, words, and lines to paste: for a new code, and for a place that has another name now."""
     give(parts, ROW)
     renamed = {name: value for name, value in ROW.items() if name != "checked_in_at"} | {"checkin_at": None}
-    give(parts, renamed, ROW | {"id": "a2", "state": "rescheduled"})
+    give(parts, renamed, *(ROW | {"id": f"a{number}", "state": "rescheduled"} for number in range(2, 2 + TOLD_AFTER)))
     give(parts, *(ROW | {"id": f"more{number}", "checkin_at": None} for number in range(EVERY)))
     parts.normalizer._drift.save()
     found = parts.store.read_sync(lambda connection: drifted(connection, TENANT, parts.sources))
