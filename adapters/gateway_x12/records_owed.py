@@ -8,5 +8,5 @@ from gateway_x12.records_level import Message, Reader
 def read_owed(body: bytes, context: bytes) -> Message:
     """Read the message; its body is ``OWED`` and the acknowledgement as JSON, its loop the interchange's header."""
     reader = Reader(b"", context)
-    reader.body = [["OWED", body.decode()]]
+    reader.body = [["OWED", body.decode("utf-8", "replace")]]
     return reader.message("")

@@ -15,7 +15,8 @@ MESSAGES = int(20_000 * SCALE)
 KILLS = max(5, int(50 * SCALE))
 READY_WITHIN = 5.0
 """Seconds of a processor that nobody else uses."""
-EARLY = max(1200, int(4000 * SCALE))
+EARLY = max(4000, int(12_000 * SCALE))
+"""So many that the load is still going when the first kills fall."""
 
 
 async def _load_with_kills(
@@ -69,7 +70,7 @@ def test_kill_finds_a_build_that_acknowledges_too_early(tmp_path: Path) -> None:
     program = str(Path(__file__).with_name("early_ack.py"))
     with Deployment(tmp_path, program=program) as deployment:
         deployment.start()
-        acked, hits = asyncio.run(_load_with_kills(deployment, _messages(EARLY), 4, seed=2, longest=0.25))
+        acked, hits = asyncio.run(_load_with_kills(deployment, _messages(EARLY), 4, seed=2, longest=0.07))
         deployment.stop()
         assert hits > 0
         assert acked - deployment.stored() != set()

@@ -40,7 +40,8 @@ from tests.unit.plugins.twilio import test_sink as texts
 from tests.unit.plugins.twilio.due import delivery as reminder
 from tests.unit.transport.mailbox import mailbox
 
-MARK = "Zqvarth"
+MARK = "Zqvarthmob"
+"""Long enough that random bytes of an encrypted file do not hold its shortest form, eight letters of base64."""
 FORM = re.compile(
     b"|".join(
         [MARK.lower().encode(), MARK.lower().encode("utf-16-le")]

@@ -244,7 +244,7 @@ def test_our_own_plugins_load() -> None:
     own = [f"emr-gateway:{name}" for name in ("hl7", "x12", "cliniko", "webhook", "files", "keys-file")]
     registry = Registry.load(own)
     assert set(registry.adapters) == {"hl7", "x12", "cliniko"}
-    assert set(registry.sinks) == {"webhook", "files"}
+    assert set(registry.sinks) == {"cliniko", "webhook", "files"}
     assert set(registry.key_providers) == {"file"}
 
 

@@ -197,4 +197,8 @@ def test_public_samples_become_records() -> None:
 
 
 def _linked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _linked(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_linked(inner) for inner in value]
     return value.native_id if isinstance(value, Ref) else value
