@@ -23,9 +23,10 @@ from gateway_x12.records_level import Message, read_above, read_answer, read_pay
 from gateway_x12.records_owed import read_owed
 from gateway_x12.translate_benefit import add_benefits
 from gateway_x12.translate_claim import add_claim
+from gateway_x12.translate_owed import add_owed
 from gateway_x12.translate_remit import add_payment, add_remittance
 from gateway_x12.translate_review import add_review
-from gateway_x12.translate_status import add_acknowledgement, add_owed, add_status
+from gateway_x12.translate_status import add_acknowledgement, add_status
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
