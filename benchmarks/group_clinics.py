@@ -84,7 +84,7 @@ class Clinic(ABC):
         """What was served until now came before the crash."""
 
 
-class Watched(SimulatedApi):
+class Watched(SimulatedApi, ABC):
     """Notes which rows its lists have served, so that what is read twice after a crash is seen."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -93,9 +93,9 @@ class Watched(SimulatedApi):
         self.before: dict[str, set[str]] = {}
         self.again: dict[str, set[str]] = defaultdict(set)
 
+    @abstractmethod
     def rows(self, request: web.Request, body: Any) -> tuple[str, list[str]] | None:
         """The list that an answer is a page of, and its rows; None for another answer."""
-        raise NotImplementedError
 
     async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await super()._gate(request, handler)

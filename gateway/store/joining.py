@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, and_, bindparam, delete, select
+from sqlalchemy import Connection, and_, select
 
-from gateway.store.bulk import Bulk, portions
+from gateway.store.bulk import portions
+from gateway.store.pairing import Pairing
 from gateway.store.schema_reactors import reactor_groups, reactor_joins
 
-_leave = Bulk(
-    delete(reactor_joins).where(
-        reactor_joins.c.tenant == bindparam("b_tenant"),
-        reactor_joins.c.reactor == bindparam("b_reactor"),
-        reactor_joins.c.group_id == bindparam("b_group"),
-        reactor_joins.c.record_id == bindparam("b_record"),
-    )
-)
-_join = Bulk(reactor_joins.insert())
+rejoin = Pairing(reactor_joins)
+"""Joins groups by records and parts them."""
 
 
 def joined(connection: Connection, tenant: str, reactor: str, groups: Iterable[bytes]) -> dict[bytes, set[bytes]]:
@@ -49,19 +43,3 @@ def joined(connection: Connection, tenant: str, reactor: str, groups: Iterable[b
         for row in connection.execute(query.where(reactor_joins.c.group_id.in_(some))):
             found.setdefault(bytes(row.group_id), set()).add(bytes(row.other))
     return found
-
-
-def rejoin(
-    connection: Connection, tenant: str, reactor: str,
-    came: Iterable[tuple[bytes, bytes]], left: Iterable[tuple[bytes, bytes]],
-) -> None:  # fmt: skip
-    """Join groups by records and part them: (group, record) each."""
-    key = {"b_tenant": tenant, "b_reactor": reactor}
-    _leave(connection, [key | {"b_group": group, "b_record": record} for group, record in sorted(left)])
-    _join(
-        connection,
-        [
-            {"tenant": tenant, "reactor": reactor, "group_id": group, "record_id": record}
-            for group, record in sorted(came)
-        ],
-    )

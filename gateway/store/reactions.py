@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store import journal
 from gateway.store.bulk import Bulk, portions
 from gateway.store.joining import joined
+from gateway.store.pairing import Pairing
 from gateway.store.rows import Found
 from gateway.store.schema import LANES, changes, records
 from gateway.store.schema_reactors import (
@@ -26,15 +27,9 @@ from gateway.store.schema_reactors import (
 Values = Mapping[str, Any]
 READ_PER_LANE = 256
 
-_leave = Bulk(
-    delete(reactor_members).where(
-        reactor_members.c.tenant == bindparam("b_tenant"),
-        reactor_members.c.reactor == bindparam("b_reactor"),
-        reactor_members.c.group_id == bindparam("b_group"),
-        reactor_members.c.record_id == bindparam("b_record"),
-    )
-)
-_join, _add_groups = Bulk(reactor_members.insert()), Bulk(reactor_groups.insert())
+_add_groups = Bulk(reactor_groups.insert())
+regroup = Pairing(reactor_members)
+"""Puts records into groups and takes them out."""
 
 
 def register(connection: Connection, tenant: str, reactor: str, edition: bytes) -> None:
@@ -207,22 +202,6 @@ def members_of(connection: Connection, tenant: str, reactor: str, groups: Iterab
     for row in connection.execute(query):
         found.setdefault(bytes(row.group_id), []).append(bytes(row.record_id))
     return found
-
-
-def regroup(
-    connection: Connection, tenant: str, reactor: str,
-    joined: Iterable[tuple[bytes, bytes]], left: Iterable[tuple[bytes, bytes]],
-) -> None:  # fmt: skip
-    """Put records into groups and take them out: (group, record) each."""
-    key = {"b_tenant": tenant, "b_reactor": reactor}
-    _leave(connection, [key | {"b_group": group, "b_record": record} for group, record in sorted(left)])
-    _join(
-        connection,
-        [
-            {"tenant": tenant, "reactor": reactor, "group_id": group, "record_id": record}
-            for group, record in sorted(joined)
-        ],
-    )
 
 
 def mark(connection: Connection, tenant: str, reactor: str, groups: Sequence[bytes]) -> bool:

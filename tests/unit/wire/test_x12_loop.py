@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.errors import InvalidConfiguration
+from gateway.mapping.generator import Writer
 from gateway.wire.x12_loop import Loop, name_of, path
 
 LOOP = Loop(
@@ -60,3 +63,18 @@ def test_a_qualifier_is_asked_for_where_it_tells_segments_apart():
             path(text)
     assert name_of(["REF", "6R", "1"]) == "REF[6R]"
     assert name_of(["CLP", "6R"]) == "CLP"
+
+
+SEGMENT = st.lists(st.sampled_from(["", "A", " B ", "HC:97110", "HC::GP:", ":"]), max_size=4)
+
+
+@given(st.lists(SEGMENT, max_size=3), st.lists(SEGMENT, max_size=3))
+def test_the_inlined_reading_is_the_readers(clp, nm1):
+    """Whatever a loop holds: segments that repeat, that are short, whose first says nothing, or that are absent."""
+    segments = {"CLP": [["CLP", *one] for one in clp], "NM1[QC]": [["NM1", "QC", *one] for one in nm1]}
+    loop = Loop({name: found for name, found in segments.items() if found}, ":")
+    for text in ("CLP-01", "CLP-03", "CLP-02.1", "CLP-02.3", "NM1[QC]-02", "NM1[QC]-04", "REF[6R]-02"):
+        writer = Writer()
+        with writer.record("record"):
+            writer.line(f"return {path(text).inline(writer, 'record')}")
+        assert writer.function("read")(loop) == path(text)(loop), text
