@@ -10,6 +10,8 @@ from __future__ import annotations
 from gateway.model.exchange import Finding
 from gateway.wire.x12 import Segment
 
+_LONGEST_COUNT, _LONGEST_TOLD = 10, 6
+"""Digits of SE01 at most (data element 96), and of a count that is repeated to a person."""
 _PARTS = {"ISA": "interchange", "GS": "functional group", "ST": "transaction"}
 
 
@@ -114,8 +116,11 @@ def _close(trailer: Segment, elements: list[str], level: Level | None, *, number
         return [_orphan(trailer, id, {"SE": "ST", "GE": "GS", "IEA": "ISA"}[id])]
     findings = []
     said = elements[1].strip() if len(elements) > 1 else ""
-    if not (said.isdecimal() and len(said) <= 10 and int(said) == counted):
-        says = said if said.isdecimal() and len(said) <= 10 else "no number"
+    is_count = said.isascii() and said.isdecimal() and len(said) <= _LONGEST_COUNT
+    if not (is_count and int(said) == counted):
+        # A longer number is another element that slipped into this one: a date, a telephone number, a member.
+        says = f"a number of {len(said)} digits" if len(said) > _LONGEST_TOLD else said
+        says = says if is_count else "no number"
         findings.append(
             Finding(reason="count-mismatch", what=f"{id}01 says {says}, {counted} were counted", where=trailer.where)
         )

@@ -41,6 +41,17 @@ def test_a_count_that_is_no_number_is_not_repeated():
     ]
 
 
+def test_a_count_that_is_longer_than_a_count_is_not_repeated():
+    """What slipped into a count (a date, a telephone number, a member) is told by its length alone."""
+    for slipped in ("05550100", "1234567890"):
+        assert checked(f"GS*HP*A*B*2*3*7~ST*835*1~SE*{slipped}*1~GE*1*7~IEA*1*000000101~".encode()) == [
+            ("count-mismatch", f"SE01 says a number of {len(slipped)} digits, 2 were counted")
+        ]
+    assert checked("GS*HP*A*B*2*3*7~ST*835*1~SE*\u0662*1~GE*1*7~IEA*1*000000101~".encode()) == [
+        ("count-mismatch", "SE01 says no number, 2 were counted")
+    ]
+
+
 def test_missing_trailers_are_found_where_they_are_missed():
     """Each envelope that something else ends is named by the place of its header."""
     assert checked(b"GS*HP*A*B*2*3*7~ST*835*1~GE*1*7~") == [
