@@ -70,8 +70,8 @@ def pause(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 @app.command()
 def resume(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Let a paused or drained route go on where it stands."""
-    _set(name, config, "running")
+    """Let a paused or drained route go on where it stands; a receiver that rests is tried at once."""
+    _set(name, config, route_states.WAKING, "running")
 
 
 @app.command()
@@ -80,11 +80,11 @@ def drain(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
     _set(name, config, "draining")
 
 
-def _set(name: str, config: Any, state: str) -> None:
+def _set(name: str, config: Any, state: str, shown: str = "") -> None:
     with opened(config) as gateway:
         route = _route(gateway, name)
         entry = gateway.audit.entry(
-            route.tenant, action="configure", actor=actor(), purpose="operations", outcome=f"{name}/{state}"
+            route.tenant, action="configure", actor=actor(), purpose="operations", outcome=f"{name}/{shown or state}"
         )
 
         def unit(connection: Connection) -> None:
@@ -92,7 +92,7 @@ def _set(name: str, config: Any, state: str) -> None:
             gateway.audit.append(connection, entry)
 
         gateway.store.write_sync(unit)
-    typer.echo(f"{name}: {state}")
+    typer.echo(f"{name}: {shown or state}")
 
 
 @app.command("dry-run")

@@ -124,6 +124,9 @@ class Deliverer:
         self.valve.state, rest = await self._store.read(
             lambda c: (route_states.state_of(c, tenant, name), route_states.rest_of(c, tenant, self._endpoint))
         )
+        if self.valve.state == route_states.WAKING:
+            await self._store.write(lambda c: route_states.wake(c, tenant, name, self._endpoint))
+            self.valve.state, rest = route_states.RUNNING, Rest()
         self.valve.rests(Rest(*rest), micros())
         if self.route.agreement:
             parties = await self._store.read(lambda c: agreements.valid(c, micros(), tenant))

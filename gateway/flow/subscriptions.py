@@ -81,7 +81,6 @@ class Subscriptions:
         self._addresses = Addresses(store, vault, audit)
         self._urls: dict[tuple[str, str], tuple[str, str]] = {}
         """By subscription, its row's sealed address and what that is."""
-        self._closed: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -96,7 +95,8 @@ class Subscriptions:
 
     async def _look(self) -> None:
         now = micros()
-        rows = {(row.tenant, row.subscription): row for row in await self._store.read(subscriptions.running)}
+        running, over = await self._store.read(subscriptions.unclosed)
+        rows = {(row.tenant, row.subscription): row for row in running}
         await asyncio.to_thread(self._address, rows)
         asked = {key: (row, now - row.rotated_at < OVERLAP_MICROS) for key, row in rows.items() if self._allowed(row)}
         for key, (was, task) in list(self._running.items()):
@@ -105,9 +105,8 @@ class Subscriptions:
         for key, state in asked.items():
             if key not in self._running:
                 self._start(key, *state)
-        for row in await self._store.read(subscriptions.over):
-            if (row.tenant, row.subscription) not in self._closed:
-                await self._close(row)
+        for row in over:
+            await self._close(row)
 
     def _address(self, rows: Mapping[tuple[str, str], Any]) -> None:
         """Know where each of them leads; what stands there in the clear is sealed."""
@@ -137,7 +136,7 @@ class Subscriptions:
         fields = dict.fromkeys(told, ("id",)) if row.content == "thin" else told
         ending = Ending(row.tenant, route_name(row.subscription), row.recipient, row.purpose, fields)
         count = await end_route(ending, self._store, self._vault)
-        self._closed.add((row.tenant, row.subscription))
+        await self._store.write(lambda c: subscriptions.close(c, row.tenant, row.subscription, micros()))
         if count:
             log.info("subscription-closed", route=ending.route, undelivered=count)
 

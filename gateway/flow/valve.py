@@ -87,8 +87,13 @@ class Valve:
         return self._rest
 
     def rests(self, rest: Rest, now: int) -> None:
-        """Take over how it rests by what was stored; a clock that was put back lets it rest no longer than ever."""
+        """Take over how it rests by what was stored; a clock that was put back lets it rest no longer than ever.
+
+        Who was woken by a person, or by another route's success, is trusted as if it had never failed.
+        """
         if self._policy.break_after is not None:
+            if self._rest.times and not rest.times:
+                self._failing = set()
             self._rest = rest._replace(until=min(rest.until, now + int(LONGEST_REST * 1_000_000)))
 
     @property

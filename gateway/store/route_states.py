@@ -13,10 +13,12 @@ from gateway.store.schema import changes, deliveries, route_cursors, waiting
 from gateway.store.schema_routes import rests, route_states
 
 RUNNING = "running"
+WAKING = "waking"
+"""To run, and first to try a receiver that is being left alone."""
 
 
 def state_of(connection: Connection, tenant: str, route: str) -> str:
-    """running, paused or draining."""
+    """running, paused, draining or waking."""
     query = select(route_states.c.state).where(route_states.c.tenant == tenant, route_states.c.route == route)
     return connection.execute(query).scalar_one_or_none() or RUNNING
 
@@ -26,6 +28,13 @@ def set_state(connection: Connection, tenant: str, route: str, state: str, at: i
     connection.execute(delete(route_states).where(route_states.c.tenant == tenant, route_states.c.route == route))
     if state != RUNNING:
         connection.execute(route_states.insert().values(tenant=tenant, route=route, state=state, at=at))
+
+
+def wake(connection: Connection, tenant: str, route: str, endpoint: bytes) -> None:
+    """Leave a receiver alone no longer, and let the route run, unless a person has changed his mind since."""
+    set_rest(connection, tenant, endpoint, 0, 0)
+    if state_of(connection, tenant, route) == WAKING:
+        set_state(connection, tenant, route, RUNNING, 0)
 
 
 def rest_of(connection: Connection, tenant: str, endpoint: bytes) -> tuple[int, int]:

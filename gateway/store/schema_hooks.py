@@ -20,8 +20,10 @@ subscriptions = Table(
     Column("rotated_at", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
+    Column("closed_at", BigInteger, doc="when all it had not delivered had its verdict: nobody looks at it again"),
     PrimaryKeyConstraint("tenant", "subscription"),
     Index("subscriptions_client", "client"),
+    Index("subscriptions_open", "closed_at"),
 )
 
 TABLES = (subscriptions,)

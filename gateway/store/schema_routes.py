@@ -12,7 +12,7 @@ route_states = Table(
     metadata,
     Column("tenant", String(64), nullable=False),
     Column("route", String(64), nullable=False),
-    Column("state", String(12), nullable=False, doc="running, paused or draining"),
+    Column("state", String(12), nullable=False, doc="paused, draining or waking; a route that simply runs has no row"),
     Column("at", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant", "route"),
 )

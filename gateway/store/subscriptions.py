@@ -56,23 +56,30 @@ def rotate(connection: Connection, tenant: str, subscription: str, at: int) -> N
     )
 
 
-def running(connection: Connection) -> Sequence[Found]:
-    """Every subscription that has not ended, of a client that is not revoked, with what the client may see."""
-    query = _with_client().where(subscriptions.c.ended_at.is_(None), clients.c.revoked_at.is_(None))
-    return connection.execute(query).fetchall()
+def close(connection: Connection, tenant: str, subscription: str, at: int) -> None:
+    """All that it had not delivered has its verdict: it is among those of :func:`unclosed` no more."""
+    connection.execute(
+        update(subscriptions)
+        .where(subscriptions.c.tenant == tenant, subscriptions.c.subscription == subscription)
+        .values(closed_at=at)
+    )
 
 
-def over(connection: Connection) -> Sequence[Found]:
-    """Every subscription that ended, or whose client was revoked."""
-    query = _with_client().where(subscriptions.c.ended_at.is_not(None) | clients.c.revoked_at.is_not(None))
-    return connection.execute(query).fetchall()
+def unclosed(connection: Connection) -> tuple[Sequence[Found], Sequence[Found]]:
+    """Those that run, with what their client may see; and those that ended, or whose client was revoked.
+
+    What was closed is found by neither: it costs nothing, however many there were.
+    """
+    rows = connection.execute(_with_client().where(subscriptions.c.closed_at.is_(None))).fetchall()
+    over = [row for row in rows if row.ended_at is not None or row.revoked_at is not None]
+    return [row for row in rows if row.ended_at is None and row.revoked_at is None], over
 
 
 def _with_client() -> Any:  # SQLAlchemy's own generic for a select of many columns
     return (
         select(
             subscriptions, clients.c.view, clients.c.purpose, clients.c.recipient, clients.c.scopes,
-            clients.c.locations, clients.c.hook_hosts,
+            clients.c.locations, clients.c.hook_hosts, clients.c.revoked_at,
         )
         .join(clients, clients.c.client == subscriptions.c.client)
         .order_by(subscriptions.c.tenant, subscriptions.c.subscription)

@@ -391,6 +391,40 @@ def test_a_receiver_rests_after_a_restart_and_on_every_route(parts: Parts) -> No
     counted(parts)
 
 
+def test_a_person_who_resumes_a_route_wakes_its_receiver(parts: Parts) -> None:
+    """A receiver that rests is tried at once, by every route that leads to it; a route that was paused since is not."""
+    parts.take(*(message(patient(f"p{n}", "A")) for n in range(8)))
+    down, policy = True, Policy(break_after=3)
+    sink = Peer(lambda _: Retry("no-connection") if down else Delivered("ok"))
+    deliver_all(parts.delivering(sink, policy=policy, info=altered(SINK, batch=4), schedule=(3600.0,)))
+    again, other = parts.delivering(sink, policy=policy), parts.delivering(sink, policy=policy, name="other")
+    for route in (again, other):
+        deliver_all(route)
+        assert route.valve.shut(micros()) == "resting"
+    down = False
+    want(parts, route_states.WAKING)
+    deliver_all(again)
+    assert again.valve.rest == (0, 0)
+    assert parts.store.read_sync(lambda c: route_states.state_of(c, TENANT, "desk")) == route_states.RUNNING
+    deliver_all(other)
+    assert len(sink.effects) == 4 + 8
+    want(parts, "paused")
+    parts.store.write_sync(lambda c: route_states.wake(c, TENANT, "desk", bytes(16)))
+    assert parts.store.read_sync(lambda c: route_states.state_of(c, TENANT, "desk")) == "paused"
+    counted(parts)
+
+
+def test_who_was_woken_is_trusted_again(parts: Parts) -> None:
+    """After a person woke a receiver, one patient's failure alone lets it rest no more: many must fail anew."""
+    valve = parts.delivering(Written(), policy=Policy(break_after=3)).valve
+    now = micros()
+    valve.heard([(f"p{n}", Retry("busy")) for n in range(3)], now)
+    assert valve.shut(now) == "resting"
+    valve.rests(Rest(), now)
+    valve.heard([("p9", Retry("busy"))], now)
+    assert valve.shut(now) == ""
+
+
 def test_a_clock_put_back_lets_nobody_rest_for_ever(parts: Parts) -> None:
     """A rest that was stored before the clock was put back by a day is over after the longest rest."""
     valve = parts.delivering(Written(), policy=Policy(break_after=1)).valve

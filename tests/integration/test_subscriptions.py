@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,32 @@ def post(served: Served, path: str, body: Any) -> Any:
     return served.ask(path, method="POST", body=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
 
 
+class Counted(Subscriptions):
+    """The engine, and how often it has looked."""
+
+    looks = 0
+
+    async def _look(self) -> None:
+        await super()._look()
+        self.looks += 1
+
+
+async def became(condition: Callable[[], bool]) -> None:
+    """Wait until it is true, for a minute at most."""
+    ends = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.02)
+
+
+def closed(parts: Parts) -> None:
+    """Wait until every subscription that ended is closed, for a minute at most."""
+    ends = time.monotonic() + 60
+    while parts.store.read_sync(stored.unclosed)[1]:
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
 class Push:
     """The engine for subscriptions, and a receiver on this machine."""
 
@@ -57,10 +84,17 @@ class Push:
         sink = WebhookSink()
         views = {**built_in(), "plain": VIEW}
         served = (sink, sink.info)
-        self.engine = Subscriptions(parts.store, parts.vault, parts.audit, views, served, [], loopback=True)
+        self.engine = Counted(parts.store, parts.vault, parts.audit, views, served, [], loopback=True)
 
-    def until(self, *steps: Callable[[], Any]) -> None:
-        """Run the engine; each step is done, then a number of effects it names is waited for."""
+    def had(self, effects: int) -> bool:
+        """Whether so many effects have come."""
+        return self.receiver.counts.effects >= effects
+
+    def until(self, *steps: Callable[[], Any], met: Callable[[], bool] = lambda: True) -> None:
+        """Run the engine; each step is done, then a number of effects it names is waited for, and in the end ``met``.
+
+        After that the engine has looked twice more.
+        """
 
         async def run() -> None:
             await self.receiver.start(self.port)
@@ -68,11 +102,10 @@ class Push:
             try:
                 for step in steps:
                     wanted = await asyncio.to_thread(step)
-                    ends = time.monotonic() + 15
-                    while self.receiver.counts.effects < wanted:
-                        assert time.monotonic() < ends, self.receiver.counts
-                        await asyncio.sleep(0.02)
-                await asyncio.sleep(0.3)
+                    await became(partial(self.had, wanted))
+                await became(met)
+                seen = self.engine.looks
+                await became(lambda: self.engine.looks >= seen + 2)
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -101,7 +134,7 @@ def test_a_hook_is_told_of_changes_and_so_is_the_disclosure_list(parts: Parts, s
 
     def ended() -> int:
         assert served.ask(f"/v1/hooks/{made.json['id']}", method="DELETE").status == 204
-        time.sleep(0.4)
+        closed(parts)
         parts.take(message(patient("p1", "C")))
         return 1
 
@@ -126,7 +159,7 @@ def test_a_revoked_client_is_told_no_more(parts: Parts, served: Served, tmp_path
     def revoked() -> int:
         (row,) = parts.store.read_sync(clients.everyone)
         parts.store.write_sync(lambda c: clients.revoke(c, row.client, micros()))
-        time.sleep(0.4)
+        closed(parts)
         parts.take(message(patient("p1", "C")))
         return 1
 
@@ -150,8 +183,8 @@ def test_a_rotated_secret_signs_with_the_old_one_for_a_day(parts: Parts, served:
     parts.store.write_sync(lambda c: stored.rotate(c, TENANT, made["id"], long_ago))
     push = Push(parts, tmp_path / "ledger9", [new["secret"]], port)
     parts.take(message(patient("p1", "B9")))
-    push.until(lambda: 0)
-    assert (push.receiver.counts.effects, push.receiver.counts.refused > 0) == (0, True)
+    push.until(lambda: 0, met=lambda: push.receiver.counts.refused > 0)
+    assert push.receiver.counts.effects == 0
 
 
 def test_a_fhir_subscription_is_an_empty_notification(parts: Parts, served: Served, tmp_path: Path) -> None:
@@ -240,6 +273,7 @@ def test_what_an_ended_subscription_owes_has_a_verdict(parts: Parts, served: Ser
     parts.take(message(patient("p1", "D")))
     assert pending(parts, route) == (0, {"ended": 4})
     assert (push.receiver.counts.effects, sent(parts)) == (0, [])
+    assert parts.store.read_sync(stored.unclosed) == ([], [])
     Push(parts, tmp_path / "again", [made["secret"]], port).until(lambda: 0)
     assert pending(parts, route) == (0, {"ended": 4})
 
@@ -268,7 +302,7 @@ def test_addresses_are_sealed_in_every_store(parts: Parts, served: Served, tmp_p
     parts.store.write_sync(lambda c: stored.readdress(c, TENANT, old, secret_path, ""))
     assert served.ask("/v1/hooks").json["hooks"][0]["url"] == secret_path
     Push(parts, tmp_path / "ledger", [], free_port()).until(lambda: 0)
-    rows = parts.store.read_sync(lambda c: [tuple(row) for row in stored.running(c)])
+    rows = parts.store.read_sync(lambda c: [tuple(row) for row in stored.unclosed(c)[0]])
     assert len(rows) == 2
     assert "zzz" not in str(rows)
     assert served.ask("/v1/hooks").json["hooks"][0]["url"] == secret_path
@@ -287,7 +321,7 @@ def test_a_damaged_address_costs_its_subscription_alone(
     """Every other subscription is served, and its client can end the damaged one and ask for it anew."""
     port = free_port()
     bad, good = (post(served, "/v1/hooks", {"url": f"http://127.0.0.1:{port}/hook"}).json for _ in range(2))
-    rows = {row.subscription: row.url for row in parts.store.read_sync(stored.running)}
+    rows = {row.subscription: row.url for row in parts.store.read_sync(stored.unclosed)[0]}
     parts.store.write_sync(lambda c: stored.readdress(c, TENANT, bad["id"], damage(rows[bad["id"]]), ""))
     push = Push(parts, tmp_path / "ledger", [good["secret"]], port)
 
