@@ -49,6 +49,8 @@ class Submission(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """Further policies that cover the day, in the order their payers pay."""
     prior: PriorDecision | None = None
     """What the payer before this one decided of the claim."""
+    before: tuple[PriorDecision, ...] = ()
+    """What the payers before that one decided, in the order they pay."""
     claim: Claim | None = None
     """What is billed, or asked about."""
     permission: Authorization | None = None

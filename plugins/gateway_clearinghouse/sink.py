@@ -197,20 +197,21 @@ class Clearinghouse:
         billing = memory.find(Organization, location.organization if location else None) or memory.only(Organization)
         practitioner = memory.find(Practitioner, submission.practitioner)
         supervisor = memory.find(Practitioner, submission.supervisor)
-        prior = memory.find(Payer, submission.prior.policy.payer) if submission.prior else None
+        decisions = (*submission.before, submission.prior) if submission.prior else ()
+        priors = [memory.find(Payer, one.policy.payer) for one in decisions]
         lacking = {
             "payer": payer is None,
             "organization": billing is None,
             "practitioner": submission.practitioner is not None and practitioner is None,
             "supervisor": submission.supervisor is not None and supervisor is None,
-            "prior-payer": submission.prior is not None and prior is None,
+            "prior-payer": None in priors,
         }
         if payer is None or billing is None or any(lacking.values()):
             lacks = next(name for name, gone in lacking.items() if gone)
             return Retry(f"directory-lacks-{lacks}", self._config.directory_seconds)
         return Parties(
             submitter=self._submitter, payer=payer, billing=billing, practitioner=practitioner, supervisor=supervisor,
-            location=location, prior_payer=prior,
+            location=location, prior_payers=tuple(one for one in priors if one is not None),
         )  # fmt: skip
 
     def _settle(self, parcel: Parcel, sent: Sent) -> Outcome:

@@ -1,7 +1,7 @@
 """A claim submission to an 837P (005010X222A1). Pure: the time is handed in.
 
-A claim to the second payer tells the first one's decision (loops 2320, 2330, 2430); without one it is refused rather
-than sent.
+A claim to the second or third payer tells every decision before (loops 2320, 2330, 2430); without them it is refused
+rather than sent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gateway.errors import InvalidContent
 from gateway.model.claim import Claim, ClaimLine
 from gateway.model.submission import Submission
 from gateway.wire.x12_write import Body, day, number, plain
-from gateway_clearinghouse.translate_coordination import decided_line, other_payer
+from gateway_clearinghouse.translate_coordination import decided_line, other_payers, turn
 from gateway_clearinghouse.translate_parties import (
     Document,
     Parties,
@@ -61,7 +61,7 @@ def claim(submission: Submission, parties: Parties, at: datetime) -> Document:
         *_billing(parties),
         *_insured(submission, parties),
         *_claim(submission, one, parties, charge),
-        *other_payer(submission, parties),
+        *other_payers(submission, parties),
         *(
             segment
             for place, line in enumerate(one.lines, 1)
@@ -94,7 +94,7 @@ def _insured(submission: Submission, parties: Parties) -> Iterator[Body]:
     if (policy.priority or 1) != 1 and submission.prior is None:
         raise InvalidContent(
             "secondary-claim",
-            "A claim to a second payer needs the first payer's decision, which is not there",
+            "A claim to a further payer needs the decisions before, which are not there",
             where="SBR01",
             fix="Let the reactor followup make it, or let the first payer pass it on.",
         )
@@ -104,8 +104,7 @@ def _insured(submission: Submission, parties: Parties) -> Iterator[Body]:
     group = plain(policy.group_number, 50)
     plan = "" if group else plain(policy.plan_name, 60)
     relation = "18" if own else ""
-    turn = "P" if submission.prior is None else "S"
-    yield ("SBR", turn, relation, group, plan, "", "", "", "", filing(policy, parties.payer))
+    yield ("SBR", turn(submission), relation, group, plan, "", "", "", "", filing(policy, parties.payer))
     yield patient(subject, "IL", member_id(policy)) if own else subscriber(policy)
     if own:
         yield from address(home, "loop 2010BA")

@@ -1,4 +1,4 @@
-"""What the payer before decided, in the claim to the next one: loops 2320, 2330A, 2330B and 2430 of the 837P. Pure."""
+"""What the payers before decided, in the claim to the next one: loops 2320, 2330A, 2330B and 2430 of the 837P. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from gateway.errors import InvalidContent
-from gateway.model.coordination import PriorDecision
+from gateway.model.coordination import PriorDecision, PriorLine
 from gateway.model.organization import Payer
 from gateway.model.patient import Patient
 from gateway.model.remittance import Adjustment
@@ -27,26 +27,34 @@ from gateway_clearinghouse.translate_parties import (
 )
 
 _RELATION = {"self": "18", "spouse": "01", "child": "19", "other": "G8"}
+_TURNS = ("P", "S", "T")
+"""The first, second and third payer (SBR01)."""
 _TRIPLETS = 6
 """Reasons in one CAS segment."""
 
 
-def other_payer(submission: Submission, parties: Parties) -> Iterator[Body]:
-    """Loops 2320, 2330A and 2330B; nothing in a claim to the first payer.
+def turn(submission: Submission) -> str:
+    """SBR01: whose turn it is, after so many payers have decided."""
+    return _TURNS[len(_decided(submission))]
+
+
+def other_payers(submission: Submission, parties: Parties) -> Iterator[Body]:
+    """Loops 2320, 2330A and 2330B of each payer that decided; nothing in a claim to the first.
 
     Raises:
-        InvalidContent: something the guide requires is missing, or the decision does not add up to the charge.
+        InvalidContent: something the guide requires is missing, or a decision does not add up to the charge.
     """
-    prior = submission.prior
-    if prior is None:
-        return
+    for prior, decider, place in zip(_decided(submission), _deciders(submission, parties), _TURNS, strict=False):
+        yield from _other_payer(submission, prior, decider, place)
+
+
+def _other_payer(submission: Submission, prior: PriorDecision, decider: Payer, place: str) -> Iterator[Body]:
     _check(submission, prior)
     policy = prior.policy
     group = plain(policy.group_number, 50)
     plan = "" if group else plain(policy.plan_name, 60)
     relation = _RELATION[policy.relationship or "self"]
-    decider = _decider(parties)
-    yield ("SBR", "P", relation, group, plan, "", "", "", "", filing(policy, decider))
+    yield ("SBR", place, relation, group, plan, "", "", "", "", filing(policy, decider))
     yield from _adjusted(prior.adjustments)
     yield ("AMT", "D", number(prior.paid))
     if not prior.lines and (left := _left(prior.adjustments)):
@@ -66,19 +74,27 @@ def other_payer(submission: Submission, parties: Parties) -> Iterator[Body]:
 
 
 def decided_line(submission: Submission, parties: Parties, place: int) -> Iterator[Body]:
-    """Loop 2430 of one line."""
-    prior = submission.prior
-    for line in prior.lines if prior is not None else ():
-        if prior is None or line.place != place:
-            continue
-        procedure = ("HC", line.procedure_code, *line.modifiers[:4])
-        units = number(line.units if line.units is not None else Decimal(0))
-        id = need(_decider(parties).payer_id, "SVD01", "the first payer's id")
-        yield ("SVD", id, number(line.paid), procedure, "", units)
-        yield from _adjusted(line.adjustments)
-        yield _decided_on(prior)
-        if left := _left(line.adjustments):
-            yield ("AMT", "EAF", number(left))
+    """Loop 2430 of one line, for each payer that decided it."""
+    for prior, decider in zip(_decided(submission), _deciders(submission, parties), strict=False):
+        for line in prior.lines:
+            if line.place == place:
+                yield from _decided_line(prior, line, decider)
+
+
+def _decided_line(prior: PriorDecision, line: PriorLine, decider: Payer) -> Iterator[Body]:
+    procedure = ("HC", line.procedure_code, *line.modifiers[:4])
+    units = number(line.units if line.units is not None else Decimal(0))
+    id = need(decider.payer_id, "SVD01", "the id of the payer that decided")
+    yield ("SVD", id, number(line.paid), procedure, "", units)
+    yield from _adjusted(line.adjustments)
+    yield _decided_on(prior)
+    if left := _left(line.adjustments):
+        yield ("AMT", "EAF", number(left))
+
+
+def _decided(submission: Submission) -> tuple[PriorDecision, ...]:
+    """Every decision before this payer's own, in the order they were made."""
+    return () if submission.prior is None else (*submission.before, submission.prior)
 
 
 def _check(submission: Submission, prior: PriorDecision) -> None:
@@ -94,19 +110,26 @@ def _check(submission: Submission, prior: PriorDecision) -> None:
     )
     if charge - adjusted != prior.paid or not even:
         raise InvalidContent(
-            "unbalanced-claim", "The first payer's decision does not add up to the charge", where="loop 2320",
+            "unbalanced-claim", "A payer's decision does not add up to the charge", where="loop 2320",
             fix="Compare the remittance with the claim.",
         )  # fmt: skip
 
 
-def _decider(parties: Parties) -> Payer:
-    if parties.prior_payer is None:
-        raise InvalidContent("incomplete-submission", "The document needs the first payer", where="loop 2330B")
-    return parties.prior_payer
+def _deciders(submission: Submission, parties: Parties) -> tuple[Payer, ...]:
+    """Who decided, in the same order; each has an id of its own, because loop 2430 knows them by nothing else."""
+    count = len(_decided(submission))
+    if len(parties.prior_payers) != count:
+        raise InvalidContent("incomplete-submission", "The document needs every payer before", where="loop 2330B")
+    if len({one.payer_id for one in parties.prior_payers}) != count:
+        raise InvalidContent(
+            "ambiguous-payer", "Two payers that decided have the same id", where="loop 2330B",
+            fix="Give each plan the payer id of its own claims office.",
+        )  # fmt: skip
+    return parties.prior_payers
 
 
 def _decided_on(prior: PriorDecision) -> Body:
-    told = need(day(prior.decided_on) if prior.decided_on else "", "DTP*573", "the day of the first payer's decision")
+    told = need(day(prior.decided_on) if prior.decided_on else "", "DTP*573", "the day of a payer's decision")
     return ("DTP", "573", "D8", told)
 
 

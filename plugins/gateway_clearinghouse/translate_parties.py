@@ -42,8 +42,8 @@ class Parties(Struct, frozen=True, kw_only=True):
     practitioner: Practitioner | None = None
     supervisor: Practitioner | None = None
     location: Location | None = None
-    prior_payer: Payer | None = None
-    """Who decided before, in a claim to the second payer."""
+    prior_payers: tuple[Payer, ...] = ()
+    """Who decided before, in that order, in a claim to a further payer."""
 
 
 class Document(Struct, frozen=True, kw_only=True):

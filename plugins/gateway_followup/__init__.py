@@ -1,10 +1,10 @@
-"""Reactor that follows claims after they were sent: history, alarms, questions, and the claim to the second payer.
+"""Reactor that follows claims after they were sent: history, alarms, questions, and the claims to further payers.
 
 What it gives: the progress of each claim from every answer that names it (277CA, 277, 835); a task where no TA1, 999 or
-277CA came in time, or one refused; a question (276) for a claim without an answer; and, when the first payer has
-decided, the claim to the second one with that decision, unless the first payer passed it on by itself.
+277CA came in time, or one refused; a question (276) for a claim without an answer; and, when a payer has decided, the
+claim to the second and then the third one with every decision before, unless the claim was passed on already.
 
-What it cannot give: claims to third payers; questions about claims of which only a copy is known, because a copy does
+What it cannot give: claims to fourth payers; questions about claims of which only a copy is known, because a copy does
 not make a submission: these become tasks.
 
 Guides: X12 005010X222A1 (loops 2320, 2330, 2430), 005010X212, 005010X214.

@@ -27,7 +27,7 @@ class FollowUpConfig(Part):
     ask_again_days: int = Field(default=14, ge=1, le=365, description="Days between two questions about one claim.")
     asks: int = Field(default=3, ge=1, le=12, description="Most questions about one claim; then it is work.")
     second_payers: bool = Field(
-        default=True, description="Whether claims are made for second payers once the first has decided."
+        default=True, description="Whether claims are made for second and third payers once those before decided."
     )
     passed_on_remarks: tuple[str, ...] = Field(
         default=("MA18", "N89"), description="Remark codes by which a payer says that it passed a claim on."

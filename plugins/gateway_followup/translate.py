@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -49,6 +50,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     submissions: tuple[tuple[Snapshot, Submission], ...]
     reports: tuple[tuple[Snapshot, ClaimStatusReport], ...]
     payments: tuple[tuple[Snapshot, ClaimPayment], ...]
+    made: Submission | None = None
+    """The submission to a further payer, which is derived with it and so no record to be read."""
 
     @property
     def sent_at(self) -> datetime | None:
@@ -58,7 +61,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     @property
     def submission(self) -> Submission | None:
         """What it was made of, where it was made here."""
-        return self.submissions[-1][1] if self.submissions else None
+        return self.submissions[-1][1] if self.submissions else self.made
 
     @property
     def claim(self) -> tuple[Snapshot, Claim] | None:
@@ -68,7 +71,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     @property
     def patient(self) -> RecordId | None:
         """The clinic's own patient, else the payer's."""
-        known = [one.patient for one, _ in (*self.submissions, *self.drafts, *self.sent, *self.payments)]
+        known = [self.made.patient] if self.made else []
+        known += [one.patient for one, _ in (*self.submissions, *self.drafts, *self.sent, *self.payments)]
         return next((one for one in known if one is not None), None)
 
     @property
@@ -84,20 +88,38 @@ class Facts(Struct, frozen=True, kw_only=True):
         return self.claim[1].charge if self.claim else None
 
 
+def control_number(kind: str, *parts: object) -> str:
+    """Our number of a document: 17 characters that say nothing and are the same each time."""
+    text = "/".join((kind, *map(str, parts)))
+    return kind[0].upper() + hashlib.sha256(text.encode()).hexdigest()[:16].upper()
+
+
 def moment(one: Snapshot) -> datetime:
     """When the message behind a record arrived."""
     return datetime.fromisoformat(one.observed_at)
 
 
 def facts(number: str, members: Sequence[Snapshot]) -> Facts:
-    """Sort the members of a claim's group."""
-    there = sorted((one for one in members if not one.removed), key=_order)
+    """Sort what there is of one claim's number among the members of its group and of those joined with it."""
+    there = sorted((one for one in members if not one.removed and number_of(one) == number), key=_order)
     claims = _of(there, Claim)
     return Facts(
         number=number, sent=tuple(one for one in claims if one[1].transmission is not None),
         drafts=tuple(one for one in claims if one[1].transmission is None), submissions=_of(there, Submission),
         reports=_of(there, ClaimStatusReport), payments=_of(there, ClaimPayment),
     )  # fmt: skip
+
+
+def number_of(one: Snapshot) -> str | None:
+    """The number of the claim that a record is about, where it names one."""
+    match one.record:
+        case Claim(control_number=number) | Submission(kind="claim", control_number=number):
+            return number
+        case ClaimPayment(patient_control_number=number):
+            return number
+        case ClaimStatusReport(report="277" | "277CA") as report:
+            return report.control_number or (report.about.batch if report.about else None)
+    return None
 
 
 def _order(one: Snapshot) -> tuple[str, int, int, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +14,7 @@ from gateway.model.claim import Claim, ClaimStatusReport
 from gateway.model.exchange import Derived, Snapshot
 from gateway.model.identity import RecordId
 from gateway.model.values import ZERO
-from gateway_followup.translate import Facts, Step, answered_at, moment
+from gateway_followup.translate import Facts, Step, answered_at, control_number, moment
 
 if TYPE_CHECKING:
     from gateway_followup.config import FollowUpConfig
@@ -28,12 +27,6 @@ class Waiting(Struct, frozen=True, kw_only=True):
     asked: int = 0
     again: datetime | None = None
     """When more follows, if nothing comes before."""
-
-
-def control_number(kind: str, *parts: object) -> str:
-    """Our number of a document: 17 characters that say nothing and are the same each time."""
-    text = "/".join((kind, *map(str, parts)))
-    return kind[0].upper() + hashlib.sha256(text.encode()).hexdigest()[:16].upper()
 
 
 def wait(known: Facts, history: Sequence[Step], settings: FollowUpConfig, now: datetime) -> Waiting:

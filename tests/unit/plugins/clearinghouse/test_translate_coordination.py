@@ -23,7 +23,7 @@ from gateway_x12.strict import validate
 
 SECOND = Coverage(member_id="SEC0001", priority=2, relationship="self", payer="payer-2")
 BOTH = msgspec.structs.replace(
-    PARTIES, payer=Payer(name="Second Plan", payer_id="SEC01", kind="commercial"), prior_payer=PARTIES.payer
+    PARTIES, payer=Payer(name="Second Plan", payer_id="SEC01", kind="commercial"), prior_payers=(PARTIES.payer,)
 )
 
 
@@ -109,3 +109,53 @@ def test_a_claim_to_a_second_payer_without_a_decision_is_refused():
         claim(submission(policy=SECOND), BOTH, AT)
     assert caught.value.reason == "secondary-claim"
     assert CLAIM.control_number not in str(caught.value)
+
+
+THIRD = Coverage(member_id="THI0001", priority=3, relationship="self", payer="payer-3")
+ALL = msgspec.structs.replace(
+    BOTH, payer=Payer(name="Third Plan", payer_id="THI01", kind="commercial"),
+    prior_payers=(PARTIES.payer, BOTH.payer),
+)  # fmt: skip
+NEXT_LINES = tuple(
+    msgspec.structs.replace(
+        line, paid=Decimal("15.00") if line.place == 1 else Decimal("0.00"),
+        adjustments=adjusted(("OA", "23", paid), ("PR", "3", left)),
+    )
+    for line, paid, left in zip(LINES, ("130.00", "25.00"), ("5.00", "75.00"), strict=True)
+)  # fmt: skip
+SECOND_DECISION = PriorDecision(
+    policy=SECOND, paid=Decimal("15.00"), payer_claim_number="Q88", decided_on=date(2026, 8, 2), lines=NEXT_LINES
+)
+
+
+def third(before: PriorDecision = BY_LINE, prior: PriorDecision = SECOND_DECISION, parties=ALL):
+    one = msgspec.structs.replace(submission(policy=THIRD), before=(before,), prior=prior)
+    return claim(one, parties, AT)
+
+
+def test_a_claim_to_the_third_payer_is_valid_and_tells_both_decisions():
+    """Each payer before has its own loops, in the order they pay, above the lines and in every line."""
+    assert validate(file(third())) == []
+    read = segments(file(third()))
+    assert [one[1] for one in read if one[0] == "SBR"] == ["T", "P", "S"]
+    assert [one[:3] for one in read if one[0] == "AMT" and one[1] == "D"] == [["AMT", "D", "80"], ["AMT", "D", "15"]]
+    assert [one[1:3] for one in read if one[0] == "SVD"] == [
+        ["SHP01", "80"], ["SEC01", "15"], ["SHP01", "0"], ["SEC01", "0"],
+    ]  # fmt: skip
+    assert [one[2] for one in read if one[:2] == ["REF", "F8"]] == ["PAYER77", "Q88"]
+
+
+@pytest.mark.parametrize("wrong", ["before", "prior"])
+def test_each_decision_must_add_up(wrong):
+    """A cent in either of them holds the claim to the third payer back."""
+    decisions = {"before": BY_LINE, "prior": SECOND_DECISION}
+    decisions[wrong] = msgspec.structs.replace(decisions[wrong], paid=decisions[wrong].paid + Decimal("0.01"))
+    with pytest.raises(InvalidContent, match="does not add up"):
+        third(**decisions)
+
+
+def test_payers_that_decided_are_told_apart():
+    """Loop 2430 names a payer by its id alone: two of one id would say who knows what."""
+    with pytest.raises(InvalidContent) as caught:
+        third(parties=msgspec.structs.replace(ALL, prior_payers=(PARTIES.payer, PARTIES.payer)))
+    assert caught.value.reason == "ambiguous-payer"

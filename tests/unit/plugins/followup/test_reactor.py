@@ -17,6 +17,7 @@ from gateway.model.remittance import Adjustment, ClaimPayment, ServiceLine
 from gateway.model.submission import Submission
 from gateway_followup.config import FollowUpConfig
 from gateway_followup.reactor import FollowUps
+from gateway_followup.translate_decided import numbers
 
 SENT = datetime(2026, 7, 1, 12, tzinfo=UTC)
 FIRST = Coverage(member_id="M1", payer="payer-1", filing_indicator="MB", priority=1)
@@ -259,3 +260,118 @@ def test_nothing_is_billed_where_nothing_is_left():
     assert of(derived(*MADE, whole, days=11), "FollowUp") == []
     alone = snapshot(msgspec.structs.replace(SUBMISSION, other_policies=()))
     assert of(derived(alone, MADE[1], paid(), days=11), "FollowUp") == []
+
+
+# --- the third payer -------------------------------------------------------------------------------------------------
+
+THIRD = Coverage(member_id="M3", payer="payer-3", priority=3)
+THREE = snapshot(msgspec.structs.replace(SUBMISSION, other_policies=(SECOND, THIRD)), source="reactor.claims")
+N1, N2, N3 = numbers(THREE.record)
+
+
+def later(number: str, *, days: float = 30, at: int = 9, **changed) -> Snapshot:
+    """The second payer's decision of the same lines: the first one's payment is its OA 23."""
+    numbered = "C1{:02d}" if number == N1 else number + "{:02d}"
+    lines = (
+        ServiceLine(
+            procedure_code="97110", charge=Decimal("150.00"), paid=Decimal("20.00"),
+            line_control_number=numbered.format(1),
+            adjustments=(
+                Adjustment(group="OA", reason="23", amount=Decimal("120.00")),
+                Adjustment(group="PR", reason="3", amount=Decimal("10.00")),
+            ),
+        ),
+        ServiceLine(
+            procedure_code="97140", charge=Decimal("100.00"), paid=Decimal("0.00"),
+            line_control_number=numbered.format(2),
+            adjustments=(Adjustment(group="OA", reason="23", amount=Decimal("100.00")),),
+        ),
+    )  # fmt: skip
+    told = {
+        "status": "processed-secondary", "paid": Decimal("20.00"), "patient_control_number": number, "lines": lines,
+        "payer_claim_number": "Q88", "paid_on": date(2026, 7, 31), **changed,
+    }  # fmt: skip
+    return paid(days=days, number=at, **told)
+
+
+def claims_to(derivation: Derivation) -> dict[str, dict]:
+    return {one["payer"]: one for one in of(derivation, "FollowUp") if one["kind"] == "claim"}
+
+
+def test_the_third_payer_gets_both_decisions():
+    """In the order they were made, each beside the lines billed, under a third number."""
+    made = claims_to(derived(THREE, MADE[1], paid(), later(N2), days=31))
+    assert set(made) == {"payer-2", "payer-3"}
+    third = made["payer-3"]
+    assert (third["control_number"], third["policy"]["member_id"], third["claim"]["payer"]) == (N3, "M3", "payer-3")
+    (before,), prior = third["before"], third["prior"]
+    assert (before["policy"]["member_id"], before["paid"]) == ("M1", "120.00")
+    assert (prior["policy"]["member_id"], prior["paid"], prior["payer_claim_number"]) == ("M2", "20.00", "Q88")
+    assert [line["place"] for line in prior["lines"]] == [line["place"] for line in before["lines"]] == [1, 2]
+    assert "other_policies" not in third
+    assert claims_to(derived(later(N2), paid(), MADE[1], THREE, days=40)) == made
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"number": N1, "days": 30}, {"payer-3"}),
+        ({"number": N1, "days": 30, "paid": Decimal("20.01")}, set()),
+        ({"number": N1, "days": 30, "status": "processed-secondary-forwarded"}, set()),
+    ],
+    ids=["it decided", "a cent off", "it passed on as well"],
+)
+def test_a_second_payer_that_got_the_claim_from_the_first_is_told_to_the_third(answer, expected):
+    """Its decision comes under the first number; nothing is billed to it, and the third hears of both."""
+    first = paid(status="processed-primary-forwarded")
+    made = claims_to(derived(THREE, MADE[1], first, later(**answer), days=31))
+    assert set(made) == expected
+    if made:
+        assert made["payer-3"]["prior"]["policy"]["member_id"] == "M2"
+
+
+def test_a_refusal_after_passing_on_is_the_second_payers():
+    """Denied under the first number, once the first payer passed the claim on: the third may owe what is left."""
+    lines = tuple(
+        ServiceLine(
+            procedure_code=one.procedure_code, charge=one.charge, paid=Decimal("0.00"),
+            line_control_number=one.line_control_number,
+            adjustments=(Adjustment(group="PR", reason="204", amount=one.charge),),
+        )
+        for one in LINES
+    )  # fmt: skip
+    refused = later(N1, status="denied", paid=Decimal("0.00"), lines=lines)
+    made = claims_to(derived(THREE, MADE[1], paid(forwarded_to="SECOND PLAN"), refused, days=31))
+    assert set(made) == {"payer-3"}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ((later(N2, days=31, at=10, status="reversal", paid=Decimal("-20.00")),), {"payer-2"}),
+        ((paid(days=31, number=10, status="reversal", paid=Decimal("-120.00")),), set()),
+        ((later(N2, days=31, at=10, paid=Decimal("30.00")),), {"payer-2"}),
+    ],
+    ids=["the second reversed", "the first reversed", "the second does not add up"],
+)
+def test_the_third_payer_is_told_only_what_stands(more, expected):
+    """A decision taken back, or one that does not add up, is told to nobody after it."""
+    derivation = derived(THREE, MADE[1], paid(), later(N2), *more, days=32)
+    assert set(claims_to(derivation)) == expected
+    held = [one["money"] for one in of(derivation, "Task") if one["kind"] == "third-payer-held"]
+    assert held == ([Decimal("10.00")] if more[0].record.paid == Decimal("30.00") else [])
+
+
+def test_the_claims_of_one_visit_are_derived_together():
+    """The submission joins the groups of all its numbers; each number's progress and questions are its own."""
+    assert REACTOR.groups(THREE, FollowUpConfig()) == tuple(f"claim:{one}" for one in (N1, N2, N3))
+    assert REACTOR.info.joins == {"Submission"}
+    copy = snapshot(msgspec.structs.replace(COPY, control_number=N2), days=11, number=2)
+    members = (THREE, MADE[1], paid(), copy)
+    asked = derived(*members, days=60, key=f"claim:{N2}")
+    (progress,) = of(asked, "ClaimProgress")
+    assert (progress["control_number"], progress["payer"], progress["patient"]) == (N2, "payer-2", "patient-1")
+    questions = of(asked, "FollowUp")
+    assert {one["kind"] for one in questions} == {"claim-status"}
+    assert {(one["policy"]["member_id"], one["claim"]["control_number"]) for one in questions} == {("M2", N2)}
+    assert len(questions) == progress["asked"] == 3
