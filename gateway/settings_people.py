@@ -34,6 +34,9 @@ class Oidc(Part):
     )
     acr: tuple[str, ...] = Field(default=(), description="Or one of these classes (acr), where the provider tells so.")
     ca_file: Path | None = Field(default=None, description="PEM file of the authorities to trust for the provider.")
+    allow_private: bool = Field(
+        default=False, description="Whether the provider may have an address of the house's own network."
+    )
 
 
 class People(Part):

@@ -113,6 +113,7 @@ def client(
         credential=credential,
         tls=context,
         explain=refusal,
+        allow_private=config.allow_private,
     )
 
 

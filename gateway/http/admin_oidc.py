@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import urlencode, urlsplit
@@ -91,7 +92,7 @@ class Provider:
             raise AccessRefused("This sign-in was not begun here, or took too long")
         described = await self._described()
         places = {_origin(described[name]) for name in ("token_endpoint", "jwks_uri")}
-        async with HttpClient(places, budget=_BUDGET, limits=_LIMITS, tls=self._tls()) as client:
+        async with self._client(places) as client:
             form = {
                 "grant_type": "authorization_code", "code": code, "redirect_uri": self.back,
                 "client_id": self.settings.client_id, "client_secret": resolve_secret(self.settings.client_secret),
@@ -110,7 +111,7 @@ class Provider:
 
     async def _described(self) -> dict[str, str]:
         issuer = self.settings.issuer
-        async with HttpClient({_origin(issuer)}, budget=_BUDGET, limits=_LIMITS, tls=self._tls()) as client:
+        async with self._client({_origin(issuer)}) as client:
             found = await client.get(URL(issuer.rstrip("/") + "/.well-known/openid-configuration"), _object)
         if found.get("issuer") != issuer:
             raise SourceUnavailable("The identity provider describes another issuer", where="people.oidc.issuer")
@@ -120,6 +121,10 @@ class Provider:
                 fix="They must be https addresses, and on this machine only where the issuer is.",
             )  # fmt: skip
         return {name: found[name] for name in _ENDPOINTS}
+
+    def _client(self, places: Collection[str]) -> HttpClient:
+        allowed = self.settings.allow_private
+        return HttpClient(places, budget=_BUDGET, limits=_LIMITS, tls=self._tls(), allow_private=allowed)
 
     def _tls(self) -> Any:
         import ssl

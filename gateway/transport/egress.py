@@ -1,122 +1,26 @@
 """The only way out to an address that a person typed: one client, bound to one host, that visits nothing else.
 
-What a name leads to is decided when it connects, not when it is saved: the name is resolved once, every address of the
-answer must be public, and the connection goes to one of exactly these addresses with the name kept for TLS. The last
-check is made on the address each socket is opened for, so a literal address or a later answer cannot go round it.
-Redirects are failures, proxies of the environment are ignored, cookies are not kept and compressed answers not opened.
-
-A network's own NAT64 prefix other than the well-known one cannot be recognised from an address; such a network must
-filter its translator.
+Where its name leads is decided when it connects (``addresses.py``), not when it is saved. Redirects are failures,
+proxies of the environment are ignored, cookies are not kept and compressed answers not opened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from gateway.errors import InvalidConfiguration, RetryLater
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+from gateway.errors import InvalidConfiguration
+from gateway.transport.addresses import Guard, Reach, is_public
 
 ANSWER_LIMIT = 64 * 1024
 """Bytes of an answer's body that are read; a longer answer costs the connection, not memory."""
-
-_UNICAST = ipaddress.IPv6Network("2000::/3")
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
-_6TO4 = ipaddress.IPv6Network("2002::/16")
-_ISATAP = (0x00005EFE, 0x02005EFE)
-_NEVER = tuple(
-    ipaddress.ip_network(block)
-    for block in (
-        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
-        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
-        *("203.0.113.0/24", "224.0.0.0/3"),
-        "168.63.129.16/32",  # a cloud platform's agent on every one of its machines
-        "2001::/23",  # Teredo, ORCHID, benchmarking: nothing a clinic's partner is served from
-        *("2001:db8::/32", "3fff::/20", "2620:4f:8000::/48"),
-    )
-)
-
-
-def is_public(address: IPAddress) -> bool:
-    """Whether an address is unicast on the public internet, and so is the IPv4 address that may be embedded in it."""
-    if isinstance(address, ipaddress.IPv6Address) and (address in _MAPPED or address in _NAT64):
-        return is_public(_low(address))
-    if not address.is_global or any(address in network for network in _NEVER if network.version == address.version):
-        return False
-    if isinstance(address, ipaddress.IPv4Address):
-        return True
-    if address in _6TO4:
-        return is_public(ipaddress.IPv4Address(int(address) >> 80 & 0xFFFFFFFF))
-    if int(address) >> 32 & 0xFFFFFFFF in _ISATAP and not is_public(_low(address)):
-        return False
-    return address in _UNICAST and not address.scope_id
-
-
-def _low(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
-    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-
-
-def is_loopback(address: IPAddress) -> bool:
-    """Whether an address is this very machine's loopback interface."""
-    return address.is_loopback
-
-
-class _Guard(AbstractResolver):
-    """Resolves one host and vouches for every address of the answer."""
-
-    def __init__(self, host: str, *, public: bool, loopback: bool) -> None:
-        self._host = host
-        self._public = public
-        self._loopback = loopback
-        self._resolver: AbstractResolver | None = None  # belongs to an event loop, so it is made inside one
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        if host != self._host:
-            raise self._refusal()
-        if self._resolver is None:
-            self._resolver = aiohttp.ThreadedResolver()
-        answers = await self._resolver.resolve(host, port, family)
-        for answer in answers:
-            self.check(answer["host"])
-        return answers
-
-    def check(self, text: str) -> None:
-        """Refuse an address the way out does not lead to."""
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            raise self._refusal() from None
-        if not ((self._public and is_public(address)) or (self._loopback and is_loopback(address))):
-            raise self._refusal()
-
-    def open_socket(self, info: tuple[Any, ...]) -> socket.socket:
-        """Make the socket for one address, after the last look at it."""
-        family, kind, protocol, _, where = info
-        self.check(where[0])
-        return socket.socket(family, kind, protocol)
-
-    def _refusal(self) -> RetryLater:
-        return RetryLater(
-            "A host leads to an address that is not public, so nothing was sent",
-            where=self._host,
-            fix="Correct its DNS entry or the URL in the settings.",
-        )
-
-    async def close(self) -> None:
-        """Nothing stays open between look-ups."""
 
 
 class Answer(NamedTuple):
@@ -158,7 +62,8 @@ class Egress:
         where: str = "url",
     ) -> None:
         self.url, secure = _checked(url, allow_loopback=allow_loopback, where=where)
-        self._guard = _Guard(self.url.raw_host or "", public=secure, loopback=allow_loopback)
+        reach = Reach(public=secure, loopback=allow_loopback)
+        self._guard = Guard({self.url.raw_host or "": reach}, "Correct its DNS entry or the URL in the settings.")
         self._tls = _tls(ca_file, where) if secure else True
         self._connections = connections
         self._timeout = timeout
@@ -259,7 +164,7 @@ def _checked(text: str, *, allow_loopback: bool, where: str) -> tuple[URL, bool]
         literal = ipaddress.ip_address(host)
     except ValueError:
         literal = None
-    loopback = host == "localhost" or (literal is not None and is_loopback(literal))
+    loopback = host == "localhost" or (literal is not None and literal.is_loopback)
     if url.scheme == "http" and not (allow_loopback and loopback):
         raise InvalidConfiguration(
             "Patient data leaves only over https",

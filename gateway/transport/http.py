@@ -25,6 +25,7 @@ from yarl import URL
 
 from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable
 from gateway.model.exchange import RateBudget
+from gateway.transport.addresses import Guard, Reach
 from gateway.transport.budget import RateWindow, Sleep
 from gateway.transport.schedule import current_seat
 
@@ -32,6 +33,7 @@ T = TypeVar("T")
 
 _CHUNK = 64 * 1024
 _ID = re.compile(r"/\d[^/]*")
+_PRIVATE = "Use the public name; an address of the house's own network needs allow_private = true, where it is offered."
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,40}")
 
 
@@ -84,6 +86,10 @@ class HttpClient:
         tls: certificates to show and to trust; the system's own when not given.
         explain: reads what the body of a 4xx says in the peer's own protocol, and makes an error of it without values.
         secret_paths: whether a path is what grants access; then no error names one.
+        allow_private: whether an origin may have an address of the house's own network, such as a hospital's server.
+
+    An origin on loopback leads there and nowhere else; every other one to public addresses, looked at as each socket is
+    opened.
     """
 
     def __init__(
@@ -101,12 +107,14 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
         explain: Callable[[bytes], SourceUnavailable | None] | None = None,
         secret_paths: bool = False,
+        allow_private: bool = False,
     ) -> None:
         self._secret_paths = secret_paths
         self._explain = explain
         self._credential = credential
         self._tls = tls
         self._origins = frozenset(_origin(text) for text in origins)
+        self._guard = _guard(self._origins, allow_private=allow_private)
         self._limits = limits or HttpLimits()
         self._headers = {"Accept": "application/json"} | dict(headers or {})
         self._window = RateWindow(budget, clock=clock, sleep=sleep)
@@ -124,7 +132,9 @@ class HttpClient:
             headers=self._headers,
             timeout=aiohttp.ClientTimeout(total=self._limits.total, connect=self._limits.connect),
             cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(ssl=self._tls or True),
+            connector=aiohttp.TCPConnector(
+                ssl=self._tls or True, resolver=self._guard, socket_factory=self._guard.open_socket
+            ),
         )
         if self._seat is not None:
             self._seat.own(self._window)
@@ -346,6 +356,18 @@ def _origin(text: str) -> URL:
     raise InvalidConfiguration(
         "An origin must be https; plain http is allowed on loopback only", where="origins", fix="Use https://."
     )
+
+
+def _guard(origins: Collection[URL], *, allow_private: bool) -> Guard:
+    """Who sees that each origin leads where it may; an address that never may is refused at once."""
+    hosts: dict[str, Reach] = {}
+    for origin in origins:
+        host = origin.raw_host or ""
+        local = is_loopback(origin)
+        reach = hosts[host] = Reach(public=not local, loopback=local, private=allow_private and not local)
+        if re.fullmatch(r"[\d.]+|.*:.*", host, re.ASCII) and not reach.includes(host):
+            raise InvalidConfiguration("This address is not public", where="origins", fix=_PRIVATE)
+    return Guard(hosts, _PRIVATE)
 
 
 def is_loopback(url: URL) -> bool:

@@ -68,6 +68,10 @@ class SmartAccount(Part):
         None, description="Token endpoint; taken from .well-known/smart-configuration when not set."
     )
 
+    allow_private: bool = Field(
+        default=False, description="Whether the server may have an address of the house's own network."
+    )
+
     def must_enter(self, base: str) -> None:
         """Whether what is set is enough to get in at ``base``; ``ValueError`` says what is lacking."""
         every: dict[str, dict[str, object]] = {

@@ -99,7 +99,7 @@ class Server:
         return HttpClient(
             [origin], budget=RateBudget(requests=config.requests_per_minute, seconds=60.0), tls=self._tls,
             limits=HttpLimits(attempts=1, total=config.timeout_seconds, max_bytes=ANSWER_BYTES),
-            credential=token,
+            credential=token, allow_private=config.allow_private,
         )  # fmt: skip
 
     async def probe(self, delivery: Delivery) -> Outcome:

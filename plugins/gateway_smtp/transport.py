@@ -14,7 +14,7 @@ from gateway.errors import InvalidConfiguration
 from gateway.mail_source import Links
 from gateway.model.exchange import Ambiguous, HookReceiver, Rejected, Retry
 from gateway.settings import resolve_secret
-from gateway.transport.egress import is_public
+from gateway.transport.addresses import is_public
 from gateway_smtp.config import SmtpConfig, SmtpSourceConfig
 
 UNAUTHORIZED_SECONDS = 300.0

@@ -16,3 +16,6 @@ class HttpWitnessConfig(Part):
     ca_file: Path | None = Field(
         default=None, description="PEM file of the authorities to trust instead of the system's."
     )
+    allow_private: bool = Field(
+        default=False, description="Whether the witness may have an address of the house's own network."
+    )

@@ -24,7 +24,8 @@ class RemoteWitness:
         self._where = f"witnesses.{name}.url"
         self._url = URL(config.url)
         self._tls = None if config.ca_file is None else _tls(config.ca_file, self._where)
-        HttpClient([config.url], budget=BUDGET)  # refuses an address that is neither https nor this machine
+        self._allow_private = config.allow_private
+        self._client()  # refuses an address that is neither https nor this machine, or not public
         self._kept: dict[str, int] = {}
 
     async def keep(self, head: SignedHead) -> None:
@@ -62,7 +63,9 @@ class RemoteWitness:
             )  # fmt: skip
 
     def _client(self) -> HttpClient:
-        return HttpClient([str(self._url.origin())], budget=BUDGET, limits=LIMITS, tls=self._tls)
+        return HttpClient(
+            [str(self._url)], budget=BUDGET, limits=LIMITS, tls=self._tls, allow_private=self._allow_private
+        )
 
     def _disagrees(self, what: str) -> IntegrityViolated:
         return IntegrityViolated(

@@ -11,10 +11,14 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from gateway.errors import InvalidConfiguration, RetryLater
-from gateway.transport import egress
+from gateway.model.exchange import RateBudget
+from gateway.transport import addresses
+from gateway.transport.addresses import is_private
 from gateway.transport.egress import Egress
+from gateway.transport.http import HttpClient, HttpLimits, is_loopback
 
 INSIDE = (
     "127.0.0.1", "127.8.9.10", "10.0.0.5", "172.16.3.4", "192.168.1.1", "169.254.169.254", "100.64.0.9", "0.0.0.0",
@@ -65,7 +69,7 @@ opened: list[str] = []
 def watched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every socket that the way out would open is noted, after its own check let it through."""
     opened.clear()
-    let_through = egress._Guard.open_socket
+    let_through = addresses.Guard.open_socket
 
     def noting(self: Any, info: tuple[Any, ...]) -> socket.socket:
         made = let_through(self, info)
@@ -73,22 +77,37 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
         made.close()
         raise OSError("no packet leaves a test")
 
-    monkeypatch.setattr(egress._Guard, "open_socket", noting)
+    monkeypatch.setattr(addresses.Guard, "open_socket", noting)
+
+
+async def send(url: str, resolver: AbstractResolver | None) -> None:
+    """By the client for what persons typed."""
+    way = Egress(url, timeout=3)
+    way._guard._resolver = resolver
+    try:
+        await way.post(b"{}", {})
+    finally:
+        await way.close()
+
+
+async def poll(url: str, resolver: AbstractResolver | None, **options: bool) -> None:
+    """By the client that asks systems, on an origin that is not this machine's own."""
+    limits = HttpLimits(attempts=1, total=3.0)
+    async with HttpClient([url], budget=RateBudget(requests=9, seconds=1.0), limits=limits, **options) as client:  # type: ignore[arg-type]  # of these only allow_private
+        client._guard._resolver = resolver
+        await client.get(URL(url), bytes)
 
 
 def visit(url: str, *, resolver: AbstractResolver | None = None) -> None:
     """Try to send; whatever is refused is refused."""
-
-    async def run() -> None:
-        way = Egress(url, timeout=3)
-        way._guard._resolver = resolver
-        try:
-            await way.post(b"{}", {})
-        finally:
-            await way.close()
-
     with pytest.raises((InvalidConfiguration, RetryLater, aiohttp.ClientError, OSError)):
-        asyncio.run(run())
+        asyncio.run(send(url, resolver))
+
+
+def ask(url: str, *, resolver: AbstractResolver | None = None, **options: bool) -> None:
+    """Try to poll; whatever is refused is refused."""
+    with pytest.raises((InvalidConfiguration, RetryLater, OSError, ValueError)):
+        asyncio.run(poll(url, resolver, **options))
 
 
 def test_the_vectors_are_two_hundred() -> None:
@@ -118,6 +137,26 @@ def test_no_spelling_leads_inside(scheme: str) -> None:
     for host in VECTORS:
         visit(f"{scheme}://{host}/hook", resolver=System())
         assert opened == [], host
+
+
+def own_name(host: str) -> bool:
+    """Whether it is read as this machine's own name, which a simulator has."""
+    try:
+        return is_loopback(URL(f"https://{host}/"))
+    except ValueError:
+        return False
+
+
+def test_no_spelling_leads_a_poller_inside() -> None:
+    """What a source's settings or its own discovery name is refused likewise, but for this machine by its own name."""
+    for host in VECTORS:
+        if own_name(host):
+            continue
+        ask(f"https://{host}/hook", resolver=System())
+        assert opened == [], host
+        ask(f"https://{host}/hook", resolver=System(), allow_private=True)
+        assert all(is_private(ipaddress.ip_address(one)) for one in opened), host
+        opened.clear()
 
 
 @pytest.mark.parametrize(
@@ -160,10 +199,29 @@ def test_rebinding_leads_nowhere(inside: str) -> None:
     """A name that turns, or hides one address among good ones, is refused at the look-up that tells it."""
     visit("https://rebind.example/", resolver=Turning((inside,)))
     visit("https://rebind.example/", resolver=Turning(("8.8.8.8", inside)))
+    ask("https://rebind.example/", resolver=Turning((inside,)))
+    ask("https://rebind.example/", resolver=Turning(("8.8.8.8", inside)))
+    assert opened == []
+
+
+@pytest.mark.parametrize("inside", ["10.0.0.5", "172.16.3.4", "192.168.1.1", "100.64.0.9", "fd12:3456::1"])
+def test_a_house_of_its_own_is_visited_where_it_is_allowed(inside: str) -> None:
+    """A hospital's server behind its own name is reached with ``allow_private``, and not without."""
+    ask("https://ehr.example/", resolver=Turning((inside,)))
+    assert opened == []
+    ask("https://ehr.example/", resolver=Turning((inside,)), allow_private=True)
+    assert opened == [inside]
+
+
+@pytest.mark.parametrize("never", ["127.0.0.1", "::1", "169.254.169.254", "fd00:ec2::254", "fe80::1", "168.63.129.16"])
+def test_what_a_cloud_tells_its_machines_is_never_visited(never: str) -> None:
+    """Neither this machine nor the addresses that tell its credentials are a house's own, whatever is allowed."""
+    ask("https://ehr.example/", resolver=Turning((never,)), allow_private=True)
     assert opened == []
 
 
 def test_the_watch_sees_a_visit() -> None:
     """What is public does get as far as a socket: the tests above would see one."""
     visit("https://public.example/", resolver=Turning(("8.8.8.8",)))
-    assert opened == ["8.8.8.8"]
+    ask("https://public.example/", resolver=Turning(("8.8.4.4",)))
+    assert opened == ["8.8.8.8", "8.8.4.4"]

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.errors import InvalidConfiguration, RetryLater
-from gateway.transport.egress import ANSWER_LIMIT, Answer, Egress, is_public
+from gateway.transport.addresses import is_public
+from gateway.transport.egress import ANSWER_LIMIT, Answer, Egress
 
 HIDDEN = (
     "0.0.0.0", "0.0.0.1", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200", "100.127.255.255",
