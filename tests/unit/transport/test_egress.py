@@ -286,7 +286,7 @@ def test_a_silent_peer_is_given_up() -> None:
 
     async def handler(request: web.Request) -> web.Response:
         await request.read()
-        await asyncio.sleep(5)
+        await asyncio.sleep(60)
         return web.Response()
 
     async def run() -> None:

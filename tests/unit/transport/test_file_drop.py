@@ -12,16 +12,21 @@ from gateway.errors import InvalidConfiguration, InvalidContent, StoreUnavailabl
 from gateway.model.exchange import Finding, Item
 from gateway.testing.recording_intake import RecordingIntake
 from gateway.transport.file_drop import STEP, FileDrop, chunks, hand_in
+from tests.waiting import until
+
+POLL = 0.02
 
 
-async def watch(folder, handle, seconds: float = 0.25, meanwhile=None):
-    """Run a drop folder for a moment, with a second job beside it."""
-    drop = FileDrop(folder, ["*.hl7"], handle, poll=0.02)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-            group.create_task(drop.run())
-            if meanwhile is not None:
-                group.create_task(meanwhile())
+async def watch(folder, handle, *archived: str, meanwhile=None):
+    """Run a drop folder, with a second job beside it, until these are archived, and for some looks more."""
+    running = asyncio.create_task(FileDrop(folder, ["*.hl7"], handle, poll=POLL).run())
+    if meanwhile is not None:
+        await meanwhile()
+    await until(lambda: running.done() or all((folder / "archive" / name).exists() for name in archived))
+    await asyncio.sleep(4 * POLL)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
 
 
 def names(folder) -> list[str]:
@@ -38,7 +43,7 @@ def test_whole_files_are_taken_oldest_first_and_archived(tmp_path):
     for number, name in enumerate(["b.HL7", "a.hl7", "c.part", ".d.hl7", "e.hl7.tmp", "f.csv"]):
         (tmp_path / name).write_text(name)
         os.utime(tmp_path / name, (number, number))
-    asyncio.run(watch(tmp_path, handle))
+    asyncio.run(watch(tmp_path, handle, "a.hl7", "b.HL7"))
     assert taken == ["b.HL7", "a.hl7"]
     assert names(tmp_path) == [".d.hl7", "c.part", "e.hl7.tmp", "f.csv"]
     assert names(tmp_path / "archive") == ["a.hl7", "b.HL7"]
@@ -58,7 +63,7 @@ def test_a_growing_file_is_left_until_it_stands_still(tmp_path):
                 file.flush()
                 await asyncio.sleep(0.01)
 
-    asyncio.run(watch(tmp_path, handle, 0.5, upload))
+    asyncio.run(watch(tmp_path, handle, "a.hl7", meanwhile=upload))
     assert taken == ["x" * 12]
 
 
@@ -71,7 +76,7 @@ def test_a_file_that_cannot_be_read_moves_aside_with_its_reason(tmp_path):
         if path.name == "bad.hl7":
             raise InvalidContent("charset", "The bytes are not text.", where="byte 3")
 
-    asyncio.run(watch(tmp_path, handle))
+    asyncio.run(watch(tmp_path, handle, "good.hl7"))
     assert names(tmp_path / "failed") == ["bad.hl7", "bad.hl7.reason.txt"]
     note = (tmp_path / "failed/bad.hl7.reason.txt").read_text()
     assert "charset" in note
@@ -90,7 +95,7 @@ def test_a_file_waits_for_a_store_that_is_away(tmp_path):
         if len(attempts) < 3:
             raise StoreUnavailable("Disk full")
 
-    asyncio.run(watch(tmp_path, handle))
+    asyncio.run(watch(tmp_path, handle, "a.hl7"))
     assert attempts == [True, True, True]
     assert names(tmp_path / "archive") == ["a.hl7"]
 
@@ -101,9 +106,9 @@ def test_archived_files_never_overwrite_each_other(tmp_path):
     async def handle(path):
         pass
 
-    for text in ("one", "two"):
+    for text, archived in (("one", "a.hl7"), ("two", "a.2.hl7")):
         (tmp_path / "a.hl7").write_text(text)
-        asyncio.run(watch(tmp_path, handle, 0.15))
+        asyncio.run(watch(tmp_path, handle, archived))
     assert names(tmp_path / "archive") == ["a.2.hl7", "a.hl7"]
 
 

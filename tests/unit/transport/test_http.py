@@ -67,7 +67,7 @@ class Things(SimulatedApi):
         return web.json_response({}, status=429, headers=dict(json.loads(request.query["headers"])))
 
     async def _slow(self, request: web.Request) -> web.Response:
-        await asyncio.sleep(5)
+        await asyncio.sleep(60)
         return web.json_response({})
 
     async def _echo(self, request: web.Request) -> web.Response:
@@ -205,7 +205,7 @@ def test_a_slow_answer_times_out() -> None:
     began = time.monotonic()
     answer, _, _ = ask("/slow", total=0.1, attempts=2)
     assert "did not answer in time" in str(answer)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
 
 
 def test_wrong_shape_and_refusal_are_not_repeated_and_hold_no_value() -> None:

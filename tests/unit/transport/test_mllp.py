@@ -12,6 +12,7 @@ from gateway.errors import InvalidConfiguration
 from gateway.transport.mllp import MllpServer
 from gateway.transport.mllp_limits import Limits
 from gateway.wire.mllp import encode
+from tests.waiting import PATIENCE, until
 
 
 class Desk:
@@ -49,15 +50,8 @@ async def client(server):
         writer.close()
 
 
-async def until(condition, seconds: float = 2.0):
-    """Wait until a condition holds; fails the test when it does not in time."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 async def answers(reader, count: int) -> list[bytes]:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         return [(await reader.readuntil(b"\x1c\r"))[1:-2] for _ in range(count)]
 
 
@@ -160,7 +154,7 @@ def test_peers_that_waste_a_connection_are_cut_off(sent, limits):
     async def run():
         async with serving(echo, **limits) as server, client(server) as (reader, writer):
             writer.write(sent)
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(PATIENCE):
                 with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
                     await reader.readexactly(1)
             await until(lambda: not server.connections)
@@ -173,9 +167,10 @@ def test_waiting_for_our_answer_is_not_idleness():
 
     async def run():
         desk = Desk()
-        async with serving(desk.receive, idle=0.1, slow=0.1) as server, client(server) as (reader, writer):
+        async with serving(desk.receive, idle=0.2, slow=0.2) as server, client(server) as (reader, writer):
             writer.write(encode(b"a"))
-            await asyncio.sleep(0.4)
+            await until(lambda: desk.frames)
+            await asyncio.sleep(0.6)
             desk.replies[0](b"late")
             assert await answers(reader, 1) == [b"late"]
 
@@ -242,7 +237,7 @@ def test_closing_sends_what_is_owed():
         async with serving(desk.receive) as server, client(server) as (reader, writer):
             writer.write(encode(b"a"))
             await until(lambda: desk.frames)
-            closing = asyncio.create_task(server.close(grace=2))
+            closing = asyncio.create_task(server.close(grace=PATIENCE))
             await asyncio.sleep(0.02)
             writer.write(encode(b"b"))
             desk.replies[0](b"ack")

@@ -22,7 +22,11 @@ from gateway.wire.mllp import encode
 from gateway_hl7.config import Hl7Config
 from gateway_hl7.simulator import clinic_day, send_day
 from gateway_hl7.transport import Folder, Listener, transports
+from tests.ports import free_port
+from tests.waiting import PATIENCE, until
 
+SILENCE = 0.3
+"""Seconds without an answer that count as none."""
 SIU = b"MSH|^~\\&|APP|NORTH|GW|HUB|20260105||SIU^S12|42|P|2.5.1|||%s\rPID|1||7^^^A^MR\r"
 
 
@@ -32,10 +36,8 @@ async def listening(intake, **settings):
     listener = Listener("north", Hl7Config(port=0, **settings))
     task = asyncio.create_task(listener.run(intake, lambda: None))
     try:
-        async with asyncio.timeout(2):
-            while listener.server is None or not listener.server.port:
-                assert not task.done(), task.exception()
-                await asyncio.sleep(0.005)
+        await until(lambda: task.done() or (listener.server is not None and listener.server.port))
+        assert not task.done(), task.exception()
         yield listener.server.port
     finally:
         task.cancel()
@@ -43,12 +45,12 @@ async def listening(intake, **settings):
             await task
 
 
-async def exchange(port: int, frame: bytes, tls=None) -> bytes:
-    """Send one frame and read one answer; empty when the listener hangs up or stays silent."""
+async def exchange(port: int, frame: bytes, tls=None, patience: float = PATIENCE) -> bytes:
+    """Send one frame and read one answer; empty when the listener hangs up, or stays silent for ``patience``."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     try:
         writer.write(encode(frame))
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(patience):
             return (await reader.readuntil(b"\x1c\r"))[1:-2]
     except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
         return b""
@@ -56,10 +58,10 @@ async def exchange(port: int, frame: bytes, tls=None) -> bytes:
         writer.close()
 
 
-def ask(frame: bytes, intake=None, **settings) -> bytes:
+def ask(frame: bytes, intake=None, patience: float = PATIENCE, **settings) -> bytes:
     async def run():
         async with listening(intake or RecordingIntake(), **settings) as port:
-            return await exchange(port, frame)
+            return await exchange(port, frame, patience=patience)
 
     return asyncio.run(run())
 
@@ -109,7 +111,7 @@ def test_unknown_facilities_are_refused():
 def test_acknowledgements_are_stored_and_never_answered():
     """An answer to an answer would never end."""
     intake = RecordingIntake()
-    assert ask(b"MSH|^~\\&|A|B|C|D|2026||ACK|9|P|2.5\rMSA|AA|1\r", intake) == b""
+    assert ask(b"MSH|^~\\&|A|B|C|D|2026||ACK|9|P|2.5\rMSA|AA|1\r", intake, SILENCE) == b""
     assert len(intake.items) == 1
 
 
@@ -118,7 +120,7 @@ def test_acknowledgements_are_stored_and_never_answered():
 )  # fmt: skip
 def test_enhanced_mode_answers_as_asked(wish, code):
     """MSH-15 decides over CA and silence; without it the original mode holds."""
-    answer = ask(SIU % wish, acknowledgement="enhanced")
+    answer = ask(SIU % wish, patience=PATIENCE if code else SILENCE, acknowledgement="enhanced")
     assert (field(answer, "MSA-1") if answer else None) == code
 
 
@@ -133,6 +135,7 @@ def test_no_answer_before_the_receipt():
         intake = Slow()
         async with listening(intake) as port:
             answer = asyncio.create_task(exchange(port, SIU % b""))
+            await until(lambda: hasattr(intake, "done"))
             await asyncio.sleep(0.1)
             assert not answer.done()
             intake.done(Receipt(5, repeat=False, conflict=False))
@@ -282,8 +285,10 @@ def test_files_are_taken_from_the_folder(tmp_path):
 
     async def run():
         folder = Folder(tmp_path, Hl7Config(folder=tmp_path, poll_seconds=0.05))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(folder.run(intake, lambda: None), 0.5)
+        running = asyncio.create_task(folder.run(intake, lambda: None))
+        await until((tmp_path / "archive" / "day.hl7").exists)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
     asyncio.run(run())
     assert len(intake.items) == len(day)
@@ -301,7 +306,7 @@ def test_a_sender_gives_up_in_words():
     """The simulator's sender ends with an error of the family when no one answers."""
 
     async def run():
-        await send_day("127.0.0.1", 1, [SIU % b""], attempts=1, timeout=0.2)
+        await send_day("127.0.0.1", free_port(), [SIU % b""], attempts=1, timeout=0.2)
 
     with pytest.raises(SourceUnavailable):
         asyncio.run(run())
@@ -324,10 +329,10 @@ def test_the_application_acknowledgement_follows_where_it_is_wanted(wanted, fate
         async with listening(intake, acknowledgement="enhanced") as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(encode(SIU % (b"AL|" + wanted)))
-            first = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 2)
+            first = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), PATIENCE)
             assert b"MSA|CA|42" in first
             try:
-                second = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 2 if code else 0.1)
+                second = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), PATIENCE if code else SILENCE)
             except TimeoutError:
                 second = b""
             writer.close()
@@ -352,7 +357,7 @@ def test_a_peer_that_left_is_told_nothing_more():
         async with listening(Late(), acknowledgement="enhanced") as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(encode(SIU % b"AL|AL"))
-            await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 2)
+            await asyncio.wait_for(reader.readuntil(b"\x1c\r"), PATIENCE)
             writer.close()
             await asyncio.sleep(0.2)
             assert await exchange(port, SIU % b"AL|NE")

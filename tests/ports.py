@@ -1,0 +1,26 @@
+"""Ports for servers that a test starts, where nobody else takes them in the meantime."""
+
+from __future__ import annotations
+
+import os
+import socket
+from itertools import count
+
+FIRST, LAST = 20_000, 32_000
+"""Below where systems take ports of outgoing connections, which could have the one chosen here a moment later."""
+APART = 40
+"""Ports from where one process begins to look to where the next one does."""
+_numbers = count(os.getpid() * APART)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses now, another one at each call."""
+    for _ in range(LAST - FIRST):
+        port = FIRST + next(_numbers) % (LAST - FIRST)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError(f"no port of loopback between {FIRST} and {LAST} is free")

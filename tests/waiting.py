@@ -1,0 +1,28 @@
+"""Waiting for something to come true: as long as it takes on a busy machine, and no longer than it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+PATIENCE = 60.0
+"""Seconds after which a wait fails: so many that only a fault lets them pass."""
+LOOK = 0.005
+"""Seconds from one look to the next."""
+
+
+async def until(condition: Callable[[], object], what: str = "", seconds: float = PATIENCE) -> None:
+    """Wait on the event loop; fails with ``what`` when the condition does not come true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what or f"not within {seconds} s"
+        await asyncio.sleep(LOOK)
+
+
+def wait_until(condition: Callable[[], object], what: str = "", seconds: float = PATIENCE, look: float = LOOK) -> None:
+    """The same in a thread of its own right."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what or f"not within {seconds} s"
+        time.sleep(look)
