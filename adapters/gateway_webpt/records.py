@@ -94,8 +94,7 @@ def rows(opened: Opened) -> Iterator[tuple[Row, Line] | Finding]:
             found = cells(decoded(line.body), delimiter)
         except InvalidContent:
             found = []
-        row = Row.of(shape, found, line.body)
-        if len(found) == width and row.key:
+        if len(found) == width and (row := Row.of(shape, found, line.body)).key:
             yield row, line
             continue
         what = "a row has no id" if len(found) == width else f"a row has {len(found)} fields, its header {width}"

@@ -14,8 +14,9 @@ from functools import lru_cache
 import msgspec
 from msgspec import Struct
 
-from gateway.errors import MalformedEnvelope
+from gateway.errors import InvalidContent, MalformedEnvelope
 from gateway.model.exchange import Item
+from gateway.model.null import NULL, Null
 from gateway.wire.tabular import Line, cells, decoded
 from gateway_webpt.records_tables import OTHER, TABLES, Table
 
@@ -47,10 +48,14 @@ class Shape(Struct, frozen=True):
 
     context: Context
     table: Table
-    keys: tuple[str, ...]
-    """Columns of this file of which the first that holds something names a row."""
-    versions: tuple[str, ...]
-    """Columns of this file of which the first that holds something tells how new a row is."""
+    at: dict[str, int]
+    """Where each column stands; the last of two of one name."""
+    keys: tuple[int, ...]
+    """Where the columns stand of which the first that holds something names a row."""
+    versions: tuple[int, ...]
+    """Where the columns stand of which the first that holds something tells how new a row is."""
+    patient: int | None
+    visit: int | None
     prefix: str
     """What keeps ids of tables apart that count on their own."""
     by_name: bool
@@ -59,73 +64,98 @@ class Shape(Struct, frozen=True):
     @classmethod
     def of(cls, context: Context) -> Shape:
         """The shape of a file's rows."""
-        table, columns = TABLES.get(context.table, OTHER), frozenset(context.columns)
-        prefix = "revflow/" if table.revflow else f"soap{context.twin}/" if context.twin else ""
-        keys = tuple(name for name in table.key if name in columns)
-        versions = tuple(name for name in table.version if name in columns)
-        return cls(context, table, keys, versions, prefix, "patient_name" in columns and "patient_id" not in columns)
+        table = TABLES.get(context.table, OTHER)
+        at = {name: number for number, name in enumerate(context.columns)}
+        return cls(
+            context, table, at,
+            keys=tuple(at[name] for name in table.key if name in at),
+            versions=tuple(at[name] for name in table.version if name in at),
+            patient=at.get(table.patient), visit=at.get("visit_id"),
+            prefix="revflow/" if table.revflow else f"soap{context.twin}/" if context.twin else "",
+            by_name="patient_name" in at and "patient_id" not in at,
+        )  # fmt: skip
 
 
 class Row(Struct, gc=False):
-    """One row of a table; its values without the white space around them."""
+    """One row of a table, as wide as its header."""
 
     shape: Shape
-    values: dict[str, str]
+    cells: list[str]
+    """As they stand, in the order of the columns; empty where a word stands that means nothing."""
     body: bytes
+    _said: dict[str, str | Null] | None = None
 
     @classmethod
     def of(cls, shape: Shape, cells: list[str], body: bytes) -> Row:
         """A row by its fields, in the order of the columns."""
-        values = dict(zip(shape.context.columns, map(str.strip, cells), strict=False))
         if nulls := shape.context.nulls:
-            values = {name: "" if value in nulls else value for name, value in values.items()}
-        return cls(shape, values, body)
+            cells = ["" if cell.strip() in nulls else cell for cell in cells]
+        return cls(shape, cells, body)
+
+    @property
+    def said(self) -> dict[str, str | Null]:
+        """What the row says of each column: text without white space around it, or that there is nothing.
+
+        Made when it is first asked for: cutting a file asks for a few columns of each row only.
+        """
+        found = self._said
+        if found is None:
+            told = [cell.strip() or NULL for cell in self.cells]
+            self._said = found = dict(zip(self.shape.context.columns, told, strict=True))
+        return found
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What each column holds, without white space around it."""
+        return dict(zip(self.shape.context.columns, map(str.strip, self.cells), strict=True))
 
     def column(self, name: str) -> str | None:
         """What a column holds; empty text when nothing, None when there is no such column."""
-        return self.values.get(name)
+        at = self.shape.at.get(name)
+        return None if at is None else self.cells[at].strip()
 
     @property
     def key(self) -> str:
         """What names the row in its table; for a report, its digest."""
         shape = self.shape
-        for name in shape.keys:
-            if own := self.values.get(name):
+        for at in shape.keys:
+            if own := self.cells[at].strip():
                 return shape.prefix + own if shape.prefix else own
         if shape.context.table == "documented_units":
-            parts = (self.values.get(name) or "" for name in ("visit_id", "cpt_code", "modifier"))
+            parts = (self.column(name) or "" for name in ("visit_id", "cpt_code", "modifier"))
             return "report/" + "/".join(parts)
         return "" if shape.table.key else f"row/{self.digest}"
 
     @property
     def visit(self) -> str:
         """The visit it tells of; empty when none."""
-        found = self.values.get("visit_id")
-        return f"{self.shape.prefix}{found}" if found else ""
+        at = self.shape.visit
+        found = "" if at is None else self.cells[at].strip()
+        return self.shape.prefix + found if found else ""
 
     @property
     def patient(self) -> str:
         """Whose row it is, as the source names them; empty when nobody's."""
-        own = self.values.get(self.shape.table.patient)
-        if own:
-            return f"revflow/{own}" if self.shape.context.own_patients else own
-        return self.person if self.shape.by_name else ""
+        shape, at = self.shape, self.shape.patient
+        if at is not None and (own := self.cells[at].strip()):
+            return f"revflow/{own}" if shape.context.own_patients else own
+        return self.person if shape.by_name else ""
 
     @property
     def person(self) -> str:
         """A patient that a report knows by name only, with birth date or case to tell two of one name apart."""
-        name = self.values.get("patient_name")
+        name = self.column("patient_name")
         if not name or not self.shape.by_name:
             return ""
-        also = self.values.get("patient_dob") or self.values.get("case_name") or ""
+        also = self.column("patient_dob") or self.column("case_name") or ""
         return f"report/{' '.join(name.casefold().split())}/{also}"
 
     @property
     def version(self) -> str:
         """How new the row is: its night, then its own time; what is greater as text is newer."""
         context, own = self.shape.context, ""
-        for name in self.shape.versions:
-            if own := self.values.get(name, ""):
+        for at in self.shape.versions:
+            if own := self.cells[at].strip():
                 own = iso(own, context.order)
                 break
         return f"{context.night or own} {own}".strip()
@@ -161,9 +191,15 @@ def shape_of(context: bytes) -> Shape:
 
 
 def read_row(body: bytes, context: bytes) -> Row:
-    """A row as it was stored."""
+    """A row as it was stored. Raises ``InvalidContent`` (``row-length``) when it has not the width of its header."""
     shape = shape_of(context)
-    return Row.of(shape, cells(decoded(body), shape.context.delimiter), body)
+    found = cells(decoded(body), shape.context.delimiter)
+    if len(found) != len(shape.context.columns):
+        raise InvalidContent(
+            "row-length", f"The row has {len(found)} fields, its header {len(shape.context.columns)}",
+            where=shape.context.table, fix="Correct the row and drop it in a file with the same header.",
+        )  # fmt: skip
+    return Row.of(shape, found, body)
 
 
 @lru_cache(maxsize=65536)

@@ -40,8 +40,7 @@ def conformance(chunks: Iterable[bytes], config: WebptConfig | None = None, orig
             found.setdefault(part.reason, part)
             continue
         row, line = part
-        for column in row.values:
-            value = row.column(column)
+        for column, value in row.values.items():
             kind = _kind(column)
             if value and kind and not _fits(value, kind, config.date_order):
                 where = f"{table} line {line.number} {column}"

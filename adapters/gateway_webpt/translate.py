@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from gateway.errors import InvalidConfiguration
-from gateway.model.null import NULL
+from gateway.model.null import NULL, Null
 from gateway.model.patch import Normalized
 from gateway_webpt.records_row import SUMMARY, Row, iso, read_row
 
@@ -27,14 +27,14 @@ CONTACTS = (*_NUMBERS, ("email", "email", ""))
 class Contact(Struct, frozen=True):
     """One way to reach a patient, read as a row is."""
 
-    values: dict[str, str]
+    said: dict[str, str | Null]
 
 
 def _contacts(record: Any) -> Any:
     given = [(record.column(name), system, use) for name, system, use in CONTACTS]
     if all(value is None for value, _, _ in given):
         return None
-    parts = [{"system": system, "use": use, "value": value} for value, system, use in given if value]
+    parts = [{"system": system, "use": use or NULL, "value": value} for value, system, use in given if value]
     return [Contact(part) for part in parts] or NULL
 
 
@@ -65,22 +65,21 @@ def path(text: str) -> Callable[[object], Any]:
         return _inlined(lambda record: getattr(record, own) or None, own=own)
 
     def read(record: Any) -> Any:
-        value = record.values.get(column)
-        return value if value is None else value or NULL
+        return record.said.get(column)
 
     if way is None:
         return _inlined(read, column)
     convert = _WAYS[way]
 
     def read_in_a_way(record: Any) -> Any:
-        value = record.values.get(column)
-        return convert(value, record) if value else value if value is None else NULL
+        value = record.said.get(column)
+        return value if value is None or value is NULL else convert(value, record.shape.context.order)
 
     return _inlined(read_in_a_way, column, convert)
 
 
 def _inlined(
-    read: Callable[[Any], Any], column: str = "", convert: Callable[[str, Any], str] | None = None, own: str = ""
+    read: Callable[[Any], Any], column: str = "", convert: Callable[[str, str], str] | None = None, own: str = ""
 ) -> Callable[[Any], Any]:
     """A reader that is written into the generated function: once for a record, whatever number of rules reads it."""
 
@@ -89,16 +88,19 @@ def _inlined(
             if own:
                 return _assigned(writer, f"{record}.{own} or None")
             value = writer.fresh()
-            values = writer.once(record, "values", lambda: _assigned(writer, f"{record}.values"))
-            writer.line(f"{value} = {values}.get({writer.constant(column)})")
-            writer.line(f"if {value} == '': {value} = NULL")
+            said = writer.once(record, "said", lambda: _assigned(writer, f"{record}.said"))
+            writer.line(f"{value} = {said}.get({writer.constant(column)})")
             if convert is not None:
-                writer.line(f"elif {value} is not None: {value} = {writer.constant(convert)}({value}, {record})")
+                order = writer.once(record, "order", lambda: _assigned(writer, f"{record}.shape.context.order"))
+                made = f"{writer.constant(convert)}({value}, {order})"
+                writer.line(f"if {value} is not None and {value} is not NULL: {value} = {made}")
             return value
 
         return writer.once(record, (column, convert, own), write)
 
-    read.inline = once  # type: ignore[attr-defined]  # functions take attributes; mypy knows none of them
+    # Functions take attributes; mypy knows none of them.
+    read.inline = once  # type: ignore[attr-defined]  # see above
+    read.trimmed = convert is not _WAYS["money"]  # type: ignore[attr-defined]  # see above
     return read
 
 
@@ -122,11 +124,10 @@ def plain_amount(text: str) -> str:
     return f"-{bare}" if text.startswith("(") else bare
 
 
-_WAYS: dict[str, Callable[[str, Any], str]] = {
-    "time": lambda text, record: iso(text, record.shape.context.order),
-    "day": lambda text, record: moment(text, record.shape.context.order),
-    "money": lambda text, _record: plain_amount(text),
-}
+_WAYS: dict[str, Callable[[str, str], str]] = {
+    "time": iso, "day": moment, "money": lambda text, _order: plain_amount(text),
+}  # fmt: skip
+"""What a column's text becomes, given the order of its file's dates."""
 
 
 def _columns(places: Iterable[str]) -> Iterator[str]:
@@ -141,15 +142,14 @@ def _columns(places: Iterable[str]) -> Iterator[str]:
 def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
     """A pure function from a row and its context to patches."""
     covered = {kind: frozenset(_columns(mapping.covered(kind))) for kind in mapping.kinds}
-    left: dict[bytes, tuple[str, ...]] = {}
+    left: dict[bytes, tuple[tuple[str, int], ...]] = {}
 
-    def unread(row: Row, context: bytes) -> tuple[str, ...]:
-        if context not in left:
-            if len(left) > 64:
-                left.clear()
-            known = covered[row.shape.context.table] | _ALWAYS
-            left[context] = tuple(name for name in row.shape.context.columns if name not in known)
-        return left[context]
+    def unread(row: Row, context: bytes) -> tuple[tuple[str, int], ...]:
+        if len(left) > 64:
+            left.clear()
+        known = covered[row.shape.context.table] | _ALWAYS
+        left[context] = found = tuple((name, at) for name, at in row.shape.at.items() if name not in known)
+        return found
 
     def normalize(body: bytes, context: bytes) -> Normalized:
         row = read_row(body, context)
@@ -158,8 +158,10 @@ def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
             return Normalized(suppressed="extract-summary")
         if table not in covered:
             return Normalized(suppressed="unmapped-table")
-        values = row.values
-        residue = tuple([name for name in unread(row, context) if values.get(name)])
+        unknown = left.get(context)
+        if unknown is None:
+            unknown = unread(row, context)
+        residue = tuple([name for name, at in unknown if row.cells[at].strip()])
         return Normalized(patches=mapping.patches(table, row), residue=residue)
 
     return normalize

@@ -84,6 +84,12 @@ def decimal(raw: Any) -> Decimal | None:
     found = text(raw)
     if found is None:
         return None
+    return exact(found)
+
+
+@lru_cache(maxsize=4096)  # units, minutes and quantities are few, and each is sent again and again
+def exact(found: str) -> Decimal:
+    """A number without white space around it."""
     if NUMBER.match(found) is None or len(found) > DIGITS + 2:
         raise Unconvertible("not-a-number", "the value is not a decimal number")
     return Decimal(found)
@@ -166,7 +172,12 @@ def zone(raw: Any) -> str | None:
 def day(raw: Any) -> date | Null | None:
     """A date; ``NULL`` when only a year or a month was sent, which ``partial_date`` keeps."""
     found = text(raw)
-    return None if found is None else times.read_date(found) or NULL
+    return None if found is None else whole_day(found)
+
+
+def whole_day(found: str) -> date | Null:
+    """The same of text without white space around it."""
+    return times.read_date(found) or NULL
 
 
 def partial_date(raw: Any) -> str | Null | None:
@@ -227,3 +238,5 @@ CONVERTERS: dict[str, Converter] = {
     "zone": _plain(zone, str),
 }
 """Every converter by the name that ``to`` uses."""
+TRIMMED: dict[Convert, Convert] = {code: str.upper, day: whole_day, decimal: exact}
+"""What makes the same of text that is neither empty nor has white space around it, for files of many rows."""

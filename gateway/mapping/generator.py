@@ -6,7 +6,8 @@ so nothing that stands in a mapping file or in a message is ever evaluated. ``ex
 (:mod:`gateway.mapping.tracing`); that both make the same patches is a tested property.
 
 A path reader may offer an ``inline`` attribute, a function ``(writer, record) -> variable`` that writes its reading
-into the function instead of being called; see :class:`Writer` for what it may use.
+into the function instead of being called; see :class:`Writer` for what it may use. One that is inlined may also say
+``trimmed``: what it reads is None, ``NULL`` or text that is neither empty nor has white space around it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 from gateway.errors import InvalidContent
 from gateway.mapping.combining import join, listed
 from gateway.mapping.compiler import Compiler, Getter, PathCompiler, among
-from gateway.mapping.converters import Convert, text
+from gateway.mapping.converters import TRIMMED, Convert, text
 from gateway.mapping.holding import NEVER, UNREAD, Unread, hold, partial
 from gateway.mapping.rules import RecordRules, Rule, absolute
 from gateway.mapping.tables import Table
@@ -261,7 +262,14 @@ class Generator:
         return result
 
     def _leaf(self, rule: Rule, path: str, record: str, convert: Convert) -> str:
-        return self._converted(rule, path, self._read(path, record), convert)
+        raw = self._read(path, record)
+        if not getattr(self._reader(path), "trimmed", False):
+            return self._converted(rule, path, raw, convert)
+        if rule.ref is not None and rule.to is rule.table is None:
+            value, made = self._writer.fresh(), f"Ref({self._writer.constant(rule.ref)}, {raw})"
+            self._writer.line(f"{value} = {raw} if {raw} is None or {raw} is NULL else {made}")
+            return value
+        return raw if convert is text else self._converted(rule, path, raw, TRIMMED.get(convert, convert))
 
     def _converted(self, rule: Rule, path: str, raw: str, convert: Convert) -> str:
         writer, where, value = self._writer, absolute(path, self._inside), self._writer.fresh()
@@ -288,11 +296,14 @@ class Generator:
 
     def _read(self, path: str, record: str) -> str:
         """A variable or an expression with what stands in one place."""
-        reader = self._barred.get(absolute(path, self._inside)) or self._path(path)
+        reader = self._reader(path)
         inline = getattr(reader, "inline", None)
         if inline is None:
             return f"{self._writer.constant(reader)}({record})"
         return str(inline(self._writer, record))
+
+    def _reader(self, path: str) -> Getter:
+        return self._barred.get(absolute(path, self._inside)) or self._path(path)
 
     def _object(self, rule: Rule, record: str) -> str:
         writer, found, result = self._writer, self._writer.fresh(), self._writer.fresh()

@@ -17,9 +17,13 @@ def config(**settings) -> WebptConfig:
 
 
 @cache
+def mapping():
+    return Mapping.load(ADAPTER.mappings, None, ADAPTER.path).bind(zone="America/Chicago")
+
+
+@cache
 def normalize():
-    mapping = Mapping.load(ADAPTER.mappings, None, ADAPTER.path).bind(zone="America/Chicago")
-    return ADAPTER.normalizer(config(), mapping)
+    return ADAPTER.normalizer(config(), mapping())
 
 
 def read(text: str | bytes, origin: Origin = UNNAMED, **settings):

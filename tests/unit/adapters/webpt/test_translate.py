@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gateway.errors import InvalidConfiguration, InvalidContent
+from gateway.errors import GatewayError, InvalidConfiguration, InvalidContent
+from gateway.mapping import Mapping
 from gateway.model.identity import Ref
 from gateway_webpt.records import Origin
+from gateway_webpt.records_row import read_row
 from gateway_webpt.translate import path
-from tests.unit.adapters.webpt.extract import normalize, patches, read
+from tests.unit.adapters.webpt.extract import mapping, normalize, patches, read
 
 APPOINTMENT = (
     "appointmnet_id,start_date,end_date,patient_id,appointment_status,check_in_time,check_out_time,reason,time_stamp\n"
@@ -106,3 +110,52 @@ def test_a_place_that_is_no_column_is_refused():
     for wrong in ("Start Date", "@nothing", "start_date:noon"):
         with pytest.raises(InvalidConfiguration):
             path(wrong)
+
+
+CHARGE = (
+    "record_pointer,visit_date,cpt,clinic_id,patient_id,case_id,visit_id,therapist_id,units,charge_amount,note_type,"
+    "cpt_modifier,modified_date,note_finalized_date,export_flag\n"
+)
+WRITTEN = (
+    "",
+    " ",
+    "\t",
+    "\u3000",
+    "NULL",
+    " 7",
+    "7 ",
+    "97110",
+    "gp\x0b",
+    "07/14/2026",
+    " 2026-07-14",
+    "$",
+    "(1.50)",
+    "x",
+)
+
+
+def made(mapping: Mapping, record: object) -> object:
+    """The patches of a row, or the reason why it has none."""
+    try:
+        return mapping.patches("charges", record)
+    except GatewayError as error:
+        return str(error)
+
+
+@settings(deadline=None, database=None, derandomize=True, max_examples=150)
+@given(st.lists(st.sampled_from(WRITTEN), min_size=14, max_size=14), st.booleans())
+def test_the_fast_reading_is_the_explained_one(cells, nulls):
+    """Cells with white space around them, without anything, or that cannot be read: explain tells what was made."""
+    text = CHARGE + ",".join(["12", *cells]) + "\n"
+    (item,) = read(text, null_words=["NULL"] if nulls else [])
+    row = read_row(item.body, item.context)
+    assert made(mapping(), row) == made(mapping().traced(), row)
+
+
+def test_a_row_of_another_width_than_its_header_is_refused():
+    """A field more or less would stand under another column's name."""
+    (item,) = read(f"{APPOINTMENT}1,{AT},Active,,,,\n")
+    for body in (item.body + b",", item.body.rpartition(b",")[0]):
+        with pytest.raises(InvalidContent) as caught:
+            normalize()(body, item.context)
+        assert (caught.value.reason, caught.value.where) == ("row-length", "appointments")
