@@ -89,7 +89,9 @@ class MailAdapter:
             mail = read(body)
             ours = {name: value for name in ("patient", "about") if (value := getattr(mail, name))}
             patches = mapping.patches(mail.kind, mail)
-            return Normalized(patches=tuple(replace(one, fields={**one.fields, **ours}) for one in patches))
+            return Normalized(
+                patches=tuple(replace(one, fields={**one.fields, **ours}, owner=mail.patient) for one in patches)
+            )
 
         return normalize
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -31,6 +32,12 @@ class LinkedPatch(msgspec.Struct, frozen=True):
     operation: str
     source_version: str
     into: bytes | None
+    unowned: bool = False
+    """Whether ``patient`` only stands in for the one whom another message names."""
+
+    def belongs_to(self, before: bytes | None) -> bytes | None:
+        """Whose the record is, when it was that patient's before."""
+        return before if self.patient is None or (self.unowned and before is not None) else self.patient
 
 
 def link(patch: Patch, ids: RecordIds, *, foreign: bool = True) -> LinkedPatch:
@@ -55,13 +62,22 @@ def link(patch: Patch, ids: RecordIds, *, foreign: bool = True) -> LinkedPatch:
         type=patch.type,
         native_id=patch.native_id,
         record_id=_bytes(ids(patch.type, patch.native_id)),
-        patient=None if patch.patient is None else _bytes(ids("Patient", patch.patient) if foreign else patch.patient),
+        patient=_owner(patch, ids, foreign=foreign),
         location=_bytes(location) if isinstance(location, str) and patch.type != "Location" else None,
         fields=fields,
         operation=patch.operation,
         source_version=version,
         into=None if patch.into is None else _bytes(ids("Patient", patch.into)),
+        unowned=patch.owner == "",
     )
+
+
+def _owner(patch: Patch, ids: RecordIds, *, foreign: bool) -> bytes | None:
+    if patch.owner:
+        return UUID(patch.owner).bytes
+    if patch.patient is None:
+        return None
+    return _bytes(ids("Patient", patch.patient) if foreign else patch.patient)
 
 
 def _resolve(value: Any, ids: RecordIds) -> Any:  # field values are of any canonical type

@@ -135,7 +135,7 @@ def _fold(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVer
         version=1 if current is None else current.version + 1,
         content=content,
         source_version=patch.source_version or ("" if current is None else current.source_version),
-        patient=patch.patient or (None if current is None else current.patient),
+        patient=patch.belongs_to(None if current is None else current.patient),
         removed=False,
         native_id=patch.native_id,
         encoded=encoded,

@@ -285,7 +285,8 @@ class Normalizer:
             defect = _defect(message.source, error)
             return Settled(message, "quarantined", defect.reason, defect.place, defect.fix)
         currents.update(moved)
-        patients = [patch.patient for patch in patches if patch.patient is not None]
+        whose = (patch.belongs_to(_before(patch, currents)) if patch.unowned else patch.patient for patch in patches)
+        patients = [patient for patient in whose if patient is not None]
         return Settled(
             message, "normalized", _remark(folded), changes=folded.changes, patient=next(iter(patients), None),
             patients=frozenset(patients) | {patch.into for patch in patches if patch.into is not None},
@@ -301,6 +302,11 @@ class Normalizer:
             if any(patient is not None and is_shredded(tenant, patient) for patient in patients):
                 return True
         return False
+
+
+def _before(patch: LinkedPatch, currents: Mapping[bytes, Current]) -> bytes | None:
+    current = currents.get(patch.record_id)
+    return None if current is None else current.patient
 
 
 def _defect(adapter: str, error: Exception) -> Rejection:

@@ -51,6 +51,9 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     into: str | None = None
     references: frozenset[str] | None = None
     """Names of the only fields whose lists and objects may hold references; None when any may."""
+    owner: str | None = None
+    """Where ``patient`` is only a number or an address: record id of the patient whom the record belongs to, and under
+    whose key it is sealed; empty when this message does not tell, and it stays with whom it was given to before."""
 
     @property
     def held(self) -> tuple[HeldField, ...]:

@@ -25,6 +25,8 @@ FIELDS = frozenset(
 )  # fmt: skip
 """What a mapping may read."""
 KINDS = frozenset({"message", "call", "refusal", "status", "call-status", "inbound", "keys"})
+OWNER = "owner"
+"""Names the patient, by record id, in the addresses of callbacks."""
 _VOICE = frozenset({"call", "call-status", "keys"})
 _NO_NUMBER = "anonymous"
 

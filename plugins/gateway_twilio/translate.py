@@ -13,6 +13,9 @@ from gateway_twilio.records import read
 _OURS = ("patient", "about")
 """Record ids that we gave along with a reminder: they are no ids of the source, so no mapping refers by them."""
 
+_ANSWERS = frozenset({"message", "call", "refusal"})
+"""Kinds that tell of a reminder; of others we know no more than whose they are."""
+
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
 
@@ -22,8 +25,9 @@ def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
 
     def normalize(body: bytes, context: bytes) -> Normalized:
         kind, record = read(body, context)
-        ours = {name: record[name] for name in _OURS if name in record}
+        ours = {name: record[name] for name in _OURS if name in record} if kind in _ANSWERS else {}
+        owner = record.get("patient", "")
         patches = mapping.patches(kind, record)
-        return Normalized(patches=tuple(replace(one, fields={**one.fields, **ours}) for one in patches))
+        return Normalized(patches=tuple(replace(one, fields={**one.fields, **ours}, owner=owner) for one in patches))
 
     return normalize

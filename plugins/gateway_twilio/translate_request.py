@@ -14,7 +14,7 @@ import msgspec
 from gateway.model.exchange import Ambiguous, Delivered, Delivery, Outcome, Rejected, Retry
 from gateway.model.reminder import Reminder
 from gateway_twilio.config_codes import CONFIGURATION, RECIPIENT, RETRY_SECONDS
-from gateway_twilio.records import Context, item
+from gateway_twilio.records import OWNER, Context, item
 
 LONGEST_QUEUE = 36_000
 """Seconds: the most that ValidityPeriod may say."""
@@ -37,7 +37,7 @@ def text_form(reminder: Reminder, sender: Mapping[str, str], hook: str, now: dat
     if ends:
         form["ValidityPeriod"] = str(max(1, min(LONGEST_QUEUE, int((min(ends) - now).total_seconds()))))
     if hook:
-        form["StatusCallback"] = f"{hook}/status"
+        form["StatusCallback"] = callback(hook, "status", reminder)
     return form
 
 
@@ -46,10 +46,18 @@ def call_form(reminder: Reminder, number: str, hook: str) -> dict[str, str]:
     voice = _VOICES.get(reminder.language or "en", "en-US")
     say = f'<Say language="{voice}">{escape(reminder.text or "")}</Say>'
     if hook:
-        action = escape(f"{hook}/keys")
+        action = escape(callback(hook, "keys", reminder))
         say = f'<Gather input="dtmf" numDigits="1" action="{action}" method="POST">{say}</Gather>'
     form = {"To": reminder.to or "", "From": number, "Twiml": f"<Response>{say}<Hangup/></Response>"}
-    return {**form, "StatusCallback": f"{hook}/call-status"} if hook else form
+    return {**form, "StatusCallback": callback(hook, "call-status", reminder)} if hook else form
+
+
+def callback(hook: str, path: str, reminder: Reminder) -> str:
+    """Where Twilio tells what became of it; the address says whose it is by record id, which tells nobody who that is.
+
+    So what overtakes the answer is sealed for the patient too. The signature covers the address.
+    """
+    return f"{hook}/{path}?{urlencode({OWNER: reminder.patient})}" if reminder.patient else f"{hook}/{path}"
 
 
 def encoded(form: Mapping[str, str]) -> bytes:

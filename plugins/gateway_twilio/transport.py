@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from html import escape
+from urllib.parse import parse_qsl
 
 from gateway.model.exchange import HookReceiver, HookRequest, HookResponse, Intake
 from gateway.settings import resolve_secret
 from gateway_twilio.config import TwilioSourceConfig
-from gateway_twilio.records import Context, form, item
+from gateway_twilio.records import OWNER, Context, form, item
 from gateway_twilio.translate_signature import verified
 
 PATHS = {"": "inbound", "sms": "inbound", "status": "status", "call-status": "call-status", "keys": "keys"}
 """What follows ``/hooks/<source>/``, and the kind of message that comes there."""
 _TWIML = "text/xml; charset=utf-8"
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HELP = frozenset({"HELP", "INFO"})
 
 
@@ -44,11 +47,14 @@ class Callbacks:
         if not sid:
             return HookResponse(status=400)
         number = fields.get("From" if kind == "inbound" else "To", [""])[0]
+        owner = dict(parse_qsl(request.query)).get(OWNER, "")
+        if owner and not _ID.fullmatch(owner):
+            return HookResponse(status=400)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         digest = hashlib.sha256(request.body).hexdigest()[:12]
         message = item(
             request.body,
-            Context(kind=kind, at=at if kind in ("inbound", "keys") else ""),
+            Context(kind=kind, at=at if kind in ("inbound", "keys") else "", patient=owner),
             f"{sid}-{kind}-{digest}",
             number,
         )

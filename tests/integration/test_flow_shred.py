@@ -158,6 +158,66 @@ def test_old_copies_bring_nobody_back(tmp_path: Path) -> None:
         parts.close()
 
 
+TEXT = {"channel": "sms", "direction": "outbound", "address": "+13125550147", "text": "zzz-visit"}
+
+
+def communication(native_id: str, owner: str, **fields: str) -> dict[str, object]:
+    """What was sent to a number, of the patient who was named with it; of nobody when ``owner`` is empty."""
+    return {
+        "type": "Communication", "native_id": native_id, "patient": "+13125550147", "owner": owner,
+        "fields": TEXT | fields,
+    }  # fmt: skip
+
+
+def test_what_was_sent_to_a_number_goes_with_the_patient_who_was_named(tmp_path: Path) -> None:
+    """A shred takes texts and their fates, in restored copies too; those of another at the same number stay."""
+    embedded = Place(tmp_path, "embedded")
+    parts = embedded.open()
+    parts.take(message(patient("p1", "Adams")), message(patient("p2", "Adams")))
+    ids = {name: parts.vault.record_id(TENANT, "told", "Patient", name) for name in ("p1", "p2")}
+    sent = [message(communication(f"c-{name}", id, status="sent")) for name, id in ids.items()]
+    fates = [message(communication(f"c-{name}", "", status="delivered")) for name in ids]
+    receipts = parts.take(*sent, *fates)
+    assert [parts.outcomes(one.message_id) for one in receipts] == [[("normalized", "")]] * 4
+    parts.close()
+    shutil.copytree(tmp_path / "data", tmp_path / "old" / "data")
+    shutil.copy(tmp_path / "keystore.db", tmp_path / "old" / "keystore.db")
+    parts = embedded.open()
+    assert readable(parts, "Communication", "c-p1") == [True, True]
+    assert shred(parts, "p1").counts["messages"] == 3  # the patient's own, what was sent, and what became of it
+    parts.close()
+    for what in ("", "data", "keystore.db"):
+        if what:
+            _put_back(tmp_path / "old" / what, tmp_path / what)
+        parts = embedded.open()
+        shredder(parts).reconcile(TENANT)
+        assert readable(parts, "Communication", "c-p1") == [False, False], what
+        assert readable(parts, "Communication", "c-p2") == [True, True], what
+        assert parts.ledger().problems == []
+        parts.close()
+
+
+def test_what_is_said_of_a_shredded_patients_text_is_not_kept(parts: Parts) -> None:
+    """A fate that comes after the shredding, and names nobody, goes the way of the text that it is about."""
+    parts.take(message(patient("p1", "Adams")))
+    id = parts.vault.record_id(TENANT, "told", "Patient", "p1")
+    parts.take(message(communication("c1", id)))
+    shred(parts, "p1")
+    (late,) = parts.take(message(communication("c1", "", status="delivered")))
+    assert parts.outcomes(late.message_id) == [("suppressed", "shredded")]
+
+
+def test_who_is_named_later_gets_what_a_number_had(parts: Parts) -> None:
+    """A fate that overtakes the text is the number's until the patient is named, and the patient's from then on."""
+    parts.take(message(patient("p1", "Adams")))
+    id = parts.vault.record_id(TENANT, "told", "Patient", "p1")
+    for owner, status in (("", "sent"), (id, "delivered"), ("", "failed")):
+        parts.take(message(communication("c1", owner, status=status)))
+    shred(parts, "p1")
+    assert readable(parts, "Communication", "c1") == [True, False, False]
+    sound(parts)
+
+
 def _put_back(old: Path, path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from gateway.flow.link import link
 from gateway.model.identity import RecordId, Ref
 from gateway.model.patch import Patch
@@ -31,3 +33,19 @@ def test_the_patch_is_left_as_it_was() -> None:
     patch = Patch(type="A", native_id="1", fields={"x": Ref("B", "2")})
     link(patch, ids)
     assert patch.fields == {"x": Ref("B", "2")}
+
+
+OWNER = "0193c7a1-0000-8000-8000-000000000001"
+
+
+def test_an_owner_takes_the_place_of_a_number() -> None:
+    """A record of a number belongs to the patient who is named; who is not named leaves it with whom it has."""
+    before, number = b"before", bytes.fromhex(ids("Patient", "+1555"))
+    named, unnamed, plain = (
+        link(Patch(type="A", native_id="1", patient="+1555", owner=owner), ids) for owner in (OWNER, "", None)
+    )
+    assert (named.patient, named.belongs_to(before)) == (UUID(OWNER).bytes, UUID(OWNER).bytes)
+    assert (unnamed.belongs_to(None), unnamed.belongs_to(before)) == (number, before)
+    assert (plain.belongs_to(None), plain.belongs_to(before)) == (number, number)
+    nobody = link(Patch(type="A", native_id="1"), ids)
+    assert (nobody.belongs_to(None), nobody.belongs_to(before)) == (None, before)

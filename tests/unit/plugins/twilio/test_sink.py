@@ -77,7 +77,7 @@ def test_what_is_due_is_sent_once_and_nothing_else_is(monkeypatch: pytest.Monkey
         assert len(twilio.messages) == 1
         message = twilio.messages[0]
         assert (message["to"], message["from"]) == (NUMBER, FROM)
-        assert message["callback"] == "https://g.example.org/hooks/texts/status"
+        assert message["callback"] == "https://g.example.org/hooks/texts/status?owner=p1"
         assert 3500 < int(message["validity"]) <= 3600
 
     against(check, monkeypatch, hook_url="https://g.example.org/hooks/texts")
@@ -181,7 +181,7 @@ def test_a_call_reads_the_text_and_takes_a_key(monkeypatch: pytest.MonkeyPatch) 
         assert isinstance(sent, Delivered)
         (call,) = twilio.calls
         assert call["twiml"] == (
-            '<Response><Gather input="dtmf" numDigits="1" action="https://g.example.org/hooks/texts/keys"'
+            '<Response><Gather input="dtmf" numDigits="1" action="https://g.example.org/hooks/texts/keys?owner=p1"'
             ' method="POST"><Say language="es-MX">Hola &lt;Ann&gt; &amp; co.</Say></Gather><Hangup/></Response>'
         )
         twilio.fail("lost-answer")

@@ -73,6 +73,18 @@ def test_a_refusal_is_a_failed_message_about_its_visit() -> None:
     assert sent.native_id == status.native_id == "refused-k"
 
 
+def test_what_we_sent_belongs_to_whom_we_named() -> None:
+    """Answers, what became of them and keys pressed are the named patient's; of a text from outside nobody is named."""
+    for body, kind in (
+        (b'{"sid":"SM1"}', "message"),
+        (said(MessageStatus="sent"), "status"),
+        (said(Digits="1"), "keys"),
+    ):
+        assert {one.owner for one in told(body, kind, patient="p1", number=NUMBER)} == {"p1"}, kind
+        assert {one.patient for one in told(body, kind, patient="p1", number=NUMBER)} == {NUMBER}, kind
+    assert {one.owner for one in told(said(Body="C"), "inbound")} == {""}
+
+
 def test_a_later_status_has_the_higher_version() -> None:
     """Statuses that overtake each other cannot move a message back."""
     ranks = [told(said(MessageStatus=word), "status")[-1].source_version for word in ("queued", "sent", "delivered")]
