@@ -108,7 +108,7 @@ def _compact(ids: Sequence[Row]) -> list[Any]:
     return packed + sorted({_check(row, "rows") for row in ids if isinstance(row, str)})
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8192)
 def _check(word: str, name: str) -> str:
     if not _WORD.fullmatch(word):
         raise ValueError(f"{name} of an audit entry must be a word or an id, not {len(word)} characters of text")

@@ -102,11 +102,13 @@ def _settle(gateway: Gateway, normalizer: Normalizer) -> None:
 async def _make_room(gateway: Gateway, tenant: str, normalizer: Normalizer | None) -> None:
     """Before more is stored than may wait to be normalized: normalize it, or let the process that serves do so.
 
+    What is normalized here is taken a step at a time, from memory: little waits, and nothing has to be read back.
+
     Raises:
         Backpressure: nobody normalized anything for :data:`PATIENCE_SECONDS`.
     """
     most = max(1, gateway.settings.limits.unsettled_messages - STEP_ITEMS)
-    if gateway.handoff.unsettled < most:
+    if gateway.handoff.unsettled < (most if normalizer is None else min(most, STEP_ITEMS)):
         return
     if normalizer is not None:
         _settle(gateway, normalizer)

@@ -1,8 +1,9 @@
-"""One unwrapped key in use, and a bounded memory of such keys."""
+"""One unwrapped key in use, a bounded memory of such keys, and of those with a cipher set up."""
 
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -19,17 +20,32 @@ class Key:
     ``alive`` turns false when the key is destroyed while somebody still holds it.
     """
 
-    __slots__ = ("_secret", "alive", "allowed", "id", "kind", "tenant", "uses", "wrapper")
+    __slots__ = ("_awake", "_secret", "_wrapper", "alive", "allowed", "id", "kind", "tenant", "uses")
 
-    def __init__(self, key_id: int, tenant: str, kind: str, secret: bytes, allowed: int) -> None:
+    def __init__(self, key_id: int, tenant: str, kind: str, secret: bytes, allowed: int, awake: Awake) -> None:
         self.id = key_id
         self.tenant = tenant
         self.kind = kind
         self._secret = secret
-        self.wrapper = Wrapper(derive(secret, "data-keys"))
+        self._awake = awake
+        self._wrapper: Wrapper | None = None
         self.uses = itertools.count()
         self.allowed = allowed
         self.alive = True
+
+    @property
+    def wrapper(self) -> Wrapper:
+        """What wraps data keys under this key; set up when it is asked for, and again after it was let go."""
+        return self._wrapper or self._wake()
+
+    def rest(self) -> None:
+        """Let go of the cipher that was set up."""
+        self._wrapper = None
+
+    def _wake(self) -> Wrapper:
+        wrapper = self._wrapper = Wrapper(derive(self._secret, "data-keys"))
+        self._awake.add(self)
+        return wrapper
 
     def derive(self, purpose: str) -> bytes:
         """The subkey for one purpose; no two purposes share one."""
@@ -37,6 +53,23 @@ class Key:
 
     def __repr__(self) -> str:
         return f"<Key {self.id} {self.kind}>"
+
+
+class Awake:
+    """The keys that have a cipher set up, at most so many: the library takes 3 kB for each, ten times the key itself.
+
+    The first ones rest first. Safe from any thread: threads can at worst set up a cipher twice.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._keys: deque[Key] = deque()
+
+    def add(self, key: Key) -> None:
+        """Count one more, and let the first rest when there are too many."""
+        self._keys.append(key)
+        if len(self._keys) > self._most:
+            self._keys.popleft().rest()
 
 
 class Recent(Generic[K, V]):

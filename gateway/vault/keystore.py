@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import IntegrityViolated, KeysUnavailable, Shredded, Stop
 from gateway.vault.cipher import Wrapper, new_key
-from gateway.vault.key import Key, Recent
+from gateway.vault.key import Awake, Key, Recent
 from gateway.vault.keyfile import KeyFile, KeyRow
 from gateway.vault.place import FORMAT, prefixed
 from gateway.vault.root import CACHE_SECONDS, Provided, Root
@@ -37,6 +37,8 @@ BLOCK = {PATIENT: 1024}
 """Encryptions set aside at a time, by kind; few for patients, whose keys are loaded often and used little."""
 BLOCK_OTHERWISE = 2**20
 REMEMBERED = 50_000
+AWAKE = 4096
+"""Keys with a cipher set up: those of the patients whom a few batches concern."""
 
 
 class Keystore:
@@ -52,6 +54,7 @@ class Keystore:
     ) -> None:  # fmt: skip
         self.file = KeyFile(path)
         self._root = Root((provider, provider_config), previous, cache_seconds, clock)
+        self._awake = Awake(AWAKE)
         self._keys: dict[int, Key] = {}
         self._patients: Recent[int, Key] = Recent(REMEMBERED)
         self._owners: dict[tuple[str, str, bytes], Key] = {}
@@ -100,7 +103,7 @@ class Keystore:
                 raise IntegrityViolated("A sealed value names a key that the keystore lacks", where=f"key {key_id}")
             if not row.wrapped:
                 raise Shredded("The key of this value was destroyed", where=f"key {key_id}")
-            return self._remember(Key(row.key_id, row.tenant, row.kind, self.secret(row), 0), row)
+            return self._remember(Key(row.key_id, row.tenant, row.kind, self.secret(row), 0, self._awake), row)
 
     def check_heard(self, tenant: str) -> None:
         """Refuse to read on when the key provider was not heard for longer than its keys may be cached.
@@ -225,7 +228,7 @@ class Keystore:
         return block
 
     def _loaded(self, row: KeyRow, allowed: int) -> Key:
-        return self._remember(Key(row.key_id, row.tenant, row.kind, self.secret(row), allowed), row)
+        return self._remember(Key(row.key_id, row.tenant, row.kind, self.secret(row), allowed, self._awake), row)
 
     def _remember(self, key: Key, row: KeyRow) -> Key:
         if key.kind == PATIENT:
