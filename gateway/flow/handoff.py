@@ -2,7 +2,7 @@
 
 Bytes in here were opened by nobody: they are the plaintext as received, covered by their receive entry, held only
 within a byte limit. When the limit is passed, memory is let go and the normalizer goes back to the store, which has
-everything; order is kept because it does not take from memory again before it has read all that was stored before.
+everything: it lists what waits there, and what arrives from then on stands behind it in memory again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from gateway.flow.turns import Turns
 from gateway.model.exchange import Fate
+
+
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """One stored message that waits to be normalized and is not in memory."""
+
+    message_id: int
+    source: str
+    lane: int
 
 
 class Arrived(msgspec.Struct, frozen=True, gc=False):
@@ -37,12 +46,14 @@ class Arrived(msgspec.Struct, frozen=True, gc=False):
 
 
 class Handoff:
-    """A bounded queue per tenant that may forget, but never reorders."""
+    """A bounded memory of what waits for each tenant, from which it is taken by :class:`~gateway.flow.turns.Turns`."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._waiting: dict[str, list[Arrived]] = {}
+        self._waiting: dict[str, Turns[Arrived | Stored]] = {}
+        self._listed: dict[str, set[int]] = {}
+        """What was listed from the store and may be offered once more, since its commit was just before."""
         self._bytes = 0
         self._live: set[str] = set()
         self._unsettled: dict[str, int] = {}
@@ -84,27 +95,39 @@ class Handoff:
                 if self._bytes + size > self._most_bytes:
                     self._forget(tenant)
                 else:
-                    self._waiting.setdefault(tenant, []).extend(arrived)
-                    self._bytes += size
+                    self._keep(tenant, arrived)
         self.arrived.set()
 
     def go_live(self, tenant: str) -> None:
-        """From now on keep what arrives; call before reading the store for the last time."""
+        """From now on keep what arrives; call before listing what waits in the store."""
         with self._lock:
             self._live.add(tenant)
 
     def is_live(self, tenant: str) -> bool:
-        """Whether everything not yet taken is in memory or was read from the store."""
+        """Whether everything not yet taken is in memory or was listed."""
         with self._lock:
             return tenant in self._live
 
-    def take(self, tenant: str, most: int) -> list[Arrived]:
-        """The oldest messages in memory."""
+    def listed(self, tenant: str, stored: Sequence[Stored]) -> bool:
+        """What waits in the store, oldest first, as found since :meth:`go_live`; False when memory was let go since."""
         with self._lock:
-            waiting = self._waiting.get(tenant, [])
-            taken = waiting[:most]
-            del waiting[:most]
-            self._bytes -= sum(len(message.body) for message in taken)
+            if tenant not in self._live:
+                return False
+            arrived = list(self._waiting.pop(tenant, ()))
+            self._bytes -= _size(arrived)
+            self._waiting[tenant] = Turns(stored)
+            self._listed[tenant] = {one.message_id for one in stored}
+            self._keep(tenant, [one for one in arrived if isinstance(one, Arrived)])
+            return True
+
+    def take(self, tenant: str, most: int) -> list[Arrived | Stored]:
+        """What is next."""
+        with self._lock:
+            waiting = self._waiting.get(tenant)
+            taken = [] if waiting is None else waiting.take(most)
+            if not taken:
+                self._listed.pop(tenant, None)
+            self._bytes -= _size(taken)
             return taken
 
     def settled(self, tenant: str, count: int) -> None:
@@ -118,6 +141,18 @@ class Handoff:
             self._forget(tenant)
         self.arrived.set()
 
+    def _keep(self, tenant: str, arrived: Sequence[Arrived]) -> None:
+        listed = self._listed.get(tenant)
+        if listed:
+            arrived = [one for one in arrived if one.message_id not in listed]
+        self._waiting.setdefault(tenant, Turns()).add(arrived)
+        self._bytes += _size(arrived)
+
     def _forget(self, tenant: str) -> None:
         self._live.discard(tenant)
-        self._bytes -= sum(len(message.body) for message in self._waiting.pop(tenant, []))
+        self._listed.pop(tenant, None)
+        self._bytes -= _size(self._waiting.pop(tenant, ()))
+
+
+def _size(messages: Iterable[Arrived | Stored]) -> int:
+    return sum(len(one.body) for one in messages if isinstance(one, Arrived))

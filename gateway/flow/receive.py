@@ -28,6 +28,7 @@ from gateway.flow.words import stored_word
 from gateway.model.exchange import Fate, Finding, Item, Receipt
 from gateway.store import messages
 from gateway.store.opening import Store
+from gateway.transport.history import brings_history
 from gateway.vault import Vault
 
 Done = Callable[[Receipt | Exception], None]
@@ -124,8 +125,8 @@ class Receiver:
             refusal = self.refusal(item)
             if refusal is not None:
                 raise refusal
-        contexts = self._seal_contexts(items)
-        prepared = [self._prepare(item, contexts) for item in items]
+        contexts, behind = self._seal_contexts(items), brings_history()
+        prepared = [self._prepare(item, contexts, behind=behind) for item in items]
 
         def unit(connection: Connection) -> list[Receipt]:
             receipts = self._insert(connection, prepared, contexts, repeats=repeats)
@@ -247,7 +248,7 @@ class Receiver:
             sealed[context] = (context_id, row)
         return sealed
 
-    def _prepare(self, item: Item, contexts: Contexts) -> Prepared:
+    def _prepare(self, item: Item, contexts: Contexts, *, behind: bool = False) -> Prepared:
         tenant = self._source.tenant
         message_id = self._store.next_id()
         sealed = self._vault.seal(self._vault.intake_key(tenant), message_place(tenant, message_id), item.body)
@@ -257,7 +258,7 @@ class Receiver:
             stored_word(item.control_id, 200),
             message_id,
             self._vault.digest(tenant, item.body),
-            intake_lane(self._source.name, item.order_key),
+            intake_lane(self._source.name, item.order_key, behind=behind),
             micros(),
             None if context is None else context[0],
             sealed.key_id,

@@ -1,21 +1,23 @@
-"""Taking: what waits to be normalized, from memory while that holds everything, else from the store.
+"""Taking: what waits to be normalized, by turns, from memory or from the store.
 
-What comes from the store is opened under an access entry that names every message and envelope of the batch.
+What waits in the store is listed once, when there is more than memory holds or after a start, and read when its turn
+comes. It is opened under an access entry that names every message and envelope of the batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
 
 from gateway.audit import AuditLog
 from gateway.errors import IntegrityViolated, Shredded
-from gateway.flow.handoff import Arrived, Handoff
+from gateway.flow.handoff import Arrived, Handoff, Stored
 from gateway.flow.places import context_place, message_place
-from gateway.flow.trials import Trial, Trials
+from gateway.flow.trials import Name, Trial, Trials
+from gateway.flow.turns import Turns
 from gateway.store import messages
 from gateway.store.opening import Store
 from gateway.store.rows import Found
@@ -39,7 +41,7 @@ def opened(vault: Vault, grant: Grant, place: Place, sealed: Sealed) -> bytes | 
 
 
 class Taker:
-    """Takes batches in order of arrival."""
+    """Takes batches by turns."""
 
     def __init__(self, store: Store, vault: Vault, audit: AuditLog, handoff: Handoff, trials: Trials) -> None:
         self._store = store
@@ -47,43 +49,45 @@ class Taker:
         self._audit = audit
         self._handoff = handoff
         self._trials = trials
-        self._read_while_live: dict[str, set[int]] = {}
 
     def take(self, tenant: str) -> Sequence[Arrived]:
-        """The oldest messages that wait, at most a batch from memory and four from the store."""
-        trial = self._trials.next(tenant, BATCH)
-        if trial is not None:
-            return self._set_aside(tenant, trial) if trial.aside else self._open(tenant, trial.rows, trial.name)
+        """What is next, at most a batch; nothing when nothing waits."""
+        if (alone := self._trials.alone(tenant)) is not None:
+            return self._alone(tenant, alone)
+        while True:
+            taken = self._next(tenant)
+            name = self._trials.naming(tenant, [one.message_id for one in taken])
+            stored = [one.message_id for one in taken if isinstance(one, Stored)]
+            rows = self._store.read_sync(partial(messages.pending, tenant=tenant, ids=stored)) if stored else []
+            found = {one.message_id: one for one in self._open(tenant, rows, name)}
+            batch = [one if isinstance(one, Arrived) else found.get(one.message_id) for one in taken]
+            left = [one for one in batch if one is not None]
+            if left or not taken:
+                return left
+            self._handoff.settled(tenant, len(taken))  # by another process, since they were listed
+
+    def _next(self, tenant: str) -> Sequence[Arrived | Stored]:
         if self._handoff.is_live(tenant):
-            seen = self._read_while_live.get(tenant)
-            taken = self._handoff.take(tenant, BATCH)
-            if seen:
-                taken = [message for message in taken if message.message_id not in seen]
-            if not taken:
-                self._read_while_live.pop(tenant, None)
-            return taken
-        if not self._read_while_live.get(tenant):
-            stored = self._store.read_sync(lambda connection: messages.pending(connection, tenant, BATCH))
-            if len(stored) == BATCH:
-                return self._open(tenant, stored)
+            return self._handoff.take(tenant, BATCH)
         self._handoff.go_live(tenant)
-        rest = self._store.read_sync(lambda connection: messages.pending(connection, tenant, 4 * BATCH))
-        if len(rest) == 4 * BATCH:
-            self._handoff.fall_behind(tenant)
-            return self._open(tenant, rest)
-        self._read_while_live[tenant] = {row.message_id for row in rest}
-        return self._open(tenant, rest)
+        waiting = self._store.read_sync(partial(messages.waiting, tenant=tenant))
+        stored = [Stored(row.message_id, row.source, row.lane) for row in waiting]
+        if self._handoff.listed(tenant, stored):
+            return self._handoff.take(tenant, BATCH)
+        return Turns(stored).take(BATCH)  # so much arrived meanwhile that the list is made anew next time
 
-    def _set_aside(self, tenant: str, trial: Trial) -> list[Arrived]:
-        """What is not tried again, unopened."""
-        ids = [row.message_id for row in trial.rows]
-        attempts = self._store.read_sync(lambda connection: messages.attempts_of(connection, tenant, ids))
-        return [_arrived(row, None, None, attempts.get(row.message_id, 0), crashed=True) for row in trial.rows]
+    def _alone(self, tenant: str, trial: Trial) -> Sequence[Arrived]:
+        if not trial.aside:
+            return self._open(tenant, [trial.row], trial.name)
+        one = trial.row.message_id
+        attempts = self._store.read_sync(partial(messages.attempts_of, tenant=tenant, ids=[one]))
+        return [_arrived(trial.row, None, None, attempts.get(one, 0), crashed=True)]
 
-    def _open(
-        self, tenant: str, stored: Sequence[Any], name: Callable[[Connection], None] = lambda _: None
-    ) -> list[Arrived]:
+    def _open(self, tenant: str, stored: Sequence[Found], name: Name | None) -> list[Arrived]:
+        """Messages of the store, once their access entry and their names are committed."""
         if not stored:
+            if name is not None:
+                self._store.write_sync(name)
             return []
         ids = [row.message_id for row in stored]
         wanted = {row.context_id for row in stored if row.context_id is not None}
@@ -97,7 +101,8 @@ class Taker:
         )
 
         def both(connection: Connection) -> None:
-            name(connection)
+            if name is not None:
+                name(connection)
             self._audit.append(connection, entry)
 
         self._store.write_sync(both)
@@ -129,7 +134,7 @@ def _arrived(
         row.message_id,
         row.source,
         row.kind,
-        row.inbox_lane,
+        row.lane,
         body or b"",
         context or b"",
         row.key_id,

@@ -4,8 +4,9 @@ Theory of operation. An adapter's exception costs one message; a crash of the pr
 the message at each start. So a run leaves a durable mark before it tries anything, and takes it away when it ends in
 order. A start that finds the mark of its predecessor counts one end for everything that waits, and goes on in
 named batches: who is in one is committed, with its count, before any of them is tried. Of a batch that was at hand in
-a second end each message is tried alone, and the one that was alone in a third is quarantined. Once everything that
-waited at the start is through, nothing is named any more: what comes from memory costs no write of its own.
+a second end each message is tried alone, before all others, and the one that was alone in a third is quarantined. Once
+everything that waited at the start is through, nothing is named any more: what comes from memory costs no write of its
+own.
 
 A machine that is killed from outside three times within moments of its start may set an innocent message aside. It is
 kept, told and can be released, which is the cheaper mistake of the two.
@@ -34,14 +35,17 @@ ALONE = MOST_ENDS - 1
 log = structlog.get_logger(__name__)
 
 
-class Trial(msgspec.Struct, frozen=True):
-    """What is to be tried next."""
+Name = Callable[[Connection], None]
+"""Commits what is about to be tried."""
 
-    rows: Sequence[Found]
+
+class Trial(msgspec.Struct, frozen=True):
+    """A message that is tried alone."""
+
+    row: Found
     aside: bool
-    """It is one message, and it is not tried again."""
-    name: Callable[[Connection], None]
-    """Commit this before anything of it is tried."""
+    """It is not tried again."""
+    name: Name
 
 
 class _Suspects(msgspec.Struct):
@@ -52,10 +56,12 @@ class _Suspects(msgspec.Struct):
     counts: Mapping[int, int]
     """Ends in which a message was at hand by name."""
     others: int
-    """Ends to count for every other message."""
+    """Ends to count for every other one of them."""
+    alone: list[int]
+    """Those at hand at so many ends that they are tried alone, oldest first, as far as they are not through."""
 
     def count(self, message_id: int) -> int:
-        return self.counts.get(message_id, self.others)
+        return self.counts.get(message_id, self.others if message_id <= self.upto else 0)
 
 
 class Trials:
@@ -78,29 +84,36 @@ class Trials:
         upto = self._store.read_sync(partial(trials.newest_waiting, tenant=tenant))
         waiting = self._store.read_sync(partial(trials.still_waiting, tenant=tenant, ids=left))
         counts = {message_id: count for message_id, count in left.items() if message_id in waiting}
-        self._suspects[tenant] = _Suspects(upto, counts, 0 if counts else 1)
+        alone = sorted(message_id for message_id, count in counts.items() if count >= ALONE)
+        self._suspects[tenant] = _Suspects(upto, counts, 0 if counts else 1, alone)
         log.warning("last-run-did-not-end-in-order", tenant=tenant, named=len(counts))
 
-    def next(self, tenant: str, most: int) -> Trial | None:
-        """The oldest of what waited at the start, at most so many; None once it is through."""
+    def alone(self, tenant: str) -> Trial | None:
+        """The oldest message that was at hand at several ends; None once all of them are through."""
+        suspects = self._suspects.get(tenant)
+        while suspects is not None and suspects.alone:
+            one = suspects.alone[0]
+            rows = self._store.read_sync(partial(messages.pending, tenant=tenant, ids=[one]))
+            if not rows:
+                suspects.alone.pop(0)
+                continue
+            count = suspects.counts[one]
+            if count >= MOST_ENDS:
+                log.error("message-set-aside", tenant=tenant, message_id=one)
+            return Trial(rows[0], count >= MOST_ENDS, partial(self._put, tenant, _counted({one: count})))
+        return None
+
+    def naming(self, tenant: str, ids: Sequence[int]) -> Name | None:
+        """What names these messages before they are tried; None once all that waited at the start is through."""
         suspects = self._suspects.get(tenant)
         if suspects is None:
             return None
-        alone = bool(suspects.counts) and max(suspects.counts.values()) >= ALONE
-        rows = self._waiting(tenant, suspects.upto, 1 if alone else most)
-        if alone and rows and suspects.count(rows[0].message_id) < ALONE:
-            suspects.counts = {name: count for name, count in suspects.counts.items() if count < ALONE}
-            rows = self._waiting(tenant, suspects.upto, most)
-        if not rows:
+        query = partial(trials.any_waits, tenant=tenant, upto=suspects.upto)
+        if not any(one <= suspects.upto for one in ids) and not self._store.read_sync(query):
             del self._suspects[tenant]
             self._mark(tenant)
             return None
-        counts = {row.message_id: suspects.count(row.message_id) for row in rows}
-        aside = max(counts.values()) >= MOST_ENDS
-        if aside:
-            log.error("message-set-aside", tenant=tenant, message_id=rows[0].message_id)
-        named = {message_id: min(count + 1, MOST_ENDS) for message_id, count in counts.items()}
-        return Trial(rows, aside, partial(self._put, tenant, named))
+        return partial(self._put, tenant, _counted({one: suspects.count(one) for one in ids}))
 
     def end(self, tenant: str) -> None:
         """This process ends in order; while suspects are left their counts stand."""
@@ -112,11 +125,13 @@ class Trials:
         if self._lock is not None:
             self._lock.close()
 
-    def _waiting(self, tenant: str, upto: int, most: int) -> Sequence[Found]:
-        return self._store.read_sync(lambda connection: messages.pending(connection, tenant, most, upto))
-
     def _mark(self, tenant: str) -> None:
         self._store.write_sync(partial(self._put, tenant, {}))
 
     def _put(self, tenant: str, named: Mapping[int, int], connection: Connection) -> None:
         trials.put(connection, tenant, self._seat, named, micros())
+
+
+def _counted(counts: Mapping[int, int]) -> dict[int, int]:
+    """What stands if the process ends with them at hand."""
+    return {message_id: min(count + 1, MOST_ENDS) for message_id, count in counts.items()}

@@ -73,17 +73,25 @@ def settle(connection: Connection, done: Sequence[Values], left: Sequence[Values
     _leave_inbox(connection, left)
 
 
-def pending(connection: Connection, tenant: str, limit: int, upto: int | None = None) -> Sequence[Found]:
-    """The oldest messages without an outcome, with their inbox keys; none newer than ``upto``."""
+def waiting(connection: Connection, tenant: str) -> Sequence[Found]:
+    """Everything without an outcome, oldest first: (message_id, source, lane)."""
     query = (
-        select(messages, inbox.c.key_id, inbox.c.wrapped, inbox.c.lane.label("inbox_lane"))
-        .join(inbox, and_(inbox.c.tenant == messages.c.tenant, inbox.c.message_id == messages.c.message_id))
+        select(inbox.c.message_id, messages.c.source, inbox.c.lane)
+        .join(messages, and_(messages.c.tenant == inbox.c.tenant, messages.c.message_id == inbox.c.message_id))
         .where(inbox.c.tenant == tenant)
         .order_by(inbox.c.message_id)
-        .limit(limit)
     )
-    if upto is not None:
-        query = query.where(inbox.c.message_id <= upto)
+    return connection.execute(query).fetchall()
+
+
+def pending(connection: Connection, tenant: str, ids: Iterable[int]) -> Sequence[Found]:
+    """Those of these messages that have no outcome, with their inbox keys."""
+    same = (inbox.c.tenant == messages.c.tenant, inbox.c.lane == messages.c.lane)
+    query = (
+        select(messages, inbox.c.key_id, inbox.c.wrapped)
+        .join(inbox, and_(*same, inbox.c.message_id == messages.c.message_id))
+        .where(messages.c.tenant == tenant, messages.c.message_id.in_(list(ids)))
+    )
     return connection.execute(query).fetchall()
 
 

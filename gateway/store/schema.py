@@ -37,7 +37,7 @@ messages = Table(
     Column("control_id", String(200), nullable=False),
     Column("digest", Binary(32), nullable=False, doc="keyed digest of the bytes"),
     Column("received_at", BigInteger, nullable=False),
-    Column("lane", SmallInteger, nullable=False, doc="by order key: who is normalized after whom"),
+    Column("lane", SmallInteger, nullable=False, doc="by order key: who is normalized after whom; twin of a back-fill"),
     Column("context_id", BigInteger, doc="the envelope this message was cut from"),
     Column("repeat_of", BigInteger, doc="the first message with this control id and these bytes; then there is no box"),
     Column("conflict", Boolean, nullable=False, doc="the control id came before with other bytes"),

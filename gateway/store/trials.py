@@ -38,3 +38,9 @@ def still_waiting(connection: Connection, tenant: str, ids: Iterable[int]) -> fr
 def newest_waiting(connection: Connection, tenant: str) -> int:
     """The newest message that waits to be normalized; 0 when none does."""
     return connection.execute(select(func.max(inbox.c.message_id)).where(inbox.c.tenant == tenant)).scalar_one() or 0
+
+
+def any_waits(connection: Connection, tenant: str, upto: int) -> bool:
+    """Whether a message waits that is no newer than this one."""
+    query = select(inbox.c.message_id).where(inbox.c.tenant == tenant, inbox.c.message_id <= upto).limit(1)
+    return connection.execute(query).first() is not None

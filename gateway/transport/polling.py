@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import Protocol
 
 import msgspec
@@ -13,6 +14,7 @@ import structlog
 from gateway.errors import GatewayError, RetryLater, Stop
 from gateway.model.exchange import Intake, Sweep
 from gateway.transport.budget import behind_live_traffic
+from gateway.transport.history import bringing_history
 from gateway.transport.schedule import Line, Scheduler, Seat, current_seat
 
 _log = structlog.get_logger(__name__)
@@ -85,9 +87,10 @@ class Poller:
             await self._sleep(wait)
 
     async def _poll(self, stream: PolledStream, intake: Intake, seat: Seat, line: Line) -> float:
-        """One poll; how long to wait after it."""
+        """One poll; how long to wait after it. The first that succeeds brings what has gathered: years, or a night."""
         try:
-            await stream.poll(intake)
+            with nullcontext() if line.known_at is not None else bringing_history():
+                await stream.poll(intake)
         except GatewayError as error:
             line.failed(error)
             if isinstance(error, Stop):
@@ -110,7 +113,7 @@ class Poller:
                 if due <= 0:
                     async with seat.turn():
                         pass  # wait to lead; a sweep takes hours and must not keep a poll's place
-                    with behind_live_traffic():
+                    with behind_live_traffic(), bringing_history():
                         await sweeping.run(sweep, intake)
             except Stop:
                 raise

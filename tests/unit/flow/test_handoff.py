@@ -1,4 +1,4 @@
-"""The handoff may forget, and never reorders: whatever overflows, fails or restarts, order is that of arrival."""
+"""The handoff may forget: whatever overflows, fails or restarts, order within a lane is that of arrival."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.flow.handoff import Arrived, Handoff
+from gateway.flow.handoff import Arrived, Handoff, Stored
 
 TENANT = "t"
 
@@ -22,27 +22,19 @@ def arrived(number: int, size: int) -> Arrived:
 
 @dataclass
 class Reader:
-    """Takes as the normalizer does: from the store until it has caught up, then from memory."""
+    """Takes as the normalizer does: what the store held when it was listed, and then what is in memory."""
 
     handoff: Handoff
     stored: list[int] = field(default_factory=list)
     """What is committed and has no outcome yet."""
     settled: list[int] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
 
     def step(self, most: int) -> None:
         """Settle one batch."""
-        if self.handoff.is_live(TENANT):
-            batch = [one.message_id for one in self.handoff.take(TENANT, most) if one.message_id not in self.seen]
-            if not batch:
-                self.seen = set()
-        else:
+        if not self.handoff.is_live(TENANT):
             self.handoff.go_live(TENANT)
-            batch = self.stored[:most]
-            if len(batch) == most:
-                self.handoff.fall_behind(TENANT)
-            else:
-                self.seen = set(batch)
+            assert self.handoff.listed(TENANT, [Stored(number, "s", 0) for number in self.stored])
+        batch = [one.message_id for one in self.handoff.take(TENANT, most)]
         batch = [one for one in batch if one in self.stored]  # the unit of work leaves out what has an outcome
         self.settled += batch
         self.stored = [one for one in self.stored if one not in batch]
@@ -110,3 +102,22 @@ def test_tenants_do_not_forget_for_each_other() -> None:
     assert handoff.is_live("a")
     assert not handoff.is_live("b")
     assert [one.message_id for one in handoff.take("a", 10)] == [1]
+
+
+def test_what_arrives_while_the_store_is_listed_stands_behind_it() -> None:
+    """A message that was listed and is offered a moment later waits once; one that was not listed comes after."""
+    handoff = Handoff(1000)
+    handoff.go_live(TENANT)
+    handoff.offer(TENANT, [arrived(2, 10), arrived(3, 10)])
+    assert handoff.listed(TENANT, [Stored(1, "s", 0), Stored(2, "s", 0)])
+    handoff.offer(TENANT, [arrived(1, 10), arrived(4, 10)])
+    assert [one.message_id for one in handoff.take(TENANT, 10)] == [1, 2, 3, 4]
+
+
+def test_a_list_is_refused_when_memory_was_let_go_meanwhile() -> None:
+    """What arrived and was forgotten while the store was listed may not be on the list: it has to be made anew."""
+    handoff = Handoff(100)
+    handoff.go_live(TENANT)
+    handoff.offer(TENANT, [arrived(2, 200)])
+    assert not handoff.listed(TENANT, [Stored(1, "s", 0)])
+    assert handoff.take(TENANT, 10) == []

@@ -9,6 +9,7 @@ import structlog
 
 from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable
 from gateway.testing.recording_intake import RecordingIntake
+from gateway.transport.history import brings_history
 from gateway.transport.polling import Poller, Rhythm
 
 
@@ -23,9 +24,11 @@ class Script:
         self.name = name
         self.results = list(results)
         self.polls = 0
+        self.brought_history: list[bool] = []
 
     async def poll(self, intake) -> None:
         self.polls += 1
+        self.brought_history.append(brings_history())
         if not self.results:
             raise Enough
         result = self.results.pop(0)
@@ -62,6 +65,13 @@ def test_failures_back_off_and_success_resets() -> None:
         rhythm=Rhythm(interval=60.0, jitter=0.0, backoff=5.0, backoff_cap=30.0),
     )
     assert slept == [5.0, 10.0, 20.0, 30.0, 100.0, 60.0, 5.0]
+
+
+def test_what_gathered_before_the_first_good_poll_is_history() -> None:
+    """Until a stream was read once what it brings is normalized behind live traffic, and from then on it is that."""
+    script = Script("a", SourceUnavailable("down"), None, SourceUnavailable("down"), None)
+    run(script)
+    assert script.brought_history == [True, True, False, False, False]
 
 
 def test_one_line_when_it_goes_down_and_one_when_it_is_back() -> None:
