@@ -27,6 +27,7 @@ from gateway_x12.translate_owed import add_owed
 from gateway_x12.translate_remit import add_payment, add_remittance
 from gateway_x12.translate_review import add_review
 from gateway_x12.translate_status import add_acknowledgement, add_status
+from gateway_x12.translate_trace import Segments
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
@@ -99,6 +100,8 @@ def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
     ways = (_CLAIM, _REMITTANCE, _PAYER, _TA1, _OWED, *_WAYS.values(), *_WHOLE.values())
     known = {way.kind: way.ours | {path.partition("-")[0] for path in mapping.covered(way.kind)} for way in ways}
 
+    traced = mapping.is_traced
+
     def normalize(body: bytes, context: bytes) -> Normalized:
         way = _way(body, context)
         if isinstance(way, str):
@@ -115,7 +118,10 @@ def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
             if patch.type == way.type:
                 more += way.add(read, patch, left) or ()
         residue = _places(left, body, context) if left else ()
-        return Normalized(patches=(*patches, *more) if more else patches, residue=residue)
+        made = (*patches, *more) if more else patches
+        if traced and way is not _OWED:  # whose body is not X12
+            mapping.note_added(way.kind, made, Segments.of(body, context))
+        return Normalized(patches=made, residue=residue)
 
     return normalize
 

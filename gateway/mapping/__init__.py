@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from gateway.mapping.adding import Step
 from gateway.mapping.checking import check
 from gateway.mapping.engine import Mapping
 from gateway.mapping.files import shipped
-from gateway.mapping.tracing import Step
 from gateway.model.null import NULL
 
 __all__ = ["NULL", "Mapping", "Step", "check", "shipped"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Mapping as Dictionary
 from functools import cached_property
 from importlib.resources.abc import Traversable
@@ -11,7 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.errors import InvalidConfiguration, InvalidContent
-from gateway.mapping import files, suggesting
+from gateway.mapping import adding, files, suggesting
+from gateway.mapping.adding import Step
 from gateway.mapping.compiler import PathCompiler
 from gateway.mapping.converters import CONVERTERS
 from gateway.mapping.generator import Generator
@@ -19,7 +20,7 @@ from gateway.mapping.holding import refusing
 from gateway.mapping.placing import placed
 from gateway.mapping.rules import Parser, Rule, absolute
 from gateway.mapping.times import Unconvertible
-from gateway.mapping.tracing import Step, TracingCompiler
+from gateway.mapping.tracing import TracingCompiler
 from gateway.model.exchange import Finding
 from gateway.model.patch import Patch
 from gateway.model.values import is_zone
@@ -184,6 +185,27 @@ class Mapping:
                 }
                 found[rules.record] = found.get(rules.record, frozenset()) | filled | set(rules.added)
         return found
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether :attr:`steps` is filled."""
+        return self._tracing
+
+    def note_added(self, kind: str, patches: Iterable[Patch], places: adding.Places) -> None:
+        """Note in :attr:`steps` what the fields were made of that the adapter added to patches of one message.
+
+        Args:
+            kind: of the message.
+            patches: as they are when nothing more is added.
+            places: the message, as the adapter reads it.
+        """
+        for patch in patches:
+            for rules in self._parsed.records:
+                if rules.record == patch.type and kind in rules.kinds:
+                    for name, one in rules.added.items():
+                        if name in patch.fields:
+                            value = patch.fields[name]
+                            self.steps += adding.steps(patch.type, rules.file, name, one, value, places)
 
     def placed(self, error: InvalidContent, kind: str) -> InvalidContent:
         """An error about a canonical field, told by the places of the message and the rules that should fill it."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.mapping import adding
+from gateway.mapping.adding import Addition
 from gateway.mapping.converters import CONVERTERS
 from gateway.model.exchange import Finding
 
@@ -90,8 +92,8 @@ class RecordRules:
     record: str
     kinds: tuple[str, ...]
     optional: bool
-    added: tuple[str, ...]
-    """Fields that the adapter adds from what no rule can say; only ``gateway mappings check`` looks at it."""
+    added: dict[str, Addition]
+    """Fields that the adapter adds from what no rule can say, and what each is made of, for ``explain``."""
     id: tuple[Rule, ...]
     patient: tuple[Rule, ...]
     version: tuple[Rule, ...]
@@ -150,7 +152,7 @@ class Parser:
         optional = data.get("optional", False)
         if not isinstance(optional, bool):
             self.mistake(file, "optional", "is neither true nor false", "write optional = true or leave it out")
-        added = self.texts(file, "added", data["added"]) if "added" in data else ()
+        added = adding.parse(self, file, data["added"]) if "added" in data else {}
         single = {
             name: self.rules(origins.get(name, file), name, name, data[name]) if name in data else ()
             for name in SINGLE_RULES

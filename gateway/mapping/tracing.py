@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
+from gateway.mapping.adding import Step
 from gateway.mapping.compiler import Compiler, Getter
 from gateway.mapping.converters import Convert
 from gateway.mapping.rules import RecordRules, Rule, absolute
 from gateway.model.null import NULL
 from gateway.model.patch import Patch
-
-
-class Step(NamedTuple):
-    """One place that a rule read, or a constant that it gave, and what came of it."""
-
-    record: str
-    """Record type."""
-    field: str
-    """``start``, ``name.family``, ``identifiers[0].value``; ``id``, ``patient`` and ``version`` for those rules."""
-    path: str
-    """The place in the source; empty for a constant."""
-    raw: Any
-    """What was there: text, ``NULL``, or None when nothing was."""
-    rule_file: str
-    rule_key: str
-    result: Any
-    """The canonical value, ``NULL``, or None when the rule said nothing."""
 
 
 class TracingCompiler(Compiler):

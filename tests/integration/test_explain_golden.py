@@ -38,7 +38,7 @@ def taken(parts: Parts, name: str) -> Source:
 
 
 @pytest.mark.parametrize("place", ["embedded"], indirect=True)
-@pytest.mark.parametrize("name", ["hl7", "webpt", "cliniko", "jane", "spry", "reports", "fhir", "bank"])
+@pytest.mark.parametrize("name", ["hl7", "webpt", "cliniko", "jane", "spry", "reports", "fhir", "bank", "x12"])
 def test_every_field_is_explained(parts: Parts, name: str) -> None:
     """Each field of each record names the place in its message, the rule, its file, the raw value and the result."""
     source = taken(parts, name)
@@ -60,7 +60,7 @@ def test_every_field_is_explained(parts: Parts, name: str) -> None:
             for step in made:
                 file, _, key = step["rule"].partition(": ")
                 assert file.startswith(f"{name}/"), step
-                assert key.startswith(("fields.", "patient")), step
+                assert key.startswith(("fields.", "patient", "added.")), step
                 assert step["path"] or step["raw"] is None, step
             assert found.mapping == source.mapping.version
     assert asked
