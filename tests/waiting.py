@@ -9,7 +9,9 @@ from collections.abc import Callable
 PATIENCE = 60.0
 """Seconds after which a wait fails: so many that only a fault lets them pass."""
 LOOK = 0.005
-"""Seconds from one look to the next."""
+"""Seconds from one look to the next on an event loop."""
+LOOK_SELDOM = 0.05
+"""The same in a thread, where a look may be a command or a request."""
 
 
 async def until(condition: Callable[[], object], what: str = "", seconds: float = PATIENCE) -> None:
@@ -20,9 +22,9 @@ async def until(condition: Callable[[], object], what: str = "", seconds: float 
         await asyncio.sleep(LOOK)
 
 
-def wait_until(condition: Callable[[], object], what: str = "", seconds: float = PATIENCE, look: float = LOOK) -> None:
-    """The same in a thread of its own right."""
+def wait_until(condition: Callable[[], object], what: str = "", seconds: float = PATIENCE) -> None:
+    """The same without an event loop."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, what or f"not within {seconds} s"
-        time.sleep(look)
+        time.sleep(LOOK_SELDOM)

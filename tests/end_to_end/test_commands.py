@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import pytest
 from gateway_hl7.simulator import clinic_day, send_day
 from gateway_x12.simulator import file_835
 from tests.end_to_end.conftest import SCRIPT, Run
+from tests.ports import free_port
 
 READY_SECONDS = 20.0
 
@@ -57,9 +57,7 @@ def settled(gateway: Run, accepted: int) -> Any:
 def initialised(folder: Path, gateway: Run) -> int:
     """A fresh gateway from the starter settings, on a free port; returns the port."""
     assert gateway("init", "--json").json["config"] == "gateway.toml"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     path = folder / "gateway.toml"
     text = path.read_text("utf-8")
     text = text.replace('adapter = "hl7"\nzone = "America/Chicago"\n', f"\\g<0>\n[sources.config]\nport = {port}\n")

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -24,11 +23,12 @@ from gateway.cli import app
 from gateway_hl7.simulator import send_day
 from tests.faults import broken
 from tests.faults.resources import cpu_seconds
+from tests.ports import free_port
 
 SCALE = float(os.environ.get("GATEWAY_FAULT_SCALE", "0.1"))
 """1.0 is the full run of `make faults`; CI runs a tenth."""
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 SENDERS = 8
 
 TOML = """
@@ -64,13 +64,6 @@ allow_loopback = true
 Appointment = ["*"]
 Patient = ["*"]
 """
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Deployment:
@@ -170,7 +163,7 @@ class Deployment:
         """SIGTERM, and wait for the end."""
         if self._serving is not None:
             os.killpg(self._serving.pid, signal.SIGTERM)
-            self._serving.wait(30)
+            self._serving.wait(60)
             self._serving = None
 
     @property
@@ -258,11 +251,3 @@ class Load:
             self._running.set_exception(error)
         else:
             self._running.set_result(None)
-
-
-def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for a condition; fails with ``what`` when it does not come true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)

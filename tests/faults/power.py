@@ -43,8 +43,8 @@ def record(folder: Path, messages: int, *, program: str | None = None, inject: S
         disk = Disk(folder)
         deployment.start()
         acked: set[str] = set()
-        asyncio.run(asyncio.wait_for(send_all(deployment.port, day, acked), 240))
-        deployment.drain(30)
+        asyncio.run(asyncio.wait_for(send_all(deployment.port, day, acked), 480))
+        deployment.drain(120)
         deployment.kill()
     return Recorded(folder, disk, events(calls, folder))
 

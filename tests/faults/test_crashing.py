@@ -10,13 +10,14 @@ import pytest
 
 from gateway_hl7.simulator import clinic_day
 from tests.faults import broken
-from tests.faults.deployment import Deployment, Load, until
+from tests.faults.deployment import Deployment, Load
+from tests.waiting import wait_until
 
 PROGRAM = str(Path(__file__).with_name("crashing.py"))
 ENDS = 3
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_message_that_ends_the_process_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Started again after each end, the process dies three times, then serves all others; mended, it takes that too."""
     good = clinic_day(61, patients=12, visits=24, merges=0)[:40]
@@ -38,17 +39,17 @@ def test_a_message_that_ends_the_process_is_set_aside(tmp_path: Path, monkeypatc
                     deployment.start()
             return ends > ENDS or (load.done and ends == ENDS and len(deployment.json("quarantine", "list")) == 1)
 
-        until(served, 60, "the message is not set aside")
-        load.finish(30)
-        ledger = deployment.drain(30)
+        wait_until(served, "the message is not set aside")
+        load.finish(120)
+        ledger = deployment.drain(120)
         [held] = deployment.json("quarantine", "list")
         assert ends == ENDS
         deployment.stop()
         deployment.mend()
         deployment.start()
         assert deployment.cli("quarantine", "release", held["id"]).returncode == 0
-        until(lambda: deployment.json("quarantine", "list") == [], 20, "the released message is not taken up")
-        after = deployment.drain(30)
+        wait_until(lambda: deployment.json("quarantine", "list") == [], "the released message is not taken up")
+        after = deployment.drain(120)
         stored = deployment.stored()
         assert deployment.received().second == []
     assert (held["reason"], "release" in held["fix"]) == ("crashed-thrice", True)

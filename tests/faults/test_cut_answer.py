@@ -46,7 +46,7 @@ def _told(answer: bytes) -> list[str]:
     return [str(path(message)) for path in ANSWER]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_an_answer_cut_at_each_byte_is_given_again(tmp_path: Path) -> None:
     """Wherever the answer was cut, the message sent again is recognised: one answer, one message, one effect."""
     messages = clinic_day(61, patients=60, visits=200, merges=0)
@@ -60,7 +60,7 @@ def test_an_answer_cut_at_each_byte_is_given_again(tmp_path: Path) -> None:
             again = _sent(deployment.port, message, 100_000)
             assert _told(again)[0] == "AA"
             assert _told(again) == _told(_sent(deployment.port, message, 100_000))
-        ledger = deployment.drain(60)
+        ledger = deployment.drain(120)
         effects = deployment.received()
         rows = deployment.json("messages", "--limit", "100000")["messages"]
     assert len(rows) - sum(row["reason"] == "repeat" for row in rows) == len(cuts) + 1

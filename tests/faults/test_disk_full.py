@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from gateway_hl7.simulator import clinic_day
-from tests.faults.deployment import Deployment, Load, until
+from tests.faults.deployment import Deployment, Load
+from tests.waiting import wait_until
 
 DISK = "40m"
 LEFT = 400_000
@@ -49,18 +50,20 @@ def _load_over_a_full_disk(deployment: Deployment, messages: list[bytes], errors
     """Send while the disk is full, make room, and let everything finish; what was acknowledged."""
     ballast = _fill(deployment.folder)
     load = Load(deployment.port, messages)
-    until(lambda: errors in deployment.log(), 30, "the full disk was not noticed")
-    until(lambda: not deployment.healthy(), 20, "health does not tell")
+    wait_until(lambda: errors in deployment.log(), "the full disk was not noticed")
+    wait_until(lambda: not deployment.healthy(), "health does not tell")
     stuck = len(load.acked)
-    until(lambda: len(load.acked) == len(messages) or not deployment.healthy(), 5, "health went back while it is full")
+    wait_until(
+        lambda: len(load.acked) == len(messages) or not deployment.healthy(), "health went back while it is full"
+    )
     assert deployment.pid is not None
     print(f"{stuck} acknowledged before the disk was full")
     ballast.unlink()
-    load.finish(90)
+    load.finish(120)
     return load.acked
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_full_disk_acknowledges_nothing_and_recovers_alone(folder: Path) -> None:
     """While the disk is full there is no acknowledgement; with room again everything gets through without a restart."""
     messages = clinic_day(21, patients=40, visits=600)[:600]
@@ -68,10 +71,10 @@ def test_a_full_disk_acknowledges_nothing_and_recovers_alone(folder: Path) -> No
         deployment.start()
         serving = deployment.pid
         warm = Load(deployment.port, messages[:40])
-        warm.finish(30)
+        warm.finish(120)
         acked = warm.acked | _load_over_a_full_disk(deployment, messages[40:], "store-unavailable")
-        ledger = deployment.drain(90)
-        until(deployment.healthy, 20, "health does not come back")
+        ledger = deployment.drain(120)
+        wait_until(deployment.healthy, "health does not come back")
         assert deployment.pid == serving
         assert len(acked) == len(messages)
         assert acked - deployment.stored() == set()
@@ -83,12 +86,12 @@ def test_a_full_disk_acknowledges_nothing_and_recovers_alone(folder: Path) -> No
         assert len(down) <= FEW, "the store is called back while the disk is still full"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_disk_full_finds_a_build_that_acknowledges_too_early(folder: Path) -> None:
     """The same judgement on a build that acknowledges before the commit finds acknowledged messages missing."""
     messages = clinic_day(22, patients=40, visits=600)[:600]
     with Deployment(folder, program=str(Path(__file__).with_name("early_ack.py"))) as deployment:
         deployment.start()
         acked = _load_over_a_full_disk(deployment, messages, "store-unavailable")
-        deployment.drain(60)
+        deployment.drain(120)
         assert acked - deployment.stored() != set()

@@ -18,7 +18,7 @@ EVERY_NOW_AND_THEN = "inject=fdatasync,fsync:error=EIO:when=60+40"
 """Counted per thread: the writer of the store meets it again and again, and no start needs as many."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_no_acknowledgement_rests_on_a_failed_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After EIO the store is checked and written again before anything is acknowledged, and a cut loses nothing."""
     monkeypatch.setenv("WEBHOOK_SECRET", SECRET)

@@ -17,7 +17,8 @@ from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway_cliniko.simulator import ClinikoSimulator
 from gateway_hl7.simulator import clinic_day
 from tests.faults.beside import Beside
-from tests.faults.deployment import Deployment, Load, until
+from tests.faults.deployment import Deployment, Load
+from tests.waiting import wait_until
 
 FAULTS: dict[str, str] = {
     "wrong-total": "announces another number of items than it gives",
@@ -68,7 +69,7 @@ def _act(beside: Beside, api: ClinikoSimulator, fault: str, number: int) -> None
     beside.call(both)
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_a_lying_api_loses_nothing_and_stops_nobody(tmp_path: Path) -> None:
     """Through every lie other sources go on; each is told with a reason, and in the end all appointments are there."""
     others = clinic_day(41, patients=len(FAULTS), visits=1, merges=0)[: len(FAULTS)]
@@ -79,15 +80,17 @@ def test_a_lying_api_loses_nothing_and_stops_nobody(tmp_path: Path) -> None:
         url = beside.run(api.start())
         with Deployment(tmp_path, more=MORE.format(url=url)) as deployment:
             deployment.start()
-            until(lambda: _appointments(deployment) > 0, 20, "the first look brings nothing")
+            wait_until(lambda: _appointments(deployment) > 0, "the first look brings nothing")
             for number, (fault, words) in enumerate(FAULTS.items()):
                 begin = len(deployment.log())
                 _act(beside, api, fault, number)
-                until(partial(_told, deployment, f"source down.*({words})", begin), 25, f"{fault} is not told")
-                Load(deployment.port, others[number : number + 1]).finish(10)
+                wait_until(partial(_told, deployment, f"source down.*({words})", begin), f"{fault} is not told")
+                Load(deployment.port, others[number : number + 1]).finish(120)
                 beside.call(api.heal)
-                until(partial(_told, deployment, "source back", begin), 60, f"there is no way back from {fault}")
-            until(lambda: _appointments(deployment) == len(api.tables["attendees"]), 60, "not all appointments arrived")
-            ledger = deployment.drain(60)
+                wait_until(partial(_told, deployment, "source back", begin), f"there is no way back from {fault}")
+            wait_until(
+                lambda: _appointments(deployment) == len(api.tables["attendees"]), "not all appointments arrived"
+            )
+            ledger = deployment.drain(120)
         beside.run(api.stop())
     assert (ledger["unaccounted"], ledger["pending"], ledger["quarantined"]) == (0, 0, 0)

@@ -15,7 +15,7 @@ from tests.faults import broken
 PROGRAM = str(Path(__file__).with_name("short_of_memory.py"))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_message_that_needs_too_much_memory_waits_alone(tmp_path: Path, repository: Path) -> None:
     """Under a real limit of the address space one message is refused its memory, and all others are done."""
     command = [sys.executable, broken.PROGRAM if broken.program() else PROGRAM, str(tmp_path)]

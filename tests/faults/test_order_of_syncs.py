@@ -22,7 +22,7 @@ def test_every_acknowledgement_follows_its_sync(recorded: Recorded) -> None:
     assert early == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_order_finds_a_build_that_acknowledges_too_early(tmp_path: Path) -> None:
     """The same check names acknowledgements of a build that answers before it commits."""
     broken = record(tmp_path, 60, program=str(Path(__file__).with_name("early_ack.py")))

@@ -23,7 +23,7 @@ from gateway_webhook.plugin import WebhookSink
 from gateway_webhook.simulator import Receiver
 from tests.faults.deployment import SCALE
 from tests.integration.parts import Parts, Place, drain, message, patient
-from tests.integration.serving import free_port
+from tests.ports import free_port
 
 HOURS = 24
 QUEUED = max(960, int(50_000 * SCALE)) // HOURS * HOURS

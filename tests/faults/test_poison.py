@@ -15,7 +15,9 @@ import pytest
 
 from gateway_hl7.simulator import clinic_day
 from tests.faults.beside import Beside, Picky
-from tests.faults.deployment import SECRET, Deployment, Load, free_port, until
+from tests.faults.deployment import SECRET, Deployment, Load
+from tests.ports import free_port
+from tests.waiting import wait_until
 
 GARBAGE = ("\x01\x02\x7f", "99999999999999", "20260231", "-" * 40, "&&&^^^~~~", '""', "\\X0D\\\\Zq\\", "ＡＢＣ")
 PLACES = {"SCH": (2, 6, 7, 8, 9, 11, 25), "PID": (3, 5, 7, 8, 11, 13, 15), "PV1": (3, 7, 19), "AIS": (3, 4, 10)}
@@ -74,7 +76,7 @@ def _by_control_id(deployment: Deployment) -> dict[str, dict[str, Any]]:
     return {row["control_id"]: row for row in deployment.json("messages", "--limit", "100000")["messages"]}
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_poison_waits_alone_with_reason_and_place(tmp_path: Path) -> None:
     """Whatever is wrong with a message, it is acknowledged, waits with a reason and a place, and the rest goes on."""
     good = clinic_day(51, patients=20, visits=40, merges=0)[:60]
@@ -85,8 +87,8 @@ def test_poison_waits_alone_with_reason_and_place(tmp_path: Path) -> None:
     with Deployment(tmp_path) as deployment:
         deployment.start()
         load = Load(deployment.port, messages)
-        load.finish(60)
-        ledger = deployment.drain(60)
+        load.finish(120)
+        ledger = deployment.drain(120)
         rows = _by_control_id(deployment)
         held = deployment.json("quarantine", "list")
         received = deployment.received()
@@ -102,7 +104,7 @@ def test_poison_waits_alone_with_reason_and_place(tmp_path: Path) -> None:
     assert b"BAD" not in (tmp_path / "serve.log").read_bytes()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_release_after_the_mapping_is_mended(tmp_path: Path) -> None:
     """A message that a site's own way of writing times held back goes through once an overlay reads another field."""
     good = clinic_day(52, patients=5, visits=6, merges=0)
@@ -110,15 +112,15 @@ def test_release_after_the_mapping_is_mended(tmp_path: Path) -> None:
     poison = re.sub(rb"(\rSCH\|(?:[^|]*\|){10}(?:[^|^]*\^){3})[^|^]*", rb"\1on Monday morning", booking)
     with Deployment(tmp_path) as deployment:
         deployment.start()
-        Load(deployment.port, [good[0], poison]).finish(30)
-        deployment.drain(30)
+        Load(deployment.port, [good[0], poison]).finish(120)
+        deployment.drain(120)
         [held] = deployment.json("quarantine", "list")
         deployment.stop()
         (tmp_path / "overlay" / "appointment.toml").write_text(MENDED, encoding="utf-8")
         deployment.start()
         assert deployment.cli("quarantine", "release", held["id"]).returncode == 0
-        until(lambda: deployment.json("quarantine", "list") == [], 20, "the released message is not taken up")
-        ledger = deployment.drain(30)
+        wait_until(lambda: deployment.json("quarantine", "list") == [], "the released message is not taken up")
+        ledger = deployment.drain(120)
         appointments = deployment.json("records", "Appointment")
     assert "in an overlay; then release" in held["fix"]
     assert held["place"].startswith("SCH-11.4")
@@ -126,7 +128,7 @@ def test_release_after_the_mapping_is_mended(tmp_path: Path) -> None:
     assert (ledger["unaccounted"], ledger["pending"], ledger["quarantined"]) == (0, 0, 0)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_refused_patient_parks_alone(tmp_path: Path) -> None:
     """A receiver that refuses one patient for good holds up that patient only; a release sends the rest in order."""
     day = clinic_day(53, patients=6, visits=18, merges=0)
@@ -136,21 +138,21 @@ def test_a_refused_patient_parks_alone(tmp_path: Path) -> None:
         receiver = Picky(tmp_path / "receiver.ndjson", [SECRET])
         beside.run(receiver.start(port))
         deployment.start()
-        Load(deployment.port, first).finish(30)
-        deployment.drain(30)
+        Load(deployment.port, first).finish(120)
+        deployment.drain(120)
         patients = [record["id"] for record in deployment.json("records", "Patient")]
         busy = [record["id"] for record in patients_of(deployment, patients, rest)]
         receiver.refused = busy[0].encode()
-        Load(deployment.port, rest).finish(30)
-        until(lambda: deployment.json("quarantine", "list") != [], 20, "nothing was refused")
+        Load(deployment.port, rest).finish(120)
+        wait_until(lambda: deployment.json("quarantine", "list") != [], "nothing was refused")
         others = {record["id"] for record in deployment.json("records", "--limit", "1000")
                   if record["patient"] not in (busy[0], None)}  # fmt: skip
-        until(lambda: others <= {line.record for line in receiver.lines}, 30, "other patients are held up")
+        wait_until(lambda: others <= {line.record for line in receiver.lines}, "other patients are held up")
         held = deployment.json("quarantine", "list")
         waiting = deployment.json("verify", "ledger")
         receiver.refused = b""
         assert deployment.cli("quarantine", "release", held[0]["id"]).returncode == 0
-        ledger = deployment.drain(40)
+        ledger = deployment.drain(120)
         effects = deployment.received()
         beside.run(receiver.close())
     assert len(held) == 1

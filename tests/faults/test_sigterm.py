@@ -12,19 +12,20 @@ from pathlib import Path
 import pytest
 
 from gateway_hl7.simulator import clinic_day
-from tests.faults.deployment import Deployment, Load, until
+from tests.faults.deployment import Deployment, Load
+from tests.waiting import wait_until
 
 ENDS_WITHIN = 10.0
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_sigterm_ends_in_order_and_loses_nothing(tmp_path: Path) -> None:
     """SIGTERM in the middle of a load ends the process within seconds; everything gets through after the next start."""
     messages = clinic_day(31, patients=80, visits=2000)[:2000]
     with Deployment(tmp_path) as deployment:
         deployment.start()
         load = Load(deployment.port, messages)
-        until(lambda: len(load.acked) > 150, 30, "the load does not begin")
+        wait_until(lambda: len(load.acked) > 150, "the load does not begin")
         began = time.monotonic()
         deployment.stop()
         took = time.monotonic() - began
@@ -32,8 +33,8 @@ def test_sigterm_ends_in_order_and_loses_nothing(tmp_path: Path) -> None:
         hit = not load.done
         assert acked - deployment.stored() == set()
         deployment.start()
-        load.finish(60)
-        ledger = deployment.drain(60)
+        load.finish(120)
+        ledger = deployment.drain(120)
         print(f"ended in {took:.2f} s with {len(acked)} acknowledged")
         assert hit, "the load ended before the signal"
         assert took < ENDS_WITHIN
@@ -49,4 +50,4 @@ def test_one_folder_is_served_once(tmp_path: Path) -> None:
         second = deployment.cli("serve")
         assert second.returncode != 0
         assert b"Another gateway serves this data folder" in second.stdout + second.stderr
-        until(deployment.healthy, 10, "the first gateway is not healthy")
+        wait_until(deployment.healthy, "the first gateway is not healthy")

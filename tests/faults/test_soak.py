@@ -89,13 +89,13 @@ def test_nothing_grows_under_a_long_load(tmp_path: Path) -> None:
             began = time.monotonic()
             load = Load(deployment.port, clinic_day(seed, patients=10, visits=30)[:MESSAGES])
             _annoy(deployment.port)
-            load.finish(60)
+            load.finish(120)
             sent |= load.acked
             time.sleep(time.monotonic() - began)  # half of the capacity
             readings.append(_read(pid, tmp_path / "data" / "gateway.db-wal"))
             if time.monotonic() > end and seed >= LEAST_ROUNDS:
                 break
-        ledger = deployment.drain(60)
+        ledger = deployment.drain(120)
         stored = deployment.stored()
         assert deployment.pid == pid, "the process ended"
     first, last = readings[0], readings[-1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import threading
 import urllib.error
 import urllib.request
@@ -19,9 +18,10 @@ from gateway.http import House, serve_http
 from gateway.model.exchange import HookRequest, HookResponse, Intake, Item
 from gateway.settings import Http, People
 from tests.integration.parts import TENANT, VIEW, Parts
+from tests.ports import free_port
 
-OPEN_SECONDS = 20.0
-ANSWER_SECONDS = 20.0
+OPEN_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,6 @@ class Kept:
         item = Item(body=request.body, kind="told", control_id=f"hook-{len(self.requests)}", order_key=None)
         await intake.accept([item])
         return HookResponse(status=202, body=b"stored")
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

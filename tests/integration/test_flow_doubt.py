@@ -14,8 +14,8 @@ from gateway.flow.policy import Policy, Stop
 from gateway.model.exchange import Ambiguous, Delivered, Dispatch, Item, Outcome, Retry
 from gateway.store import messages
 from gateway.store.rows import Found
+from tests.integration.outcomes import Crash, rows, sound
 from tests.integration.parts import SINK, TENANT, Parts, Written, deliver_all, message, patient
-from tests.integration.test_flow_deliver import Crash, rows, sound
 
 PROBED = replace(SINK, idempotency="probe")
 UNPROTECTED = replace(SINK, idempotency="none")

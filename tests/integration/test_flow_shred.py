@@ -20,8 +20,8 @@ from gateway.model.exchange import Looked, Rejected, Retry, Seen, SweepPage
 from gateway.store import holds, journal, messages
 from gateway.vault import Keystore, Sealed
 from gateway.vault.shred_list import ShredList
+from tests.integration.outcomes import rows
 from tests.integration.parts import TENANT, Parts, Place, Written, appointment, deliver_all, merged, message, patient
-from tests.integration.test_flow_deliver import rows
 
 
 def shredder(parts: Parts) -> Shredder:

@@ -22,6 +22,7 @@ from gateway.store.schema import changes
 from gateway.store.schema_http import disclosures
 from tests.integration.parts import TENANT, VIEW, Parts, appointment, merged, message, patient, removed
 from tests.integration.serving import Served, serving
+from tests.waiting import wait_until
 
 NARROW = View("narrow", {"Appointment": ["start"]})
 
@@ -108,10 +109,10 @@ def test_a_reader_that_waits_is_woken_by_a_change(served: Served) -> None:
     timer = threading.Timer(0.4, lambda: served.parts.take(message(patient("p1", "C"))))
     timer.start()
     begun = time.monotonic()
-    page = served.ask(f"/v1/changes?after={cursor}&wait=15").json
+    page = served.ask(f"/v1/changes?after={cursor}&wait=50").json
     timer.join()
     assert [change["record"]["name"]["family"] for change in page["changes"]] == ["C"]
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 40
     assert served.ask(f"/v1/changes?after={cursor}").json["changes"] == page["changes"]
 
 
@@ -237,10 +238,7 @@ def test_a_revoked_client_is_out_within_five_seconds(served: Served, monkeypatch
         assert served.ask("/v1/changes", key=wrong).status == 401
     assert served.ask("/health", key="").status == 200
     assert served.ask("/v1/changes", headers={"Authorization": "Basic x"}, key="").status == 401
-    deadline = time.monotonic() + 5
-    while served.ask("/v1/changes?limit=1", key=key).status != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until(lambda: served.ask("/v1/changes?limit=1", key=key).status == 200, "the new client is not known")
     served.parts.store.write_sync(lambda connection: clients.revoke(connection, name, micros()))
     deadline = time.monotonic() + 5
     while served.ask("/v1/changes?limit=1", key=key).status == 200:

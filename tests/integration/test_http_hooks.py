@@ -13,7 +13,8 @@ from gateway.errors import Backpressure
 from gateway.model.exchange import HookRequest, HookResponse, Intake
 from gateway.store import messages
 from tests.integration.parts import TENANT, Parts
-from tests.integration.serving import Kept, Served, free_port, serving
+from tests.integration.serving import Kept, Served, serving
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -14,8 +14,13 @@ from benchmarks import house
 from gateway import bootstrap
 from gateway.settings import Http
 from tests.integration.parts import Parts, Place
-from tests.integration.serving import Answer, free_port, serving
+from tests.integration.serving import Answer, serving
 from tests.integration.test_http_feed import add_client
+from tests.ports import free_port
+from tests.waiting import PATIENCE, wait_until
+
+WAITED = 50
+"""Seconds that a reader asks to be kept waiting."""
 
 
 def test_http_is_open_when_ready_is_said(tmp_path: Path) -> None:
@@ -57,12 +62,12 @@ def test_a_waiting_reader_does_not_hold_up_the_end(tmp_path: Path) -> None:
     with serving(parts) as running:
         running.key = add_client(parts)[1]
         assert running.ask("/v1/changes").status == 200
-        reader = threading.Thread(target=lambda: answers.append(running.ask("/v1/changes?wait=50")))
+        reader = threading.Thread(target=lambda: answers.append(running.ask(f"/v1/changes?wait={WAITED}")))
         reader.start()
-        time.sleep(0.5)
+        wait_until(lambda: running.house.news._events, "nobody waits")
         begun = time.monotonic()
-    assert time.monotonic() - begun < 2.5
-    reader.join(10)
+    assert time.monotonic() - begun < WAITED / 2
+    reader.join(PATIENCE)
     assert answers[0].json["changes"] == []
     parts.close()
 
@@ -71,11 +76,16 @@ def test_a_kept_connection_is_answered_at_once(parts: Parts) -> None:
     """The body follows its headers without waiting for the client's acknowledgement, which takes 40 ms."""
     with serving(parts) as running:
         connection = http.client.HTTPConnection(running.url.rpartition("/")[2], timeout=10)
-        took = []
-        for _ in range(20):
-            begun = time.perf_counter()
-            connection.request("GET", "/fhir/metadata")
-            connection.getresponse().read()
-            took.append(time.perf_counter() - begun)
+        best = 1.0
+        for _ in range(20):  # other processes can make a turn slower, never faster
+            took = []
+            for _ in range(20):
+                begun = time.perf_counter()
+                connection.request("GET", "/fhir/metadata")
+                connection.getresponse().read()
+                took.append(time.perf_counter() - begun)
+            best = min(best, sorted(took)[5])
+            if best < 0.03:
+                break
         connection.close()
-        assert sorted(took)[5] < 0.03
+        assert best < 0.03

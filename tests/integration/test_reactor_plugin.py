@@ -89,10 +89,10 @@ def test_a_serving_worker_reacts(config: Path) -> None:
     async def run() -> int:
         ready = asyncio.Event()
         task = asyncio.create_task(bootstrap.serve(gateway, frozenset({"worker"}), ready.set))
-        await asyncio.wait_for(ready.wait(), 20)
+        await asyncio.wait_for(ready.wait(), 60)
         await gateway.receiver(gateway.sources["north", "ris"]).accept(items)
         made: list[Any] = []
-        for _ in range(200):
+        for _ in range(1200):
             made = list(await gateway.store.read(lambda c: journal.recent_records(c, "north", "Task", None, 100)))
             if made:
                 break

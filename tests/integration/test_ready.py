@@ -29,7 +29,7 @@ def test_ready_is_said_once_peers_can_connect(tmp_path: Path, monkeypatch: pytes
             ready = asyncio.Event()
             serving = asyncio.create_task(bootstrap.serve(gateway, frozenset({"intake"}), ready.set))
             try:
-                await asyncio.wait_for(ready.wait(), 10)
+                await asyncio.wait_for(ready.wait(), 60)
                 _, writer = await asyncio.open_connection("127.0.0.1", listening[0].port)
                 writer.close()
             finally:

@@ -24,11 +24,13 @@ from gateway.store import clients
 from gateway.store import subscriptions as stored
 from gateway_webhook.plugin import WebhookSink
 from gateway_webhook.simulator import Receiver
+from tests.integration.outcomes import Crash
 from tests.integration.parts import TENANT, VIEW, Parts, Written, appointment, deliver_all, message, patient
-from tests.integration.serving import Served, free_port, serving
-from tests.integration.test_flow_deliver import Crash
+from tests.integration.serving import Served, serving
 from tests.integration.test_flow_doubt import Crashing
 from tests.integration.test_http_feed import add_client
+from tests.ports import free_port
+from tests.waiting import until, wait_until
 
 HOSTS = json.dumps(["127.0.0.1"])
 
@@ -58,20 +60,9 @@ class Counted(Subscriptions):
         self.looks += 1
 
 
-async def became(condition: Callable[[], bool]) -> None:
-    """Wait until it is true, for a minute at most."""
-    ends = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < ends
-        await asyncio.sleep(0.02)
-
-
 def closed(parts: Parts) -> None:
-    """Wait until every subscription that ended is closed, for a minute at most."""
-    ends = time.monotonic() + 60
-    while parts.store.read_sync(stored.unclosed)[1]:
-        assert time.monotonic() < ends
-        time.sleep(0.02)
+    """Wait until every subscription that ended is closed."""
+    wait_until(lambda: not parts.store.read_sync(stored.unclosed)[1])
 
 
 class Push:
@@ -102,10 +93,10 @@ class Push:
             try:
                 for step in steps:
                     wanted = await asyncio.to_thread(step)
-                    await became(partial(self.had, wanted))
-                await became(met)
+                    await until(partial(self.had, wanted))
+                await until(met)
                 seen = self.engine.looks
-                await became(lambda: self.engine.looks >= seen + 2)
+                await until(lambda: self.engine.looks >= seen + 2)
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -208,7 +199,7 @@ def test_a_fhir_subscription_is_an_empty_notification(parts: Parts, served: Serv
         parts.take(message(patient("p1", "B")))
         return 1
 
-    push.until(changed)
+    push.until(changed, met=lambda: bool(sent(parts)))
     assert [line.type for line in push.receiver.lines] == [""]
     assert sent(parts) == [(f"hook-{id}", ())]
     assert served.ask(f"/fhir/Subscription/{id}").json["criteria"] == "Patient?"
@@ -329,7 +320,7 @@ def test_a_damaged_address_costs_its_subscription_alone(
         parts.take(message(patient("p1", "B")))
         return 1
 
-    push.until(changed)
+    push.until(changed, met=lambda: bool(sent(parts)))
     assert [route for route, _ in sent(parts)] == [f"hook-{good['id']}"]
     assert [one["id"] for one in served.ask("/v1/hooks").json["hooks"]] == [good["id"]]
     assert served.ask(f"/v1/hooks/{bad['id']}/rotate", method="POST").status == 404

@@ -49,7 +49,7 @@ async def until_taken(parts: Parts, config, names, *, clock=lambda: datetime.now
     """Let the mailbox be looked into until these files were taken."""
     receiver = parts.receiver("night")
     task = asyncio.create_task(Mailbox("night", config, config.sftp, clock).run(receiver, lambda: None))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not names <= json.loads(await receiver.cursor("mailbox") or "{}").keys():
             assert not task.done(), task.exception()
             await asyncio.sleep(0.02)

@@ -65,7 +65,7 @@ async def served(folder: Path, until: Callable[[bootstrap.Gateway], bool]) -> bo
     opened = bootstrap.open_gateway(load(folder / "gateway.toml"), folder)
     serving = asyncio.create_task(bootstrap.serve(opened, ROLES, lambda: None))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not until(opened):
                 assert not serving.done()
                 await asyncio.sleep(0.1)
@@ -81,7 +81,7 @@ def delivered(opened: bootstrap.Gateway) -> int:
     return sum(row.outcome == "delivered" for row in rows)
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 def test_what_comes_back_by_polling_makes_no_second_write(tmp_path: Path) -> None:
     """A visit is cancelled here, written there once, and seen cancelled here; nothing follows from that."""
 

@@ -24,8 +24,9 @@ from gateway.store import journal
 from gateway.store import people as people_rows
 from gateway.store.schema_people import failures, people
 from tests.integration.parts import TENANT, Parts, Place, message
-from tests.integration.serving import Answer, Served, free_port, serving
+from tests.integration.serving import Answer, Served, serving
 from tests.integration.test_flow_explain import SOURCE, take
+from tests.ports import free_port
 
 OTHER = "southside"
 WHERE = ("north", "south")

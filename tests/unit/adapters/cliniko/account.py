@@ -17,6 +17,7 @@ from gateway_cliniko.plugin import ClinikoAdapter
 from gateway_cliniko.simulator import API_KEY, BUDGET, ClinikoSimulator
 from gateway_cliniko.transport import LISTS, Api, ChangedRows
 
+APPOINTMENTS = "individual_appointments"
 CLINIC = synthetic_clinic(seed=7, patients=150, visits=300)
 START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 ADAPTER = ClinikoAdapter()

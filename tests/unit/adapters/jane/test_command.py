@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import aiohttp
 import pytest
@@ -11,18 +10,13 @@ import pytest
 from gateway.errors import SourceUnavailable
 from gateway_jane.command import consent
 from gateway_jane.transport_hooks import TOPICS
+from tests.ports import free_port
 from tests.unit.adapters.jane.clinic import Clinic, with_clinic
 
 
 @pytest.fixture(autouse=True)
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JANE_SECRET", "simulated-secret")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_consent_in_the_browser_is_kept_with_its_webhooks(tmp_path) -> None:

@@ -1,0 +1,157 @@
+"""What a receiver is spared: rest when it fails everybody, a budget of retries, and a rate."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from msgspec.structs import replace as altered
+
+from gateway.flow.clock import micros
+from gateway.flow.policy import Policy
+from gateway.flow.valve import LONGEST_REST, Rest
+from gateway.model.exchange import Delivered, Delivery, Outcome, Retry
+from gateway.store import route_states
+from tests.integration.outcomes import counted, want
+from tests.integration.parts import SINK, TENANT, Parts, Written, deliver_all, drain, message, patient  # fmt: skip
+
+
+def test_a_receiver_that_fails_everybody_is_left_alone(parts: Parts) -> None:
+    """After failures of several patients the rest stays in the journal; one success lets everything through."""
+    parts.take(*(message(patient(f"p{n}", "A")) for n in range(40)))
+    down = True
+    sink = Written(lambda delivery: Retry("no-connection") if down else Delivered("ok"))
+    options: dict[str, Any] = {
+        "policy": Policy(break_after=3),
+        "info": altered(SINK, batch=2),
+        "schedule": (3600.0,) * 9,
+    }
+    route = parts.delivering(sink, **options)
+    deliver_all(route)
+    assert len(sink.dispatches) <= 3
+    assert route.valve.shut(micros()) == "resting"
+    assert counted(parts).pending == 40
+    down = False
+    route.valve.rests(Rest(1), micros())
+    asyncio.run(drain(route))
+    assert len(sink.effects) == 36
+    assert len(sink.dispatches[2].deliveries) == 1
+    counted(parts)
+
+
+class Peer(Written):
+    """A sink that says where it leads."""
+
+    endpoint = "https://peer.example"
+
+
+def test_a_receiver_rests_after_a_restart_and_on_every_route(parts: Parts) -> None:
+    """That a peer is left alone is stored: neither a new process nor another route to it tries before the time."""
+    parts.take(*(message(patient(f"p{n}", "A")) for n in range(8)))
+    down, policy = True, Policy(break_after=3)
+    sink = Peer(lambda _: Retry("no-connection") if down else Delivered("ok"))
+    deliver_all(parts.delivering(sink, policy=policy, info=altered(SINK, batch=4), schedule=(3600.0,)))
+    tried = len(sink.dispatches)
+    again, other = parts.delivering(sink, policy=policy), parts.delivering(sink, policy=policy, name="other")
+    deliver_all(again)
+    deliver_all(other)
+    assert len(sink.dispatches) == tried
+    assert (again.valve.rest, other.valve.shut(micros())) == (other.valve.rest, "resting")
+    elsewhere = Written()
+    deliver_all(parts.delivering(elsewhere, policy=policy, name="elsewhere"))
+    assert len(elsewhere.effects) == 8
+    down = False
+    again.valve.rests(Rest(1), micros())
+    asyncio.run(drain(again))
+    deliver_all(other)
+    assert len(sink.effects) == 4 + 8
+    counted(parts)
+
+
+def test_a_person_who_resumes_a_route_wakes_its_receiver(parts: Parts) -> None:
+    """A receiver that rests is tried at once, by every route that leads to it; a route that was paused since is not."""
+    parts.take(*(message(patient(f"p{n}", "A")) for n in range(8)))
+    down, policy = True, Policy(break_after=3)
+    sink = Peer(lambda _: Retry("no-connection") if down else Delivered("ok"))
+    deliver_all(parts.delivering(sink, policy=policy, info=altered(SINK, batch=4), schedule=(3600.0,)))
+    again, other = parts.delivering(sink, policy=policy), parts.delivering(sink, policy=policy, name="other")
+    for route in (again, other):
+        deliver_all(route)
+        assert route.valve.shut(micros()) == "resting"
+    down = False
+    want(parts, route_states.WAKING)
+    deliver_all(again)
+    assert again.valve.rest == (0, 0)
+    assert parts.store.read_sync(lambda c: route_states.state_of(c, TENANT, "desk")) == route_states.RUNNING
+    deliver_all(other)
+    assert len(sink.effects) == 4 + 8
+    want(parts, "paused")
+    parts.store.write_sync(lambda c: route_states.wake(c, TENANT, "desk", bytes(16)))
+    assert parts.store.read_sync(lambda c: route_states.state_of(c, TENANT, "desk")) == "paused"
+    counted(parts)
+
+
+def test_who_was_woken_is_trusted_again(parts: Parts) -> None:
+    """After a person woke a receiver, one patient's failure alone lets it rest no more: many must fail anew."""
+    valve = parts.delivering(Written(), policy=Policy(break_after=3)).valve
+    now = micros()
+    valve.heard([(f"p{n}", Retry("busy")) for n in range(3)], now)
+    assert valve.shut(now) == "resting"
+    valve.rests(Rest(), now)
+    valve.heard([("p9", Retry("busy"))], now)
+    assert valve.shut(now) == ""
+
+
+def test_a_clock_put_back_lets_nobody_rest_for_ever(parts: Parts) -> None:
+    """A rest that was stored before the clock was put back by a day is over after the longest rest."""
+    valve = parts.delivering(Written(), policy=Policy(break_after=1)).valve
+    valve.rests(Rest(1, micros() + 86_400_000_000), micros())
+    assert valve.shut(micros() + int(LONGEST_REST * 1_000_000)) == ""
+
+
+def test_one_failing_patient_rests_nobody(parts: Parts) -> None:
+    """However often one patient fails, the receiver is not taken for broken."""
+    parts.take(*(message(patient(f"p{n}", "A")) for n in range(5)))
+    bad = parts.vault.record_id(TENANT, "told", "Patient", "p0")
+
+    def answer(delivery: Delivery) -> Outcome:
+        return Retry("busy") if delivery.record_id == bad else Delivered("ok")
+
+    sink = Written(answer)
+    route = parts.delivering(
+        sink, policy=Policy(break_after=2), info=altered(SINK, batch=1), schedule=(0.0,) * 6 + (3600.0,)
+    )
+    deliver_all(route)
+    assert len(sink.effects) == 4
+    assert route.valve.shut(micros()) == ""
+
+
+def test_the_retry_budget_ends_retries_not_deliveries(parts: Parts) -> None:
+    """Once the budget is used up nothing is tried again, what is new is delivered, and what is left is told."""
+    parts.take(message(patient("p0", "A")))
+    bad = parts.vault.record_id(TENANT, "told", "Patient", "p0")
+    sink = Written(lambda delivery: Retry("busy") if delivery.record_id == bad else Delivered("ok"))
+    route = parts.delivering(sink, policy=Policy(retries_per_hour=3), schedule=(0.0,) * 50)
+
+    async def run() -> None:
+        await route.recover()
+        for _ in range(20):
+            await route.step()
+        await asyncio.to_thread(parts.normalizer.step, TENANT)
+        await route.step()
+
+    asyncio.run(parts.accept(message(patient("p1", "A"))))
+    asyncio.run(run())
+    assert sink.sent().count(sink.sent()[0]) == 4
+    assert len(sink.effects) == 1
+    assert route.valve.describe(micros())["retries_left"] == 0
+
+
+def test_a_rate_is_kept(parts: Parts) -> None:
+    """No more than so many per second are taken up, and no more than so many at one time."""
+    parts.take(*(message(patient(f"p{n}", "A")) for n in range(12)))
+    sink = Written()
+    route = parts.delivering(sink, policy=Policy(per_second=5.0, at_once=2))
+    deliver_all(route)
+    assert 4 <= len(sink.effects) <= 6
+    assert max(len(one.deliveries) for one in sink.dispatches) == 2
