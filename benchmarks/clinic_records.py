@@ -84,8 +84,9 @@ def write(gateway: Gateway, some: list[Record], beside: Beside = lambda *_: None
                 "tenant": TENANT, "lane": journal_lane(EHR, patient), "position": 0, "kind": "created",
                 "record_id": record, "type": type, "source": EHR, "version": 1, "patient": patient, "location": None,
                 "message_id": 0, "mapping": None, "adapter": "bench", "at": now, "observed_at": now,
-                "partner_lane": None, "partner_position": None, "key_id": box.key_id, "wrapped": box.wrapped,
-                "box": box.box, "content": vault.digest(TENANT, body)[:16],
+                "partner_lane": None, "partner_position": None, "left_location": None,
+                "key_id": box.key_id, "wrapped": box.wrapped, "box": box.box,
+                "content": vault.digest(TENANT, body)[:16],
             }
         )  # fmt: skip
 

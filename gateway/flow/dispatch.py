@@ -10,12 +10,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import Connection
 
 from gateway.access import View
 from gateway.access.views import RAW
 from gateway.audit import AuditLog
 from gateway.errors import Shredded
 from gateway.flow.clock import iso, micros
+from gateway.flow.leaving import Departed, as_heard, sealed_version
 from gateway.flow.merge import open_body
 from gateway.flow.native import NOT_THERE, Allowed, meant, native_ids, with_native_id
 from gateway.flow.places import change_place, change_row
@@ -104,10 +106,10 @@ class Opener:
         tenant = route.tenant
         wanted: dict[tuple[int, int], bytes] = {}
         places = [(lane, position) for lane, position, _ in items]
-        changes = self._store.read_sync(lambda connection: journal.at_places(connection, tenant, places))
+        changes = self._store.read_sync(lambda connection: self._heard(connection, places))
         entry = self._audit.entry(
             tenant, action="access", actor=f"route:{route.name}", purpose=purpose or route.purpose,
-            changes=[change_row(change.record_id, change.version) for change in changes.values()],
+            changes=[change_row(change.record_id, sealed_version(change)) for change in changes.values()],
         )  # fmt: skip
         self._store.write_sync(lambda connection: self._audit.append(connection, entry))
         sendings: list[Sending] = []
@@ -115,7 +117,7 @@ class Opener:
         with self._audit.grant(entry) as grant:
             for lane, position, attempts in items:
                 change = changes[lane, position]
-                place = change_place(tenant, change.record_id, change.version)
+                place = change_place(tenant, change.record_id, sealed_version(change))
                 replay = replays.get((lane, position), "")
                 try:
                     body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
@@ -135,13 +137,19 @@ class Opener:
             sendings = self._with_native_ids(sendings, wanted, purpose or route.purpose)
         return self._with_raw(sendings, purpose or route.purpose) if route.info.raw and route.view.raw else sendings
 
+    def _heard(self, connection: Connection, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Found]:
+        """The claimed changes as the route hears of them, by place."""
+        found = journal.at_places(connection, self.route.tenant, places)
+        return dict(zip(found, as_heard(connection, self.route.tenant, self.route.filter, found.values()), strict=True))
+
     def _with_raw(self, sendings: Sequence[Sending], purpose: str) -> list[Sending]:
         """The same, each whose messages are granted with them; where they cannot go along nothing goes out."""
         asked = Asked(self.route.tenant, f"route:{self.route.name}", purpose)
         reader = RawReader(asked, self._store, self._vault, self._audit)
         made: list[Sending] = []
         for one in sendings:
-            if one.delivery is None or one.stop is not None or one.change.type not in self.route.view.raw:
+            without = one.delivery is None or one.stop is not None or isinstance(one.change, Departed)
+            if without or one.delivery is None or one.change.type not in self.route.view.raw:
                 made.append(one)
                 continue
             found = reader.of(one.change)

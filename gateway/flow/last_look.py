@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from gateway.flow.derived import PREFIX
 from gateway.flow.lanes import intake_lane
+from gateway.flow.leaving import Departed
 from gateway.flow.policy import STALE, SUPERSEDED, UNSETTLED, Policy, Stop
 from gateway.store import journal, messages, reactions
 from gateway.store.opening import Store
@@ -55,7 +56,7 @@ class LastLook:
     def _one(self, connection: Connection, change: Found, head: Found | None, now: int) -> Stop | None:
         reactor = change.source.removeprefix(PREFIX) if change.source.startswith(PREFIX) else None
         if self._policy.latest_only:
-            if head is not None and head.version > change.version:
+            if head is not None and head.version > change.version and not isinstance(change, Departed):
                 return Stop("suppressed", SUPERSEDED)
             if reactor is not None and self._moving(connection, reactor, change, now):
                 return Stop("hold", UNSETTLED, UNSETTLED_SECONDS)

@@ -55,6 +55,8 @@ class NewVersion(msgspec.Struct, frozen=True):
     location: bytes | None
     body: bytes
     into: bytes | None = None
+    left: bytes | None = None
+    """The location that the record was taken away from."""
 
 
 class Folded(msgspec.Struct, frozen=True):
@@ -142,7 +144,9 @@ def _fold(patch: LinkedPatch, current: Current | None, digest: Digest) -> NewVer
     )
     kind: ChangeKind = "created" if stored is None else "updated"
     location = patch.location or _located(patch.type, getattr(record, "location", None))
-    return NewVersion(kind, patch.record_id, following, location, _body(patch.native_id, encoded))
+    was = None if stored is None else stored.get("location")
+    left = None if was is None or was == getattr(record, "location", None) else _located(patch.type, was)
+    return NewVersion(kind, patch.record_id, following, location, _body(patch.native_id, encoded), left=left)
 
 
 def _collected(fields: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:

@@ -150,7 +150,14 @@ class BatchWriter:
             row = self._row(one.message, source, change, box)
             rows.append(row)
             if change.into is not None:
-                twin = row | {"kind": "barrier", "box": None, "wrapped": None, "key_id": None, "location": None}
+                twin = row | {
+                    "kind": "barrier",
+                    "box": None,
+                    "wrapped": None,
+                    "key_id": None,
+                    "location": None,
+                    "left_location": None,
+                }
                 twin["partner_lane"] = journal_lane(one.message.source, change.into)
                 twin["into"] = change.into
                 rows.append(twin)
@@ -164,7 +171,7 @@ class BatchWriter:
             "version": current.version, "patient": current.patient, "location": change.location,
             "message_id": message.message_id, "mapping": None if source is None else source.mapping_hash,
             "adapter": "" if source is None else source.label, "at": self._now, "observed_at": message.received_at,
-            "partner_lane": None, "partner_position": None,
+            "partner_lane": None, "partner_position": None, "left_location": change.left,
             "key_id": box.key_id, "wrapped": box.wrapped, "box": box.box, "current": current,
         }  # fmt: skip
 

@@ -21,7 +21,10 @@ READ_PER_LANE = 256
 
 @dataclass(frozen=True)
 class Filter:
-    """What a route wants; an empty set stands for everything. Locations are record ids."""
+    """What a route wants; an empty set stands for everything. Locations are record ids.
+
+    A change that takes a record elsewhere is wanted by who wants the location it left: see :meth:`lost`.
+    """
 
     types: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
@@ -35,7 +38,13 @@ class Filter:
             return False
         if self.sources and change.source not in self.sources:
             return False
-        return not self.locations or change.location in self.locations
+        if not self.locations or change.location in self.locations:
+            return True
+        return change.left_location in self.locations
+
+    def lost(self, change: Any) -> bool:
+        """Whether a change that it wants took the record out of its locations: then it is told that it is gone."""
+        return bool(self.locations) and change.location not in self.locations
 
     @property
     def text(self) -> str:

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from sqlalchemy import Connection
 
+from gateway.flow.leaving import as_heard
 from gateway.flow.route import Filter, read_on
 from gateway.http import lines
 from gateway.http.cursor import feed_cursor, place_of, place_token, positions_of
@@ -153,7 +154,8 @@ class Puller:
 
     def _read(self, connection: Connection, positions: dict[int, int], most: int) -> Step:
         found = read_on(connection, self._tenant, self._filter, positions, (), most)
-        rows = _with_content(connection, self._tenant, found.wanted)
+        sealed = _with_content(connection, self._tenant, found.wanted)
+        rows = as_heard(connection, self._tenant, self._filter, sealed)
         return Step(rows, {**positions, **found.moved}, bool(found.moved))
 
     def _show(self, rows: Sequence[Found]) -> list[bytes]:

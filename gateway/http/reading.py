@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from gateway.access import Projection
 from gateway.errors import IntegrityViolated, Shredded
 from gateway.flow.clock import micros
+from gateway.flow.leaving import sealed_version
 from gateway.flow.merge import open_body
 from gateway.flow.places import change_place, change_row, record_text
 from gateway.flow.taking import opened
@@ -121,7 +122,7 @@ class Reader:
         shown = []
         with self._house.audit.grant(entry) as grant:
             for row in rows:
-                place = change_place(tenant, row.record_id, row.version)
+                place = change_place(tenant, row.record_id, sealed_version(row))
                 try:
                     body = opened(vault, grant, place, Sealed(row.key_id, row.wrapped, row.box))
                 except Shredded:
@@ -138,7 +139,7 @@ class Reader:
 
 
 def _named(rows: Iterable[Found]) -> list[str]:
-    return [change_row(row.record_id, row.version) for row in rows]
+    return [change_row(row.record_id, sealed_version(row)) for row in rows]
 
 
 def _by_patient(rows: Iterable[Found]) -> dict[bytes, Counter[str]]:

@@ -58,6 +58,7 @@ _without_content = select(
     changes.c.source,
     changes.c.patient,
     changes.c.location,
+    changes.c.left_location,
     changes.c.partner_lane,
     changes.c.partner_position,
 )
@@ -177,6 +178,17 @@ def history(connection: Connection, tenant: str, record_id: bytes) -> Sequence[F
         .order_by(changes.c.version)
     )
     return connection.execute(query).fetchall()
+
+
+def versions(
+    connection: Connection, tenant: str, wanted: Iterable[tuple[bytes, int]]
+) -> dict[tuple[bytes, int], Found]:
+    """These versions of records, by record and version, with their sealed content."""
+    query = select(changes).where(
+        changes.c.tenant == tenant, changes.c.kind != "barrier",
+        tuple_(changes.c.record_id, changes.c.version).in_(list(wanted)),
+    )  # fmt: skip
+    return {(bytes(row.record_id), row.version): row for row in connection.execute(query)}
 
 
 def recent_records(

@@ -120,7 +120,8 @@ def delivered(
     later = deliveries.alias("later")
     query = (
         select(
-            deliveries, changes.c.record_id, changes.c.type, changes.c.source, changes.c.location, changes.c.kind,
+            deliveries, changes.c.record_id, changes.c.type, changes.c.source, changes.c.location,
+            changes.c.left_location, changes.c.kind,
         )
         .join(
             changes,

@@ -146,6 +146,7 @@ changes = Table(
     Column("key_id", BigInteger),
     Column("wrapped", Binary),
     Column("box", Binary),
+    Column("left_location", Binary(16), doc="where the record was before, when this change took it elsewhere"),
     PrimaryKeyConstraint("tenant", "lane", "position"),
     Index("changes_record", "tenant", "record_id"),
 )

@@ -29,7 +29,7 @@ def row(lane: int, position: int, who: int, number: int) -> dict[str, Any]:
         "tenant": TENANT, "lane": lane, "position": position, "kind": "created", "record_id": name, "type": "Patient",
         "source": "told", "version": 1, "patient": name, "location": None, "message_id": who, "mapping": None,
         "adapter": "told/1", "at": 0, "observed_at": 0, "partner_lane": None, "partner_position": None,
-        "key_id": None, "wrapped": None, "box": None,
+        "key_id": None, "wrapped": None, "box": None, "left_location": None,
     }  # fmt: skip
 
 

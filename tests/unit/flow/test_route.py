@@ -18,6 +18,7 @@ CHANGES = st.builds(
     SimpleNamespace,
     kind=st.sampled_from(["created", "updated", "removed", "merged", "barrier"]), type=st.text(max_size=8),
     source=st.text(max_size=8), location=st.none() | st.binary(min_size=16, max_size=16),
+    left_location=st.none() | st.binary(min_size=16, max_size=16),
 )  # fmt: skip
 
 
