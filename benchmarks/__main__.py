@@ -20,6 +20,7 @@ import msgspec
 from benchmarks import (
     end_to_end_part,
     facade_part,
+    fanout_part,
     fhir_part,
     group_part,
     hl7_part,
@@ -44,6 +45,7 @@ PARTS: dict[str, Callable[[float], report.Section]] = {
     "fhir": fhir_part.measure,
     "webpt": webpt_part.measure,
     "facade": facade_part.measure,
+    "fanout": fanout_part.measure,
     "ndjson": ndjson_part.measure,
     "vault": vault_part.measure,
     "trust-pipeline": trust_pipeline.measure,

@@ -55,7 +55,7 @@ def measure(scale: float) -> Section:
             begin = time.perf_counter()
             total = clinic_records.seed(gateway, count)
             seeded = time.perf_counter() - begin
-            key = _client(gateway)
+            key = add_client(gateway)
             indexed = _index(gateway)
             ids = _ids(gateway, total)
         size = sum(path.stat().st_size for path in (folder / "data").glob("gateway.db*")) / 1e6
@@ -81,7 +81,8 @@ def measure(scale: float) -> Section:
     )  # fmt: skip
 
 
-def _client(gateway: Gateway) -> str:
+def add_client(gateway: Gateway) -> str:
+    """A client that may read all of it; its key."""
     made = secrets.make()
     row = {
         "client": secrets.client_id(), "tenant": house.TENANT, "name": "bench", "view": "partner",
