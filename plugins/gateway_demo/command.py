@@ -35,7 +35,7 @@ ROLES = frozenset({"intake", "worker", "deliver", "api"})
 LOOK_SECONDS = 0.5
 QUIET_SECONDS = POLL_SECONDS + 1.5
 """Nothing pending and nothing new for longer than one poll of the vendor's lists: the day is over."""
-MOST_SECONDS = 45.0
+MOST_SECONDS = 180.0
 SHOWN = {
     "messages_accepted": "messages in", "changes": "changes", "delivered": "delivered", "suppressed": "suppressed",
     "quarantined": "in quarantine", "pending": "waiting",
