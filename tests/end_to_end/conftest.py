@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 SCRIPT = Path(sys.executable).with_name("gateway")
-DEMO_SECONDS = 90.0
+DEMO_SECONDS = 240.0
 
 
 @dataclass(frozen=True)

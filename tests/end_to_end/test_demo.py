@@ -17,7 +17,7 @@ import pytest
 
 from tests.end_to_end.conftest import SCRIPT, Played, run_gateway
 
-START_SECONDS = 90.0
+START_SECONDS = 240.0
 LISTENING = "0A"
 """State of a listening socket in /proc/net/tcp."""
 
