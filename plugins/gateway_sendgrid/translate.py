@@ -25,7 +25,7 @@ def request(
     made: dict[str, Any] = {
         "personalizations": [{"to": [{"email": reminder.to}]}],
         "from": {"email": sender, **({"name": name} if name else {})},
-        "subject": reminder.subject or "",
+        "subject": reminder.subject or name or sender,  # one without a subject is refused
         "content": [{"type": "text/plain", "value": (reminder.text or "") + footer}],
         "custom_args": {"delivery": delivery.key, "patient": reminder.patient or ""},
         "tracking_settings": {"click_tracking": _OFF, "open_tracking": _OFF, "subscription_tracking": _OFF},

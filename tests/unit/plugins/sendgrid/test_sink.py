@@ -11,9 +11,11 @@ import pytest
 
 from gateway.hookspecs import OpenSink
 from gateway.model.exchange import HELD, Ambiguous, Delivered, Outcome, Rejected, Retry
+from gateway.model.reminder import Reminder
 from gateway_sendgrid.config import SendgridConfig
 from gateway_sendgrid.plugin import SendgridSink
 from gateway_sendgrid.simulator import SendgridSimulator
+from gateway_sendgrid.translate import outcome
 from tests.unit.plugins.twilio.due import delivery, dispatch
 
 ANN = "ann@example.com"
@@ -69,15 +71,24 @@ def test_an_e_mail_goes_out_once_with_all_following_off(monkeypatch: pytest.Monk
     against(check, monkeypatch)
 
 
+def test_a_request_that_is_refused_for_good_waits_for_a_person() -> None:
+    """A 400 that is not about the recipient, and any other 4xx, is never tried again."""
+    held = delivery("r1", **EMAIL)
+    reminder = msgspec.json.decode(held.body, type=Reminder)
+    for status, body in ((400, b'{"errors":[{"field":"content.0.value"}]}'), (400, b"no"), (413, b"{}")):
+        assert outcome(status, {}, body, held, reminder, "2026-03-02T09:30:00Z") == Rejected(f"http-{status}")
+
+
 def test_failures_by_what_to_do_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bad address is an answer, a bad request an end, 500 and a lost answer doubts, a wrong key a pause."""
+    """A bad address is an answer, 500 and a lost answer doubts, a wrong key a pause."""
 
     async def check(account: SendgridSimulator, sink: OpenSink) -> None:
         account.refused.add("gone@example.com")
         refused = await one(sink, to="gone@example.com")
         assert isinstance(refused, Delivered)
         assert msgspec.json.decode(refused.answers[0].body)["failure"] == "invalid-address"
-        assert await one(sink, "r2", subject=None) == Rejected("http-400")
+        assert isinstance(await one(sink, "r2", subject=None), Delivered)
+        assert account.messages[-1]["subject"] == account.messages[-1]["from"]["email"]
         account.fail("lost-answer")
         assert await one(sink, "r3") == Ambiguous("no-answer")
         account.fail("500")
