@@ -3,7 +3,8 @@
 Each is a route of its own, ``hook-<id>``: its cursors are made in the commit that keeps it, so no change between asking
 and being served is missed. Once a second it is looked what runs: a subscription that ended, whose
 client was revoked or may not see as much any more, stops; what changed starts anew where it stood. What an ended one,
-or one of a revoked client, had not delivered is closed with a verdict, so that nothing of it is pending for ever.
+or one of a revoked client, had not delivered is closed with a verdict, so that nothing of it is pending for ever. An
+endpoint that says that it is gone (410) ends its subscription, as the client would.
 
 The signing secrets rest nowhere: they are keyed digests of the subscription and of how often it was rotated. After a
 rotation the old one signs too for a day.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -32,14 +33,15 @@ from gateway.flow.deliver import Deliverer
 from gateway.flow.dispatch import Route
 from gateway.flow.ending import Ending, end_route
 from gateway.flow.route import Filter
-from gateway.hookspecs import Subscribable
-from gateway.model.exchange import SinkInfo, Target
+from gateway.hookspecs import OpenSink, Subscribable
+from gateway.model.exchange import Dispatch, Outcome, Reaching, Rejected, SinkInfo, Target
 from gateway.store import deliveries, subscriptions
 from gateway.store.opening import Store
 from gateway.vault import Vault
 
 LOOK_SECONDS = 1.0
 OVERLAP_MICROS = 86_400_000_000
+GONE = "endpoint-gone"
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +63,23 @@ def wanted(types: str, locations: frozenset[bytes], view: View, held: str) -> Fi
     return Filter(seen, frozenset(), locations)
 
 
+class _Watched:
+    """A subscription's sink, and whether its endpoint has said that it is gone."""
+
+    def __init__(self, sink: OpenSink) -> None:
+        self._sink = sink
+        self.gone = False
+        self.probe, self.close = sink.probe, sink.close
+        if isinstance(sink, Reaching):
+            self.endpoint = sink.endpoint
+
+    async def deliver(self, dispatch: Dispatch) -> Sequence[Outcome]:
+        """Hand it on, and listen."""
+        outcomes = await self._sink.deliver(dispatch)
+        self.gone = self.gone or any(isinstance(one, Rejected) and one.reason == GONE for one in outcomes)
+        return outcomes
+
+
 class Subscriptions:
     """Starts and stops the deliverers of subscriptions; ``deliverers`` is the list that news of the journal go to."""
 
@@ -78,6 +97,7 @@ class Subscriptions:
         self._loopback = loopback
         self._agreement = agreement
         self._running: dict[tuple[str, str], tuple[Any, asyncio.Task[None]]] = {}
+        self._watched: dict[tuple[str, str], _Watched] = {}
         self._addresses = Addresses(store, vault, audit)
         self._urls: dict[tuple[str, str], tuple[str, str]] = {}
         """By subscription, its row's sealed address and what that is."""
@@ -95,6 +115,9 @@ class Subscriptions:
 
     async def _look(self) -> None:
         now = micros()
+        for key, sink in self._watched.items():
+            if sink.gone:
+                await self._end(*key)
         running, over = await self._store.read(subscriptions.unclosed)
         rows = {(row.tenant, row.subscription): row for row in running}
         await asyncio.to_thread(self._address, rows)
@@ -107,6 +130,20 @@ class Subscriptions:
                 self._start(key, *state)
         for row in over:
             await self._close(row)
+
+    async def _end(self, tenant: str, subscription: str) -> None:
+        """Nothing that is sent there ever arrives: it ends as if its client had ended it."""
+        entry = self._audit.entry(
+            tenant, action="client", actor="gateway:subscriptions", purpose="operations", outcome=GONE,
+            clients=[self._running[tenant, subscription][0][0].client],
+        )  # fmt: skip
+
+        def unit(connection: Connection) -> None:
+            subscriptions.end(connection, tenant, subscription, micros())
+            self._audit.append(connection, entry)
+
+        await self._store.write(unit)
+        log.warning("subscription-ended", route=route_name(subscription), reason=GONE)
 
     def _address(self, rows: Mapping[tuple[str, str], Any]) -> None:
         """Know where each of them leads; what stands there in the clear is sealed."""
@@ -157,12 +194,13 @@ class Subscriptions:
         held = [secret(self._vault, row.tenant, row.subscription, n) for n in range(first, row.generation + 1)]
         target = Target(url=self._urls[key][1], secrets=tuple(held), content=row.content, allow_loopback=self._loopback)
         try:
-            sink = self._sink.subscribe(route.name, target)
+            sink = _Watched(self._sink.subscribe(route.name, target))
         except GatewayError as error:
             log.warning("subscription-not-served", route=route.name, error=error.code)
             return
         deliverer = Deliverer(route, sink, self._store, self._vault, self._audit)
         self._deliverers.append(deliverer)
+        self._watched[key] = sink
         self._running[key] = ((row, overlapping), asyncio.create_task(self._serve(deliverer)))
 
     async def _serve(self, deliverer: Deliverer) -> None:
@@ -176,6 +214,7 @@ class Subscriptions:
 
     async def _stop(self, key: tuple[str, str]) -> None:
         _, task = self._running.pop(key)
+        del self._watched[key]
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

@@ -340,7 +340,7 @@ HELD = Retry("held")
 
 
 class Rejected(msgspec.Struct, frozen=True, tag=True):
-    """It will never succeed as it is."""
+    """It will never succeed as it is; for the reason ``endpoint-gone`` nothing else sent there will either."""
 
     reason: str
 

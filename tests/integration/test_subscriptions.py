@@ -137,6 +137,34 @@ def test_a_hook_is_told_of_changes_and_so_is_the_disclosure_list(parts: Parts, s
     assert parts.ledger().problems == []
 
 
+def test_an_endpoint_that_is_gone_ends_its_subscription(parts: Parts, served: Served, tmp_path: Path) -> None:
+    """After a 410 nothing more is posted or pending; the client sees no subscription, and another is served on."""
+    port, other = free_port(), free_port()
+    gone = post(served, "/v1/hooks", {"url": f"http://127.0.0.1:{port}/hook", "types": ["Patient"]}).json
+    push = Push(parts, tmp_path / "ledger", [gone["secret"]], port)
+    push.receiver.fail("gone", times=100)
+
+    def changed() -> int:
+        parts.take(message(patient("p1", "B")), message(patient("p2", "A")), message(patient("p3", "A")))
+        return 0
+
+    push.until(changed, met=lambda: served.ask("/v1/hooks").json == {"hooks": []})
+    closed_now = parts.store.read_sync(stored.unclosed)
+    assert closed_now == ([], [])
+    parts.take(message(patient("p1", "C")))
+    assert pending(parts, f"hook-{gone['id']}")[0] == 0
+    assert push.receiver.counts.effects == 0
+    kept = post(served, "/v1/hooks", {"url": f"http://127.0.0.1:{other}/hook"}).json
+    again = Push(parts, tmp_path / "again", [kept["secret"]], other)
+
+    def more() -> int:
+        parts.take(message(patient("p1", "D")))
+        return 1
+
+    again.until(more)
+    assert [one["id"] for one in served.ask("/v1/hooks").json["hooks"]] == [kept["id"]]
+
+
 def test_a_revoked_client_is_told_no_more(parts: Parts, served: Served, tmp_path: Path) -> None:
     """Within a look of the engine after the client is revoked nothing of it is sent any more."""
     port = free_port()
