@@ -1,4 +1,4 @@
-"""Validation against the standard by hl7apy: for onboarding and conformance reports, never on the way of a message."""
+"""Validation by hl7apy, or by a message profile: for onboarding and conformance reports, never on a message's way."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import contextlib
 import os
 import re
 import threading
+from collections.abc import Collection
+from functools import cache
 from typing import Any
 
+from hl7apy import load_reference
 from hl7apy.exceptions import HL7apyException
 from hl7apy.parser import parse_message
 
 from gateway.errors import GatewayError
 from gateway.model.exchange import Finding
 from gateway.wire.hl7 import Message, split_segments
+from gateway_hl7.strict_judge import judged
+from gateway_hl7.strict_profile import Profile
 
 # The library's sentence, the word for it, our sentence, and where in the library's sentence the place begins.
 _RULES = (
@@ -42,6 +47,20 @@ def check(body: bytes) -> list[Finding]:
         # The library's own words may quote the message, and it raises what its parser stumbles over.
         return [Finding(reason="unreadable", what=f"The library cannot read it: {type(error).__name__}.", where="MSH")]
     return [_finding(line) for line in lines]
+
+
+def check_profile(body: bytes, profile: Profile) -> list[Finding]:
+    """Every way in which one message differs from a message profile, named by place and never by value."""
+    return judged(body, profile, lambda table: codes(table, profile.version))
+
+
+@cache
+def codes(table: str, version: str) -> Collection[str] | None:
+    """The codes of an HL7 table, by its four digits, in a version; None where the library knows none."""
+    try:
+        return frozenset(load_reference(f"HL7{table}", "Table", version or "2.5.1")[1]) or None
+    except (HL7apyException, ValueError, KeyError, ImportError, TypeError, IndexError):
+        return None  # a table of the site's own, or a version that the library does not know
 
 
 def _report(parsed: Any) -> list[str]:

@@ -17,6 +17,7 @@ from gateway.vault import Vault
 from gateway_jane.transport_tokens import Kept, TokenFile, Webhook
 from gateway_reports.simulator import REPORTS, as_csv, as_workbook
 from gateway_spry.simulator_rows import appointment_row, authorization_row, case_row, patient_row
+from tests.unit.adapters.hl7.profiles import HEAD, INSURED, PID, PROFILE, SCH
 from tests.unit.adapters.x12.test_translate_benefit import SUBSCRIBER, whole
 from tests.unit.vault.opened import Opened
 
@@ -56,6 +57,7 @@ HL7 = (
         b"(555)555-0100\rPV1|1|O|R1^^^PT||||1234567893^LEE^ANN\rOBX|1|TX|N||a\\.br\\b\\X41\\c\r"
     ),
 )
+AGREED = f"{PROFILE}\0MSG\0{HEAD}{SCH}{PID}{INSURED}".encode()
 MLLP = (b"\x0bMSH|^~\\&|A\r\x1c\r\x0bMSH|^~\\&|B\r\x1c\r", b"\x0b" + b"x" * 4090 + b"\x1c\r\x0by\x1c\r")
 TEXT = (
     b"MessageSid=SM1&SmsSid=SM1&AccountSid=AC0&From=%2B15555550100&To=%2B15555550199&Body=Yes+please",

@@ -25,6 +25,8 @@ from gateway.wire import hl7_path, ical, ical_time, mllp, tabular, xlsx
 from gateway.wire.hl7 import Message
 from gateway.wire.hl7_header import acknowledge, glance, peek
 from gateway.wire.x12 import SegmentReader
+from gateway_hl7.strict_judge import judged
+from gateway_hl7.strict_profile import read_profile
 from gateway_jane.config import JaneConfig
 from gateway_jane.transport_hooks import ClinicHooks
 from gateway_spry.config import SpryConfig
@@ -62,6 +64,12 @@ def hl7_message(data: bytes) -> Said:
         for value in message.fields(name)[:50]:
             message.unescape(value)
     yield message.charset
+
+
+def message_profile(data: bytes) -> Said:
+    """A message profile, and a message judged by it; both from outside."""
+    text, _, body = data.partition(b"\0MSG\0")
+    yield from judged(body, read_profile(text), lambda table: {"F"} if table == "0001" else None)
 
 
 def mllp_frames(data: bytes) -> Said:
@@ -248,6 +256,7 @@ def hooks() -> Iterator[Target]:
 
 TARGETS: tuple[Target, ...] = (
     Target("hl7-message", hl7_message, seeds.HL7),
+    Target("hl7-profile", message_profile, (seeds.AGREED,)),
     Target("mllp-frames", mllp_frames, seeds.MLLP),
     Target("x12-segments", x12_segments, seeds.X12),
     Target("calendar", calendar, (seeds.CALENDAR,)),
