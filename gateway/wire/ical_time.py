@@ -26,7 +26,22 @@ _OFFSET = re.compile(r"([+-])(\d{2})(\d{2})(\d{2})?\Z", re.ASCII)
 _DAY = re.compile(r"([+-]?[1-5])?(MO|TU|WE|TH|FR|SA|SU)\Z")
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _PARTS_OF_RULES = frozenset({"FREQ", "BYMONTH", "BYDAY", "UNTIL", "INTERVAL", "WKST"})
-
+_TIMES = frozenset(
+    (
+        "COMPLETED",
+        "CREATED",
+        "DTEND",
+        "DTSTAMP",
+        "DTSTART",
+        "DUE",
+        "DURATION",
+        "EXDATE",
+        "LAST-MODIFIED",
+        "RDATE",
+        "RECURRENCE-ID",
+    )
+)
+"""Properties whose names may be told: a name of the sender's own making may be anything."""
 _CURE = "Correct it in the calendar, or let the feed be read anew."
 
 
@@ -93,10 +108,12 @@ class Zones:
             if match is not None:
                 wall = datetime.strptime(match[1], "%Y%m%dT%H%M%S")  # noqa: DTZ007 - its zone follows
                 zone = timezone.utc if match[2] else None  # noqa: UP017 - beside a class of that module
-                return self._placed(wall, zone, found.parameter("TZID"), found.name)
+                return self._placed(wall, zone, found.parameter("TZID"), _place(found))
         except (ValueError, OverflowError):
             pass
-        raise InvalidContent("not-a-time", "The value is no time of a calendar", where=found.name, fix=_CURE) from None
+        raise InvalidContent(
+            "not-a-time", "The value is no time of a calendar", where=_place(found), fix=_CURE
+        ) from None
 
     def midnight(self, day: date) -> datetime:
         """The beginning of a day on the wall."""
@@ -121,11 +138,15 @@ class Zones:
         return wall.replace(tzinfo=zone)
 
 
+def _place(found: Property) -> str:
+    return found.name if found.name in _TIMES else "a property"
+
+
 def duration(found: Property) -> timedelta:
     """A DURATION (section 3.3.6); raises ``InvalidContent``."""
     match = _DURATION.match(found.value)
     if match is None or not any(match.groups()[1:]):
-        raise InvalidContent("not-a-duration", "The value is no duration of a calendar", where=found.name, fix=_CURE)
+        raise InvalidContent("not-a-duration", "The value is no duration of a calendar", where=_place(found), fix=_CURE)
     sign, weeks, days, hours, minutes, seconds = match.groups("0")
     length = timedelta(weeks=int(weeks), days=int(days), hours=int(hours), minutes=int(minutes), seconds=int(seconds))
     return -length if sign == "-" else length

@@ -121,3 +121,17 @@ def test_durations_are_read(value: str, minutes: int) -> None:
     for wrong in ("P", "PT", "1H", "P1H", "PT1.5H", value + "x"):
         with pytest.raises(InvalidContent, match="no duration"):
             duration(read_line(f"DURATION:{wrong}"))
+
+
+def test_a_property_of_the_senders_own_making_is_not_named():
+    """Names of the standard are told as the place; any other may hold what nobody may read."""
+    zones = Zones((), CHICAGO)
+    for line, place in (
+        ("DTSTART:noon", "DTSTART"),
+        ("X-ROE-JANE:noon", "a property"),
+        ("DTSTARTZ:noon", "a property"),
+    ):
+        for read in (zones.read, duration):
+            with pytest.raises(InvalidContent) as caught:
+                read(read_line(line))
+            assert caught.value.where == place
