@@ -221,6 +221,7 @@ CONVERTERS: dict[str, Converter] = {
     "code": _plain(code, str),
     "date": _plain(day, date),
     "datetime": Converter(datetime, _in_zone(times.moment)),
+    "datetime_if_timed": Converter(datetime, _in_zone(times.moment_if_timed)),
     "datetime_or_day": Converter(datetime, _in_zone(times.moment_or_midnight)),
     "decimal": _plain(decimal, Decimal),
     "e164": _plain(e164, str),

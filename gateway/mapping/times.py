@@ -124,6 +124,18 @@ def moment_or_midnight(text: str, zone: tzinfo | None) -> datetime:
     return moment(f"{day}0000" if len(day) == 8 and day.isdigit() and day.isascii() else text, zone)
 
 
+def moment_if_timed(text: str, zone: tzinfo | None) -> datetime | None:
+    """As :func:`moment`; None for a date, a month or a year alone, which say nothing of the time.
+
+    Raises:
+        Unconvertible: ``not-a-time``, ``not-a-date`` or ``no-zone``.
+    """
+    if ONLY_A_DATE.match(text) is None:
+        return moment(text, zone)
+    read_date(text)
+    return None
+
+
 def as_sent(text: str, zone: tzinfo | None) -> str | Null:
     """The text itself where it left the zone, and with it a clock change, open; ``NULL`` where it has an offset."""
     del zone  # asked for like every reader of times

@@ -152,6 +152,22 @@ def test_a_visit_number_gives_the_visit(event):
     assert [patch.fields.get("status") for patch in visits] == [status] * len(visits)
 
 
+def test_a_day_stands_where_the_standard_allows_a_time():
+    """TS may be a day alone: admission, certification, answer and death keep it, the end of a visit says no time."""
+    found = by_type(
+        normalize(
+            "ADT^A08", seg("PID", _3="7^^^A^MR", _29="20260107"), seg("PV1", _19="V5", _44="20260105", _45="20260105"),
+            "IN1|1|P|PAY9", seg("IN3", _2="CERT5", _6="20260104"), seg("AUT", _2="PAY9", _6="A-1", _10="20260103"),
+        )
+    )  # fmt: skip
+    (visit,), (patient,) = found["Visit"], found["Patient"]
+    assert visit.fields["start"].isoformat() == "2026-01-05T00:00:00-06:00"
+    assert "end" not in visit.fields
+    assert patient.fields["deceased_at"].isoformat() == "2026-01-07T00:00:00-06:00"
+    days = {one.fields["number"]: one.fields["decided_at"].date() for one in found["Authorization"]}
+    assert days == {"CERT5": date(2026, 1, 4), "A-1": date(2026, 1, 3)}
+
+
 def test_charges_add_up_under_their_visit():
     """DFT: codes, modifiers, units, diagnoses, amount and day of each charge; payments are records of their own."""
     result = normalize(
