@@ -17,7 +17,7 @@ from gateway_reports.config import ReportsConfig
 from gateway_reports.records import cut, is_report, whole
 from gateway_reports.translate import normalizer, path
 from gateway_reports.translate_form import form, origins
-from gateway_reports.transport import Dropped, uploads
+from gateway_reports.transport import Dropped, receiver
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
@@ -80,7 +80,7 @@ class ReportsAdapter:
     def hooks(self, name: str, config: BaseModel) -> HookReceiver | None:
         """The receiver of uploads, where a token is set."""
         del name  # the address already led here
-        return uploads(cast("ReportsConfig", config))
+        return receiver(cast("ReportsConfig", config))
 
 
 @hookimpl

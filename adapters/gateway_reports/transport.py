@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
-from gateway.errors import RejectMessage, RetryLater
-from gateway.model.exchange import Finding, HookRequest, HookResponse, Intake
-from gateway.settings import resolve_secret
+from gateway.errors import RejectMessage
+from gateway.model.exchange import Finding, Intake
 from gateway.transport.file_drop import FileDrop, chunks, hand_in
+from gateway.transport.uploads import Uploads, uploads
 from gateway_reports.config import ReportsConfig
 from gateway_reports.records import open_file, rows, whole
 
@@ -51,30 +48,10 @@ class Dropped:
         await FileDrop(self._folder, self._config.patterns, handle, poll=max(self._config.settle_seconds, 0.05)).run()
 
 
-class Uploads:
-    """Receives reports as the bodies of POST requests; what follows the source's name in the address is a file name."""
+def receiver(config: ReportsConfig) -> Uploads | None:
+    """The receiver of uploads, where a token is set."""
 
-    def __init__(self, config: ReportsConfig, token: str) -> None:
-        self._config = config
-        self._expected = f"Bearer {token}".encode()
+    async def taken(intake: Intake, data: bytes, name: str) -> tuple[int, int]:
+        return await bring(intake, data, config, name)
 
-    async def receive(self, request: HookRequest, intake: Intake) -> HookResponse:
-        """200 with counts once stored; 401, 405; 400, 413 or 422 with the reason; 503 while nothing can be stored."""
-        shown = request.headers.get("authorization", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(shown, self._expected):
-            return HookResponse(status=401)
-        if request.method != "POST":
-            return HookResponse(status=405)
-        try:
-            messages, findings = await bring(intake, request.body, self._config, request.path)
-        except RejectMessage as error:
-            return HookResponse(status=error.http_status, body=f"{error.reason}: {error}\n".encode())
-        except RetryLater as error:
-            return HookResponse(status=error.http_status)
-        answer = msgspec.json.encode({"rows": messages, "findings": findings})
-        return HookResponse(status=200, body=answer, content_type="application/json")
-
-
-def uploads(config: ReportsConfig) -> Uploads | None:
-    """The receiver, where a token is set."""
-    return Uploads(config, resolve_secret(config.upload_token)) if config.upload_token is not None else None
+    return uploads(config.upload_token, taken)

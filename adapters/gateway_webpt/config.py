@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.settings import Part
+from gateway.settings import Part, Secret
 from gateway.transport.sftp import SftpAccount
 
 DAYS = {"daily": 1, "weekly": 7, "monthly": 31}
@@ -23,6 +23,9 @@ class WebptConfig(Part):
     after: Literal["leave", "archive", "delete"] = Field("leave", description="What becomes of a stored file there.")
     archive_folder: str = Field("archive", description='Folder of the mailbox for `after = "archive"`.')
     folder: Path | None = Field(None, description="Folder on this machine where extracts or reports are dropped.")
+    upload_token: Secret | None = Field(
+        None, description="Reference to the bearer token of uploads to /hooks/<source>; without one none is taken."
+    )
     patterns: tuple[str, ...] = Field(("*.csv", "*.txt", "*.xlsx"), description="Names of files to take.")
     poll_seconds: float = Field(900.0, ge=0.05, le=86_400, description="Seconds between two looks.")
     settle_seconds: float = Field(5.0, ge=0.01, le=3600, description="So long a file must stand still to be whole.")

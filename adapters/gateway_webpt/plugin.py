@@ -11,13 +11,13 @@ from pydantic import BaseModel
 
 from gateway import __version__
 from gateway.hookspecs import API_VERSION, hookimpl
-from gateway.model.exchange import AdapterInfo, Finding, Item, Stream, Transport
+from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Stream, Transport
 from gateway.model.form import Shape
 from gateway_webpt.config import WebptConfig
 from gateway_webpt.records import cut, is_table
 from gateway_webpt.translate import normalizer, path
 from gateway_webpt.translate_form import form, origins
-from gateway_webpt.transport import transports
+from gateway_webpt.transport import receiver, transports
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
@@ -77,6 +77,11 @@ class WebptAdapter:
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
         """The mailbox and the drop folder, whichever is configured."""
         return transports(name, cast("WebptConfig", config))
+
+    def hooks(self, name: str, config: BaseModel) -> HookReceiver | None:
+        """The receiver of uploads, where a token is set."""
+        del name  # the address already led here
+        return receiver(cast("WebptConfig", config))
 
 
 @hookimpl

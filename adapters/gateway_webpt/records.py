@@ -16,7 +16,7 @@ from gateway.model.exchange import Finding, Item
 from gateway.wire import xlsx
 from gateway.wire.tabular import HEAD, Broken, Heading, Line, cells, decoded, lines, sniff
 from gateway_webpt.records_row import Context, Row, Shape, shape_of
-from gateway_webpt.records_tables import OTHER, TABLES, recognized
+from gateway_webpt.records_tables import OTHER, TABLES, likeliest, recognized
 
 if TYPE_CHECKING:
     from gateway_webpt.config import WebptConfig
@@ -62,8 +62,15 @@ def open_file(chunks: Iterable[bytes], config: WebptConfig, origin: Origin) -> O
     header = next((line for line in found if isinstance(line, Line)), None)
     if header is None:
         return None
-    known = recognized(cells(decoded(header.body), delimiter), origin.table)
+    names = cells(decoded(header.body), delimiter)
+    known = recognized(names, origin.table)
     if known is None:
+        name, missing = likeliest(names)
+        if missing:
+            raise MalformedEnvelope(
+                "columns-missing", f"The header lacks columns of {name}: {', '.join(missing)}", where="line 1",
+                fix="Export it with these columns and the header row, or name the table of such files under `tables`.",
+            )  # fmt: skip
         raise MalformedEnvelope(
             "no-table", "The header is of no table and no report that is known", where="line 1",
             fix="Name the table of such files under `tables`, and export with the header row.",

@@ -181,3 +181,17 @@ def recognized(header: Sequence[str], named: str = "") -> tuple[str, Heading] | 
         return best
     plain = heading(header, {})
     return ("other", plain) if KEYS.intersection(plain.names) else None
+
+
+def likeliest(header: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The table of which a header has at least half of what identifies it, and what lacks; nothing when of none."""
+    lacks: dict[str, tuple[str, ...]] = {}
+    for name, table in TABLES.items():
+        found = heading(header, declared(name)).found
+        missing = tuple(column for column in table.needs if column not in found)
+        if 2 * len(missing) <= len(table.needs):
+            lacks[name] = missing
+    best = min(
+        lacks, key=lambda name: (len(lacks[name]) / len(TABLES[name].needs), -len(TABLES[name].needs)), default=""
+    )
+    return best, lacks.get(best, ())

@@ -1,4 +1,4 @@
-"""The only I/O of this adapter: the mailbox of the Standard Extract, and a folder that files are dropped into."""
+"""The only I/O of this adapter: the mailbox of the Standard Extract, a folder for files, and uploads over HTTP."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from gateway.model.exchange import Intake, Transport
+from gateway.errors import RejectMessage
+from gateway.model.exchange import Finding, Intake, Transport
 from gateway.transport.file_drop import FileDrop, chunks, hand_in
 from gateway.transport.polling import Poller, Rhythm
 from gateway.transport.sftp import RemoteFile, SftpAccount
 from gateway.transport.sftp_inbox import SftpInbox
+from gateway.transport.uploads import Uploads, uploads
 from gateway_webpt.config import WebptConfig
 from gateway_webpt.records import Opened, Origin, open_file, origin_of
 from gateway_webpt.transport_nights import ANY, Memory, Night, Seen, late
@@ -54,31 +56,34 @@ class Extracts:
         self._clock = clock
         self._one = asyncio.Lock()
 
-    async def take(self, intake: Intake, name: str, modified: float, pieces: Iterator[bytes]) -> None:
-        """Store what one file changes. Raises ``MalformedEnvelope`` when it is no table."""
+    async def take(self, intake: Intake, name: str, modified: float, pieces: Iterator[bytes]) -> tuple[int, int]:
+        """Store what one file changes; how many messages and findings that was.
+
+        Raises ``MalformedEnvelope`` when it is no table.
+        """
         async with self._one:
             origin = origin_of(name, self._config.tables)
             digests = await _state(intake, DIGESTS, list[str], [])
             if not origin.night:
                 pieces, digest = await asyncio.to_thread(_held, pieces)
                 if digest in digests:
-                    _log.warning("extract-repeated", table=origin.table)
-                    return
+                    _log.warning("extract-repeated", what=origin.table)
+                    return 0, 0
                 digests = [*digests[1 - _MOST_DIGESTS :], digest] if digest else digests
                 day = datetime.fromtimestamp(modified, UTC).strftime("%Y-%m-%dT%H:%M:%S")
                 origin = msgspec.structs.replace(origin, night=day)
             opened = await asyncio.to_thread(open_file, pieces, self._config, origin)
-            if opened is not None:
-                await self._bring(intake, opened, origin)
+            stored = (0, 0) if opened is None else await self._bring(intake, opened, origin)
             await intake.accept([], stream=DIGESTS, cursor=_cursor(digests))
+            return stored
 
-    async def _bring(self, intake: Intake, opened: Opened, origin: Origin) -> None:
+    async def _bring(self, intake: Intake, opened: Opened, origin: Origin) -> tuple[int, int]:
         table = opened.shape.context.table + opened.shape.context.twin
         night = Night(opened, await _state(intake, f"table:{table}", Memory, Memory()), self._config)
-        await hand_in(intake, night.parts())
+        stored, told = await hand_in(intake, night.parts())
         items, findings, memory = night.after()
         for finding in findings:
-            _log.warning(finding.reason, table=table, night=origin.night)
+            _log.warning(finding.reason, what=f"{table} {origin.night}")
         for start in range(0, len(items), 500):
             last = start + 500 >= len(items)
             stream, cursor = (f"table:{table}", _cursor(memory)) if last else ("", None)
@@ -90,6 +95,7 @@ class Extracts:
             for name in (table, ANY):
                 seen.at[name], seen.night[name] = self._clock(), origin.night
             await intake.accept([], stream=SEEN, cursor=_cursor(seen))
+        return stored + len(items), told + len(findings)
 
     async def watch(self, intake: Intake) -> None:
         """Raise the alarm for what should have come by now."""
@@ -100,7 +106,7 @@ class Extracts:
                 seen.at[ANY] = self._clock()
             findings = late(seen, self._clock(), self._config)
             for finding in findings:
-                _log.warning(finding.reason, table=finding.where)
+                _log.warning(finding.reason, what=finding.where)
             if begun or findings:
                 await intake.accept([], stream=SEEN, cursor=_cursor(seen), findings=findings)
 
@@ -152,11 +158,26 @@ class Dropped:
 
         async def handle(path: Path) -> None:
             modified = await asyncio.to_thread(lambda: path.stat().st_mtime)
-            await extracts.take(intake, path.name, modified, chunks(path))
+            try:
+                await extracts.take(intake, path.name, modified, chunks(path))
+            except RejectMessage as error:  # beside the note in the folder, the quarantine tells of it too
+                told = Finding(reason=error.reason, what=error.what, where=error.where, fix=error.fix)
+                await intake.accept([], findings=[told])
+                raise
 
         opened()
         poll = max(self._config.settle_seconds, 0.05)
         await FileDrop(self._folder, self._config.patterns, handle, poll=poll).run()
+
+
+def receiver(config: WebptConfig, clock: Clock = utc_now) -> Uploads | None:
+    """The receiver of uploads, where a token is set; a file whose name has no night is of the time it comes."""
+    extracts = Extracts(config, clock)
+
+    async def taken(intake: Intake, data: bytes, name: str) -> tuple[int, int]:
+        return await extracts.take(intake, name, clock().timestamp(), iter([data]))
+
+    return uploads(config.upload_token, taken)
 
 
 def _held(pieces: Iterator[bytes]) -> tuple[Iterator[bytes], str]:

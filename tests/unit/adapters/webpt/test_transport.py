@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from gateway.model.exchange import HookRequest
 from gateway.testing.recording_intake import RecordingIntake
 from gateway_webpt.simulator import table
 from gateway_webpt.transport import Dropped, Extracts, Mailbox, transports
-from tests.unit.adapters.webpt.extract import config
+from tests.unit.adapters.webpt.extract import ADAPTER, config
 from tests.unit.adapters.webpt.test_transport_nights import row
 from tests.unit.transport.mailbox import mailbox
 
@@ -16,7 +19,7 @@ NOW = datetime(2026, 7, 14, 8, tzinfo=UTC)
 
 
 async def until(ready, task) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not ready():
             assert not task.done(), task.exception()
             await asyncio.sleep(0.02)
@@ -75,6 +78,40 @@ def test_a_dropped_file_is_archived_and_a_strange_one_fails(tmp_path):
     asyncio.run(run())
     assert kinds(intake) == ["appointments", "extract"]
     assert "no-table" in (tmp_path / "failed/other.csv.reason.txt").read_text()
+    assert [one.reason for one in intake.findings] == ["no-table"]
+
+
+PAYMENTS = 'Date of Transaction,Amount Paid,Patient Name,Charge Type\n07/14/2026,$20.00,"Roe, Jane",Copay\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "token", "method", "status", "said"),
+    [
+        (PAYMENTS, "upload-token", "POST", 200, '{"rows":2,"findings":0}'),
+        (PAYMENTS, "other", "POST", 401, ""),
+        (PAYMENTS, "upload-token", "GET", 405, ""),
+        (PAYMENTS.replace(",Charge Type", ",Kind"), "upload-token", "POST", 400, "patient_payments: charge_type"),
+        ("colour\nred\n", "upload-token", "POST", 400, "no-table"),
+    ],
+)  # fmt: skip
+def test_an_uploaded_report_is_answered_by_what_became_of_it(monkeypatch, body, token, method, status, said):
+    """200 with counts once stored, its summary among them; a header that falls short is told what it lacks."""
+    monkeypatch.setenv("WEBPT_TOKEN", "upload-token")
+    intake = RecordingIntake()
+    receiver = ADAPTER.hooks("north", config(upload_token="env:WEBPT_TOKEN"))
+    request = HookRequest(
+        method=method, path="payments.csv", query="", headers={"authorization": f"Bearer {token}"},
+        body=body.encode(), url="https://gateway.example/hooks/north",
+    )  # fmt: skip
+    answer = asyncio.run(receiver.receive(request, intake))
+    assert (answer.status, said in answer.body.decode()) == (status, True)
+    assert kinds(intake) == (["patient_payments", "extract"] if status == 200 else [])
+    assert "Jane" not in answer.body.decode()
+
+
+def test_without_a_token_no_upload_is_taken():
+    """Nothing listens that was not asked for."""
+    assert ADAPTER.hooks("north", config()) is None
 
 
 def test_silence_from_the_first_look_on_is_told():
