@@ -25,7 +25,7 @@ from gateway.http.door import Entered
 from gateway.http.examples import CHANGES, SNAPSHOTS
 from gateway.http.house import House
 from gateway.http.lines import NDJSON, End
-from gateway.http.reading import PAGE, Reader
+from gateway.http.reading import PAGE, Reader, Shown
 from gateway.http.refusal import bad
 from gateway.store import journal, reading
 from gateway.store.rows import Found
@@ -131,8 +131,7 @@ class Puller:
 
     async def page(self, step: Step) -> tuple[list[bytes], Step]:
         """The lines of one look."""
-        shown = await asyncio.to_thread(self._show, step.rows)
-        return shown, step
+        return await self._reader.show(step.rows, _changes), step
 
     async def stream(self, step: Step, limit: int) -> AsyncIterator[bytes]:
         """NDJSON: pages until the limit or the journal's end, then the cursor."""
@@ -142,7 +141,7 @@ class Puller:
             left -= len(step.rows)
             if left > 0:
                 ahead = asyncio.ensure_future(self._look(step.positions, min(left, PAGE)))
-            yield lines.line_ended(await asyncio.to_thread(self._show, step.rows))
+            yield lines.line_ended(await self._reader.show(step.rows, _changes))
             yield lines.encode(End(cursor=self.cursor(step.positions), more=True)) + b"\n"
             if ahead is None:
                 return
@@ -157,9 +156,6 @@ class Puller:
         sealed = _with_content(connection, self._tenant, found.wanted)
         rows = as_heard(connection, self._tenant, self._filter, sealed)
         return Step(rows, {**positions, **found.moved}, bool(found.moved))
-
-    def _show(self, rows: Sequence[Found]) -> list[bytes]:
-        return [lines.change_line(one) for one in self._reader.show(rows)]
 
 
 def _with_content(connection: Connection, tenant: str, wanted: Sequence[Found]) -> list[Found]:
@@ -223,8 +219,7 @@ class Walker:
                 walk = walk._replace(place=reading.Place(_bytes(last.patient), bytes(last.record_id)))
             else:
                 walk = Walk(walk.cursor, walk.type + 1, None)
-        shown = await asyncio.to_thread(self._reader.show, rows)
-        return [lines.record_line(one) for one in shown], walk
+        return await self._reader.show(rows, _records), walk
 
     async def stream(self, walk: Walk, limit: int) -> AsyncIterator[bytes]:
         """NDJSON: pages until the limit or the end."""
@@ -238,6 +233,14 @@ class Walker:
         locations = tuple(self._reader.principal.client.locations)
         wanted = reading.Wanted(self._types[walk.type], locations=locations)
         return reading.listed(connection, self._tenant, wanted, walk.place, most)
+
+
+def _changes(shown: list[Shown]) -> list[bytes]:
+    return [lines.change_line(one) for one in shown]
+
+
+def _records(shown: list[Shown]) -> list[bytes]:
+    return [lines.record_line(one) for one in shown]
 
 
 def _place(pair: Any) -> reading.Place:

@@ -6,7 +6,6 @@ disclosure as it is streamed; a file fetched again is disclosed again.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 import time
@@ -25,7 +24,7 @@ from gateway.http.fhir import shown_resource
 from gateway.http.fhir_facade import types_of
 from gateway.http.fhir_search import parse_range
 from gateway.http.house import House
-from gateway.http.reading import PAGE, Reader
+from gateway.http.reading import PAGE, Reader, Shown
 from gateway.http.refusal import bad, missing
 from gateway.model.fhir_places import RESOURCES
 from gateway.store import clients, reading
@@ -143,20 +142,23 @@ async def _lines(house: House, reader: Reader, wanted: list[reading.Wanted]) -> 
         place: reading.Place | None = None
         while True:
             rows = await house.store.read(lambda c, o=one, p=place: reading.listed(c, tenant, o, p, PAGE))  # type: ignore[misc]  # the defaults bind what the loop has now
-            yield await asyncio.to_thread(_gone if one.removed else _there, reader, rows)
+            if one.removed:
+                await reader.tell(rows)
+                yield _gone(rows)
+            else:
+                yield await reader.show(rows, _there)
             if len(rows) < PAGE:
                 break
             last = rows[-1]
             place = reading.Place(None if last.patient is None else bytes(last.patient), bytes(last.record_id))
 
 
-def _there(reader: Reader, rows: Sequence[Found]) -> bytes:
-    return b"".join(encode(made) + b"\n" for one in reader.show(rows) if (made := shown_resource(one)) is not None)
+def _there(shown: list[Shown]) -> bytes:
+    return b"".join(encode(made) + b"\n" for one in shown if (made := shown_resource(one)) is not None)
 
 
-def _gone(reader: Reader, rows: Sequence[Found]) -> bytes:
+def _gone(rows: Sequence[Found]) -> bytes:
     """One Bundle for each, with its own time, so that a reader who sees it twice knows it again."""
-    reader.tell(rows)
     return b"".join(
         encode(
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
@@ -102,7 +101,7 @@ async def _one(house: House, request: Request, principal: Principal, resource: s
     rows = [row for row in rows if row.type in types and reader.visible(row)]
     if rows and rows[0].kind == "removed":
         raise HttpRefusal(410, "deleted", "The record is gone at its source")
-    shown = await asyncio.to_thread(reader.show, rows)
+    shown = await reader.show(rows, list)
     if not shown:
         raise missing()
     made = shown_resource(shown[0])

@@ -76,7 +76,7 @@ class Finder:
             lacking = asked.count - len(found)
             candidates = await self._candidates(place, min(left, lacking * (1 if self._exact(place) else 4)))
             left -= max(1, candidates.looked_at)
-            matched = await asyncio.to_thread(self._shown, candidates, lacking)
+            matched = await self._shown(candidates, lacking)
             found += matched
             if len(found) == asked.count and asked.by_content and matched:
                 # what matched beyond the page is found again on the next one
@@ -191,10 +191,10 @@ class Finder:
 
     # --- opening ----------------------------------------------------------------------------------------------------
 
-    def _shown(self, candidates: Candidates, most: int) -> list[Match]:
+    async def _shown(self, candidates: Candidates, most: int) -> list[Match]:
         """What of the candidates the client gets: all of them, or what matches, at most ``most``."""
         if not self._asked.by_content:
-            return _made(self._reader.show(candidates.rows))
+            return await self._reader.show(candidates.rows, _made)
         found: list[Json] = []
 
         def matches(one: Shown) -> bool:
@@ -206,7 +206,7 @@ class Finder:
             found.append(made)
             return True
 
-        matched = self._reader.search(candidates.rows, matches)
+        matched = await self._reader.search(candidates.rows, matches)
         return [(made, one.change) for made, one in zip(found, matched, strict=True)]
 
     async def included(self, found: Iterable[Json]) -> list[Json]:
@@ -220,7 +220,7 @@ class Finder:
         ids = [_known(id) for id in sorted(named)[:INCLUDED]]
         rows = await self._house.store.read(lambda connection: reading.newest(connection, self._tenant, ids))
         rows = [row for row in rows if row.kind != "removed" and self._reader.visible(row)]
-        return [made for made, _ in await asyncio.to_thread(lambda: _made(self._reader.show(rows)))]
+        return [made for made, _ in await self._reader.show(rows, _made)]
 
 
 def _first(one: Shown, made: Json, candidates: Candidates, wanted: Wanted) -> bool:

@@ -9,14 +9,16 @@ leaves.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from gateway.access import Projection
+from gateway.audit.entry import Entry
 from gateway.errors import IntegrityViolated, Shredded
 from gateway.flow.clock import micros
 from gateway.flow.leaving import sealed_version
@@ -29,6 +31,7 @@ from gateway.store import reading
 from gateway.store.rows import Found
 from gateway.vault import Sealed
 
+T = TypeVar("T")
 PAGE = 1000
 """The most records of one page: of one access entry."""
 
@@ -49,7 +52,10 @@ class Shown(NamedTuple):
 
 
 class Reader:
-    """Reads for one client. Its methods block: they are called in a thread."""
+    """Reads for one client.
+
+    Opening happens in a thread; a commit is waited for without one, so that any number of requests share the next.
+    """
 
     def __init__(self, house: House, principal: Principal) -> None:
         self._house = house
@@ -60,36 +66,48 @@ class Reader:
         locations = self.principal.client.locations
         return change.type in self.principal.types and (not locations or change.location in locations)
 
-    def show(self, rows: Sequence[Found]) -> list[Shown]:
-        """One page: written as disclosed, then opened and cut down to the view."""
+    async def show(self, rows: Sequence[Found], make: Callable[[list[Shown]], T]) -> T:
+        """One page: written as disclosed, then opened and cut down to the view; ``make`` runs where that is done."""
         if not rows:
-            return []
-        entry, unit = self._page(rows, opening=True)
-        self._house.store.write_sync(unit)
-        return self._open(rows, entry)
+            return make([])
+        entry, unit = await asyncio.to_thread(self._page, rows, opening=True)
+        await self._house.store.write(unit)
+        return await asyncio.to_thread(lambda: make(self._open(rows, entry)))
 
-    def tell(self, rows: Sequence[Found]) -> None:
+    async def tell(self, rows: Sequence[Found]) -> None:
         """One page of which only the ids are told, as of what is gone: written as disclosed, and nothing is opened."""
         if rows:
-            self._house.store.write_sync(self._page(rows, opening=False)[1])
+            _, unit = await asyncio.to_thread(self._page, rows, opening=False)
+            await self._house.store.write(unit)
 
-    def search(self, rows: Sequence[Found], matches: Callable[[Shown], bool]) -> list[Shown]:
+    async def search(self, rows: Sequence[Found], matches: Callable[[Shown], bool]) -> list[Shown]:
         """Open candidates, keep what matches, and write that as disclosed before it is given out."""
         if not rows:
             return []
+        entry = await asyncio.to_thread(self._looked, rows)
+        await self._house.store.write(lambda connection: self._house.audit.append(connection, entry))
+        found, unit = await asyncio.to_thread(self._matching, rows, entry, matches)
+        if found:
+            await self._house.store.write(unit)
+        return found
+
+    def _looked(self, rows: Sequence[Found]) -> Entry:
+        """The access entry of candidates that are opened to be compared."""
         principal = self.principal
-        entry = self._house.audit.entry(
+        return self._house.audit.entry(
             principal.tenant, action="access", actor=principal.actor, purpose=principal.client.purpose,
             outcome="searched", changes=_named(rows), counts={"records": len(rows)},
         )  # fmt: skip
-        self._house.store.write_sync(lambda connection: self._house.audit.append(connection, entry))
-        found = [one for one in self._open(rows, entry) if one.projection is not None and matches(one)]
-        if found:
-            _, unit = self._page([one.change for one in found], opening=False)
-            self._house.store.write_sync(unit)
-        return found
 
-    def _page(self, rows: Sequence[Found], *, opening: bool) -> tuple[Any, Callable[[Connection], None]]:
+    def _matching(
+        self, rows: Sequence[Found], entry: Entry, matches: Callable[[Shown], bool]
+    ) -> tuple[list[Shown], Callable[[Connection], None]]:
+        """What of the candidates matches, and what writes it as disclosed."""
+        found = [one for one in self._open(rows, entry) if one.projection is not None and matches(one)]
+        return found, self._page([one.change for one in found], opening=False)[1]
+
+    def _page(self, rows: Sequence[Found], *, opening: bool) -> tuple[Entry, Callable[[Connection], None]]:
+        """The entry of one page, and what writes it with its disclosures. Blocks where new numbers are taken."""
         principal, house = self.principal, self._house
         page = house.store.next_id("pages") if principal.discloses else None
         patients = _by_patient(rows)
@@ -117,7 +135,7 @@ class Reader:
 
         return entry, unit
 
-    def _open(self, rows: Sequence[Found], entry: Any) -> list[Shown]:
+    def _open(self, rows: Sequence[Found], entry: Entry) -> list[Shown]:
         vault, tenant, view = self._house.vault, self.principal.tenant, self.principal.view
         shown = []
         with self._house.audit.grant(entry) as grant:

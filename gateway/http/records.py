@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -49,7 +48,7 @@ def records(house: House) -> APIRouter:
         kind = f"list/{type}"
         place = _place(place_of(house.vault, principal.tenant, kind, after)) if after else None
         rows = await house.store.read(lambda c: reading.listed(c, principal.tenant, wanted, place, limit))
-        shown = await asyncio.to_thread(Reader(house, principal).show, rows)
+        shown = await Reader(house, principal).show(rows, list)
         token = None
         if len(rows) == limit:
             last = [None if rows[-1].patient is None else rows[-1].patient.hex(), rows[-1].record_id.hex()]
@@ -65,7 +64,7 @@ def records(house: House) -> APIRouter:
         reader = Reader(house, principal)
         rows = await house.store.read(lambda c: reading.newest(c, principal.tenant, [record_bytes(id)]))
         rows = [row for row in rows if row.type == type and row.kind != "removed" and reader.visible(row)]
-        shown = await asyncio.to_thread(reader.show, rows)
+        shown = await reader.show(rows, list)
         if not shown:
             raise missing()
         return Response(lines.record_line(shown[0]), 200, told(request), "application/json")

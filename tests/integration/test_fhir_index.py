@@ -87,8 +87,8 @@ def candidates(served: Served, query: str, **more: Any) -> tuple[list[str], int]
     opened = []
     original = fhir_find.Reader.search
 
-    def counted(self: Any, rows: Any, matches: Any) -> Any:
-        kept = original(self, rows, matches)
+    async def counted(self: Any, rows: Any, matches: Any) -> Any:
+        kept = await original(self, rows, matches)
         opened.append(len(rows) - len(kept))
         return kept
 
