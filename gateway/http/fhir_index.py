@@ -14,7 +14,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -43,6 +43,8 @@ BUSY = 512
 RACES = 20
 PROBED = 500
 """Records looked at together for their further words."""
+FEW_DAYS = 40
+"""Days that are asked for at once; of more, years and months come first."""
 PROBES = 20_000
 """Records looked at for one page at most."""
 
@@ -160,9 +162,9 @@ class SearchIndex:
 
         def query(connection: Any) -> State | None:
             text = searching.edition(connection, tenant)
-            if text is None or text != _edition(searching.types_of(text)):
+            types = None if text is None else _types(text)
+            if types is None:
                 return None
-            types = frozenset(searching.types_of(text))
             return State(types, searching.cursors(connection, tenant), journal.heads(connection, tenant))
 
         return self._store.read_sync(query)
@@ -170,10 +172,11 @@ class SearchIndex:
     def ready(self, tenant: str, type: str) -> bool:
         """Let the index read what is left; False where it has none of this type, or too far to go. Blocks."""
         for _ in range(RACES):
-            state = self.state(tenant)
-            if state is None or type not in state.types or state.lag > CATCH_UP:
+            found = self._store.read_sync(lambda connection: searching.standing(connection, tenant))
+            types = None if found is None else _types(found.edition)
+            if found is None or types is None or type not in types or found.lag > CATCH_UP:
                 return False
-            if not state.lag:
+            if not found.lag:
                 return True
             self.step(tenant)
         return False
@@ -308,9 +311,15 @@ class SearchIndex:
             return sorted(blinds[blind] for blind in searching.there(connection, tenant, blinds))
 
         low, high = wanted.span
-        if first != tokens.FAR:
-            if first:
-                low = date.fromisoformat(first)
+        if first and first != tokens.FAR:
+            low = date.fromisoformat(first)
+        if first == tokens.FAR:
+            pass
+        elif low == high:
+            yield tokens.day_word(low)
+        elif (high - low).days < FEW_DAYS:
+            yield from there([tokens.day_word(low + timedelta(days=number)) for number in range((high - low).days + 1)])
+        else:
             for year in there(tokens.years(low, high)):
                 for month in there(tokens.months(year, low, high)):
                     yield from there(tokens.days(month, low, high))
@@ -331,6 +340,12 @@ def _kept(connection: Any, tenant: str, pairs: list[Pair], also: Sequence[Sequen
         having = searching.having(connection, tenant, [record for _, record in pairs], blinds)
         pairs = [pair for pair in pairs if pair[1] in having]
     return pairs
+
+
+def _types(text: str) -> frozenset[str] | None:
+    """The record types of an edition; None when its digests have another form than those made now."""
+    types = searching.types_of(text)
+    return frozenset(types) if text == _edition(types) else None
 
 
 def _edition(types: Any) -> str:

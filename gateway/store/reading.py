@@ -20,6 +20,11 @@ _newest = records.join(
     & (changes.c.lane == records.c.lane)
     & (changes.c.position == records.c.position),
 )
+_named = (
+    select(changes)
+    .select_from(_newest)
+    .where(records.c.tenant == bindparam("tenant"), records.c.record_id.in_(bindparam("ids", expanding=True)))
+)
 _range = (
     select(changes)
     .where(
@@ -132,8 +137,7 @@ def _filters(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
 
 def newest(connection: Connection, tenant: str, ids: Sequence[bytes]) -> Sequence[Found]:
     """Newest versions of these records, removed ones too."""
-    query = select(changes).select_from(_newest).where(records.c.tenant == tenant, records.c.record_id.in_(ids))
-    return connection.execute(query).fetchall()
+    return connection.execute(_named, {"tenant": tenant, "ids": list(ids)}).fetchall()
 
 
 def version(connection: Connection, tenant: str, record_id: bytes, number: int) -> Found | None:

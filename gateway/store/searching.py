@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.bulk import Bulk, portions
 from gateway.store.rows import Found
-from gateway.store.schema import LANES, records
+from gateway.store.schema import LANES, lanes, records
 from gateway.store.schema_search import search_cursors, search_days, search_indexes, search_keys, search_records
 from gateway.store.schema_vault import shreds
 
@@ -42,6 +42,24 @@ _keyed = (
     .limit(bindparam("most"))
 )
 
+_there = select(search_days.c.blind).where(
+    search_days.c.tenant == bindparam("tenant"), search_days.c.blind.in_(bindparam("blinds", expanding=True))
+)
+_having = select(search_keys.c.record_id).where(
+    search_keys.c.tenant == bindparam("tenant"),
+    search_keys.c.blind.in_(bindparam("blinds", expanding=True)),
+    search_keys.c.record_id.in_(bindparam("ids", expanding=True)),
+)
+_standing = select(
+    search_indexes.c.edition,
+    (
+        select(func.coalesce(func.sum(lanes.c.head), 0)).where(lanes.c.tenant == bindparam("tenant")).scalar_subquery()
+        - select(func.coalesce(func.sum(search_cursors.c.position), 0))
+        .where(search_cursors.c.tenant == bindparam("tenant"))
+        .scalar_subquery()
+    ).label("lag"),
+).where(search_indexes.c.tenant == bindparam("tenant"))
+
 
 class Kept(NamedTuple):
     """What the index knows of one record from now on; no digests and no time when the record is gone."""
@@ -56,6 +74,11 @@ def edition(connection: Connection, tenant: str) -> str | None:
     """What the index holds; None before it was begun."""
     query = select(search_indexes.c.edition).where(search_indexes.c.tenant == tenant)
     return connection.execute(query).scalar_one_or_none()
+
+
+def standing(connection: Connection, tenant: str) -> Found | None:
+    """What the index holds, and how many changes it has not read: (edition, lag); None before it was begun."""
+    return connection.execute(_standing, {"tenant": tenant}).one_or_none()
 
 
 def edition_of(types: Iterable[str], form: int) -> str:
@@ -157,11 +180,10 @@ def move_cursors(connection: Connection, tenant: str, before: Mapping[int, int],
 
 def there(connection: Connection, tenant: str, blinds: Iterable[bytes]) -> set[bytes]:
     """Which of these days, months and years some record is on."""
-    query = select(search_days.c.blind).where(search_days.c.tenant == tenant)
     return {
         bytes(blind)
         for some in portions(blinds)
-        for blind in connection.execute(query.where(search_days.c.blind.in_(some))).scalars()
+        for blind in connection.execute(_there, {"tenant": tenant, "blinds": some}).scalars()
     }
 
 
@@ -173,10 +195,8 @@ def keyed(connection: Connection, tenant: str, blind: bytes, after: bytes, most:
 
 def having(connection: Connection, tenant: str, ids: Sequence[bytes], blinds: Iterable[bytes]) -> set[bytes]:
     """Which of these records have one of the digests."""
-    query = select(search_keys.c.record_id).where(
-        search_keys.c.tenant == tenant, search_keys.c.blind.in_(list(blinds)), search_keys.c.record_id.in_(ids)
-    )
-    return {bytes(record) for record in connection.execute(query).scalars()}
+    asked = {"tenant": tenant, "blinds": list(blinds), "ids": list(ids)}
+    return {bytes(record) for record in connection.execute(_having, asked).scalars()}
 
 
 def changed(

@@ -36,8 +36,10 @@ def text(value: Any) -> str | None:
     """A FHIR string: not empty, not blank, without control characters."""
     if value is None:
         return None
-    kept = "".join(char if char.isprintable() or char in "\t\r\n" else " " for char in str(value)).strip()
-    return kept or None
+    kept = str(value)
+    if not kept.isprintable():
+        kept = "".join(char if char.isprintable() or char in "\t\r\n" else " " for char in kept)
+    return kept.strip() or None
 
 
 def code(value: Any) -> str | None:
