@@ -19,6 +19,7 @@ from gateway_fhir.records_file import cut, is_fhir
 from gateway_fhir.translate import normalizer
 from gateway_fhir.translate_form import form, origins, without
 from gateway_fhir.translate_path import path
+from gateway_fhir.translate_validity import faults
 
 if TYPE_CHECKING:
     from gateway.mapping import Mapping
@@ -73,6 +74,10 @@ class FhirAdapter:
     def normalizer(self, config: BaseModel, mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
         """From a resource's bytes to patches."""
         return normalizer(cast("FhirConfig", config), mapping)
+
+    def faults(self, body: bytes) -> str:
+        """What fhir.resources finds wrong with a resource that goes to quarantine."""
+        return faults(body)
 
     def transports(self, name: str, config: BaseModel) -> Sequence[Transport]:
         """One poller for the whole server, which shares its access token and request budget."""

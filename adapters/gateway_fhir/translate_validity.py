@@ -15,11 +15,16 @@ def refuse_invalid(body: bytes) -> None:
         raise InvalidContent("not-valid-fhir", first.what, where=first.where, fix=first.fix)
 
 
-def validated(error: InvalidContent, body: bytes) -> InvalidContent:
-    """The same refusal, with what else the standard finds wrong where its library is installed."""
+def faults(body: bytes) -> str:
+    """What the standard finds wrong with a resource, where its library is installed; empty for nothing."""
     try:
         from gateway_fhir.strict import told
     except ImportError:  # the extra is not installed, and quarantine works without it
-        return error
-    fix = " ".join(filter(None, (error.fix, told(body))))
+        return ""
+    return told(body)
+
+
+def validated(error: InvalidContent, body: bytes) -> InvalidContent:
+    """The same refusal, with what else the standard finds wrong."""
+    fix = " ".join(filter(None, (error.fix, faults(body))))
     return InvalidContent(error.reason, error.what, where=error.where, fix=fix)

@@ -277,7 +277,7 @@ class Normalizer:
                 return Settled(message, "quarantined", held.reason, held.place, held.fix)
             origin = self._sources[tenant, message.source]
             if isinstance(origin, Source):
-                error = origin.mapping.placed(error, message.kind)
+                error = origin.refused(error, message.kind, message.body)
             return Settled(message, "quarantined", error.reason, error.where, error.fix)
         except GatewayError:
             raise

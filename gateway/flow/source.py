@@ -9,11 +9,12 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from gateway.errors import InvalidContent
 from gateway.flow.absence import reading_absences
 from gateway.flow.drift_reading import barred, tolerant
 from gateway.hookspecs import Adapter
 from gateway.mapping import Mapping
-from gateway.model.form import Shaped
+from gateway.model.form import Shaped, Validating
 from gateway.model.patch import Normalized
 
 Places = Dictionary[str, str]
@@ -93,6 +94,18 @@ class Source:
             mapping_hash=bytes.fromhex(mapping.version),
             holding=holding,
         )
+
+    def refused(self, error: InvalidContent, kind: str, body: bytes) -> InvalidContent:
+        """What is told when a message's patches make no valid record: place and rule, and what its standard says."""
+        placed = self.mapping.placed(error, kind)
+        if not isinstance(self.adapter, Validating):
+            return placed
+        try:
+            faults = self.adapter.faults(body)
+        except Exception:  # noqa: BLE001 - the seam to an adapter: the refusal stands without its words
+            return placed
+        fix = " ".join(filter(None, (placed.fix, faults)))
+        return InvalidContent(placed.reason, placed.what, where=placed.where, fix=fix)
 
     def barring(self, places: Places, words: Places) -> Callable[[bytes, bytes], Normalized]:
         """What its messages mean when some of their outermost places must not be read.

@@ -41,3 +41,11 @@ class Shaped(Protocol):
     """What an adapter offers as well when its messages have named places, whose form can be learnt."""
 
     shape: Shape
+
+
+@runtime_checkable
+class Validating(Protocol):
+    """What an adapter offers as well when its standard has a validator of its own."""
+
+    def faults(self, body: bytes) -> str:
+        """What that validator finds wrong with a message, in one sentence without its values; empty for nothing."""

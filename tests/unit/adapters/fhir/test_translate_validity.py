@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from importlib.resources import files
 
 import msgspec
 import pytest
 
+from gateway import model
 from gateway.errors import InvalidContent
+from gateway.flow.source import Source
+from gateway.mapping import Mapping
 from gateway_fhir.translate_validity import validated
-from tests.unit.adapters.fhir.server import normalize
+from tests.unit.adapters.fhir.server import ADAPTER, config, normalize
 
 PLAIN = normalize()
 
@@ -29,6 +33,19 @@ def test_a_quarantined_resource_carries_the_validators_findings() -> None:
     assert error.reason == "unknown-modifier"
     assert "Patient.contact[0].gender" in error.fix
     assert "Patient.link[0].other (missing-element)" in error.fix
+    assert "Roe" not in str(error)
+
+
+def test_what_makes_no_valid_record_carries_them_too() -> None:
+    """A resource whose patch cannot be folded is told with the rule that failed and all that the standard finds."""
+    mapping = Mapping.load(files("gateway_mappings") / "fhir", None, ADAPTER.path).bind(zone="America/Chicago")
+    source = Source.bind("clinic", "ehr", ADAPTER, config(), mapping)
+    body = b'{"resourceType":"Appointment","id":"a1","status":"booked","participant":[{"actor":{"display":"Roe"}}]}'
+    with pytest.raises(InvalidContent) as refusal:
+        model.fold("Appointment", None, {"status": "booked"})
+    error = source.refused(refusal.value, "Appointment", body)
+    assert error.reason == refusal.value.reason
+    assert "FHIR R4 itself finds wrong: Appointment.participant[0].status" in error.fix
     assert "Roe" not in str(error)
 
 
