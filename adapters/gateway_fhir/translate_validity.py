@@ -26,5 +26,8 @@ def faults(body: bytes) -> str:
 
 def validated(error: InvalidContent, body: bytes) -> InvalidContent:
     """The same refusal, with what else the standard finds wrong."""
-    fix = " ".join(filter(None, (error.fix, faults(body))))
+    found = faults(body)
+    if not found:
+        return error
+    fix = " ".join(filter(None, (error.fix, found)))
     return InvalidContent(error.reason, error.what, where=error.where, fix=fix)

@@ -1,5 +1,7 @@
 """Bulk Data export: ask, wait, stream, tidy up; after a crash go on in the line where the last commit was.
 
+A step is held back while more waits to be normalized than may: the file stays open, and memory as it is.
+
 The cursor holds the status address of the export that runs, and the file and line up to which it is stored. Files are
 streamed and cut line by line, so that memory does not grow with them. ``since`` becomes the export's own
 ``transactionTime``, and only when every file of the manifest was stored to its announced end.
@@ -13,16 +15,15 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 from yarl import URL
 
-from gateway.errors import GatewayError, SourceUnavailable
+from gateway.errors import Backpressure, GatewayError, SourceUnavailable
 from gateway.model.exchange import Finding, Intake, Item
 from gateway.transport.http import Answer, HttpClient
-from gateway.wire.json_decoder import decoder
 from gateway_fhir.config import FhirConfig
-from gateway_fhir.records import Part
 from gateway_fhir.records_bundle import outcome
+from gateway_fhir.records_export import Manifest, Run, decode_manifest, decode_run
 from gateway_fhir.records_lines import Lines
 
 _STEP_ITEMS = 1000
@@ -30,47 +31,9 @@ _STEP_BYTES = 2**20
 _NDJSON = {"Accept": "application/fhir+ndjson"}
 _LONGEST_WAIT = 300.0
 _FIRST_WAIT = 5.0
+_ROOM_WAIT, _ROOM_PATIENCE = 2.0, 900.0
+"""Seconds between two tries to store a step that had no room, and after how many the export is given up for now."""
 Sleep = Callable[[float], Awaitable[None]]
-
-
-class _File(Part, frozen=True, kw_only=True):
-    type: str = ""
-    url: str = ""
-    count: int | None = None
-
-
-class Manifest(Part, frozen=True, kw_only=True):
-    """What a finished export consists of."""
-
-    transaction_time: str
-    requires_access_token: bool = True
-    output: tuple[_File, ...] = ()
-    deleted: tuple[_File, ...] = ()
-    error: tuple[_File, ...] = ()
-
-    @property
-    def files(self) -> tuple[_File, ...]:
-        """In the order in which they are read: what is there, what is gone, what went wrong."""
-        return (*self.output, *self.deleted, *self.error)
-
-
-class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How far the exports of one server have come."""
-
-    since: str | None = None
-    """``transactionTime`` of the last export that was stored whole."""
-    status: str | None = None
-    """Status address of the export that runs."""
-    asked_at: float = 0.0
-    """When it was asked for, seconds since 1970."""
-    at: str | None = None
-    """Its ``transactionTime``, once known; another one later means that the server made other files."""
-    file: int = 0
-    line: int = 0
-
-
-_run = decoder(Run)
-_manifest = decoder(Manifest)
 
 
 class Exports:
@@ -98,7 +61,7 @@ class Exports:
     async def poll(self, intake: Intake) -> None:
         """Finish the export that runs, or make one when it is time; raises ``SourceUnavailable`` when it fails."""
         cursor = await intake.cursor(self.name)
-        run = _run(cursor) if cursor else Run()
+        run = decode_run(cursor) if cursor else Run()
         if run.status is None:
             if self._now() < self._next_at:
                 return
@@ -110,7 +73,7 @@ class Exports:
         run = structs.replace(run, at=manifest.transaction_time)
         for number in range(run.file, len(manifest.files)):
             run = await self._file(intake, run, manifest, number)
-        await intake.accept([], stream=self.name, cursor=_text(Run(since=manifest.transaction_time)))
+        await intake.accept([], stream=self.name, cursor=Run(since=manifest.transaction_time).text)
         self._next_at = self._now() + self._config.export_seconds
         await self._tidy(run)
 
@@ -128,7 +91,7 @@ class Exports:
         answer = await self._client.request("GET", level.with_query(query), expect=(202,), headers=headers)
         status = self._own(answer.headers.get("content-location", ""))
         started = Run(since=run.since, status=str(status), asked_at=self._now())
-        await intake.accept([], stream=self.name, cursor=_text(started))
+        await intake.accept([], stream=self.name, cursor=started.text)
         return started
 
     async def _finished(self, intake: Intake, run: Run) -> Manifest:
@@ -141,7 +104,7 @@ class Exports:
             )
             if answer.status == 200:
                 try:
-                    return _manifest(answer.body)
+                    return decode_manifest(answer.body)
                 except (msgspec.DecodeError, UnicodeDecodeError):
                     await self._forget(intake, run)
                     raise SourceUnavailable("The server's export manifest cannot be read", where="$export") from None
@@ -163,18 +126,29 @@ class Exports:
         async with self._client.stream(self._own(file.url), headers=_NDJSON) as pieces:
             async for items, findings, line in _steps(pieces, lines, start):
                 run = structs.replace(run, file=number, line=line)
-                await intake.accept(items, stream=self.name, cursor=_text(run), findings=findings)
+                await self._store(intake, items, findings, run)
         if file.count is not None and lines.number < file.count:
             raise SourceUnavailable(
                 "A file of the export is shorter than its manifest says", where=f"file {number + 1}"
             )
         run = structs.replace(run, file=number + 1, line=0)
-        await intake.accept([], stream=self.name, cursor=_text(run))
+        await intake.accept([], stream=self.name, cursor=run.text)
         return run
+
+    async def _store(self, intake: Intake, items: Sequence[Item], findings: Sequence[Finding], run: Run) -> None:
+        """Store one step once there is room; ``Backpressure`` when there was none for a quarter of an hour."""
+        for _ in range(int(_ROOM_PATIENCE / _ROOM_WAIT)):
+            try:
+                await intake.accept(items, stream=self.name, cursor=run.text, findings=findings)
+            except Backpressure:
+                await self._sleep(_ROOM_WAIT)
+            else:
+                return
+        await intake.accept(items, stream=self.name, cursor=run.text, findings=findings)
 
     async def _forget(self, intake: Intake, run: Run, findings: Sequence[Finding] = ()) -> None:
         """Let go of an export that cannot be used; the next one begins where this one began."""
-        await intake.accept([], stream=self.name, cursor=_text(Run(since=run.since)), findings=findings)
+        await intake.accept([], stream=self.name, cursor=Run(since=run.since).text, findings=findings)
 
     async def _tidy(self, run: Run) -> None:
         """Tell the server that its files may go; when it does not listen they expire by themselves."""
@@ -239,7 +213,3 @@ def _issues(answer: Answer) -> list[Finding]:
         return outcome(answer.body).findings("$export")
     except (msgspec.DecodeError, UnicodeDecodeError):
         return []
-
-
-def _text(run: Run) -> str:
-    return msgspec.json.encode(run).decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gateway.errors import SourceUnavailable, StoreUnavailable
+from gateway.errors import Backpressure, SourceUnavailable, StoreUnavailable
 from tests.unit.adapters.fhir.server import Server, with_server
 
 TYPES = ("Patient", "Appointment")
@@ -46,6 +46,28 @@ def test_deletions_and_errors_of_an_export_arrive() -> None:
         (finding,) = server.intake.findings
         assert (finding.reason, finding.where) == ("outcome-not-found", "Patient.name")
         assert "Roe" not in repr(finding)
+
+    with_server(body)
+
+
+def test_a_step_waits_until_there_is_room() -> None:
+    """While more waits to be normalized than may, the file stays open: it is fetched once, and nothing is lost."""
+
+    async def body(server: Server) -> None:
+        original, full = server.intake.accept, 5
+
+        async def crowded(items, **more):
+            nonlocal full
+            if items and full:
+                full -= 1
+                raise Backpressure("Too many messages wait to be normalized")
+            return await original(items, **more)
+
+        server.intake.accept = crowded
+        await server.exports("Patient").poll(server.intake)
+        assert sorted(server.ids("Patient")) == sorted(server.simulator.tables["Patient"])
+        assert server.waits[1:] == [2.0] * 5
+        assert len(server.simulator.exports.asked) == 1
 
     with_server(body)
 
