@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from heapq import heapify, heappop, heapreplace
 from typing import Generic, Protocol, TypeVar
 
 from gateway.flow.lanes import is_behind, order_lane
@@ -37,10 +37,12 @@ class Row(Generic[M]):
 
     def __init__(self) -> None:
         self.live: deque[M] = deque()
-        self.behind: deque[M] = deque()
+        self.behind: dict[int, deque[M]] = {}
+        """By the lane it shares with what is live; no lane is empty."""
 
     def __iter__(self) -> Iterator[M]:
-        yield from self.behind
+        for lane in self.behind.values():
+            yield from lane
         yield from self.live
 
     def __bool__(self) -> bool:
@@ -48,31 +50,46 @@ class Row(Generic[M]):
 
     def add(self, message: M) -> None:
         """One more, the newest."""
-        (self.behind if is_behind(message.lane) else self.live).append(message)
+        if is_behind(message.lane):
+            self.behind.setdefault(order_lane(message.lane), deque()).append(message)
+        else:
+            self.live.append(message)
 
     def take(self, most: int) -> list[M]:
         """The next ones, at most so many: live ones, each after its elders of the same lane, then the others."""
-        taken = self._with_elders(most) if self.behind and self.live else _pop(self.live, most)
-        if not self.live:
-            taken += _pop(self.behind, most - len(taken))
-        return taken
-
-    def _with_elders(self, most: int) -> list[M]:
-        elders: dict[int, deque[M]] = {order_lane(one.lane): deque() for one in islice(self.live, most)}
-        rest: deque[M] = deque()
-        for one in self.behind:
-            elders.get(order_lane(one.lane), rest).append(one)
+        if not self.behind:
+            return [self.live.popleft() for _ in range(min(most, len(self.live)))]
         taken: list[M] = []
         while self.live and len(taken) < most:
-            live = self.live[0]
-            before = elders[order_lane(live.lane)]
-            while before and before[0].message_id < live.message_id and len(taken) < most:
-                taken.append(before.popleft())
-            if len(taken) < most:
-                taken.append(self.live.popleft())
-        for left in elders.values():
-            rest.extendleft(reversed(left))
-        self.behind = rest
+            elder = self._elder(self.live[0])
+            taken.append(self.live.popleft() if elder is None else elder)
+        return taken + self._oldest(most - len(taken))
+
+    def _elder(self, live: M) -> M | None:
+        """The next of what came before this message in its lane."""
+        number = order_lane(live.lane)
+        lane = self.behind.get(number)
+        if lane is None or lane[0].message_id > live.message_id:
+            return None
+        elder = lane.popleft()
+        if not lane:
+            del self.behind[number]
+        return elder
+
+    def _oldest(self, most: int) -> list[M]:
+        """What a back-fill brought, in order of arrival."""
+        first = [(lane[0].message_id, number) for number, lane in self.behind.items()]
+        heapify(first)
+        taken: list[M] = []
+        while first and len(taken) < most:
+            number = first[0][1]
+            lane = self.behind[number]
+            taken.append(lane.popleft())
+            if lane:
+                heapreplace(first, (lane[0].message_id, number))
+            else:
+                heappop(first)
+                del self.behind[number]
         return taken
 
 
@@ -110,7 +127,3 @@ class Turns(Generic[M]):
                     self._rows[name] = row  # at the end: whoever was not served is the first next time
             names = [name for name in names if name in self._rows]
         return taken
-
-
-def _pop(messages: deque[M], most: int) -> list[M]:
-    return [messages.popleft() for _ in range(min(most, len(messages)))]
