@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
 
@@ -99,9 +100,12 @@ class Row(Struct, gc=False):
         Made when it is first asked for: cutting a file asks for a few columns of each row only.
         """
         found = self._said
-        if found is None:
-            told = [cell.strip() or NULL for cell in self.cells]
-            self._said = found = dict(zip(self.shape.context.columns, told, strict=True))
+        return self.saying(self.shape.at.items()) if found is None else found
+
+    def saying(self, columns: Iterable[tuple[str, int]]) -> dict[str, str | Null]:
+        """What the row says, for readers of these columns only: their names, and where they stand."""
+        cells = self.cells
+        self._said = found = {name: cells[at].strip() or NULL for name, at in columns}
         return found
 
     @property
@@ -153,12 +157,12 @@ class Row(Struct, gc=False):
     @property
     def version(self) -> str:
         """How new the row is: its night, then its own time; what is greater as text is newer."""
-        context, own = self.shape.context, ""
+        context = self.shape.context
         for at in self.shape.versions:
             if own := self.cells[at].strip():
                 own = iso(own, context.order)
-                break
-        return f"{context.night or own} {own}".strip()
+                return f"{context.night or own} {own}"
+        return context.night
 
     @property
     def night(self) -> str:

@@ -139,17 +139,24 @@ def _columns(places: Iterable[str]) -> Iterator[str]:
         yield name
 
 
+Places = tuple[tuple[str, int], ...]
+"""Columns by name, and where they stand."""
+
+
 def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
     """A pure function from a row and its context to patches."""
     covered = {kind: frozenset(_columns(mapping.covered(kind))) for kind in mapping.kinds}
-    left: dict[bytes, tuple[tuple[str, int], ...]] = {}
+    known: dict[bytes, tuple[Places, Places]] = {}
 
-    def unread(row: Row, context: bytes) -> tuple[tuple[str, int], ...]:
-        if len(left) > 64:
-            left.clear()
-        known = covered[row.shape.context.table] | _ALWAYS
-        left[context] = found = tuple((name, at) for name, at in row.shape.at.items() if name not in known)
-        return found
+    def parted(row: Row, context: bytes) -> tuple[Places, Places]:
+        """Of a file's columns, those that rules read and those that nothing reads."""
+        if len(known) > 64:
+            known.clear()
+        read, at = covered[row.shape.context.table], row.shape.at.items()
+        told = tuple((name, number) for name, number in at if name in read)
+        unread = tuple((name, number) for name, number in at if name not in read and name not in _ALWAYS)
+        known[context] = told, unread
+        return told, unread
 
     def normalize(body: bytes, context: bytes) -> Normalized:
         row = read_row(body, context)
@@ -158,10 +165,9 @@ def normalizer(mapping: Mapping) -> Callable[[bytes, bytes], Normalized]:
             return Normalized(suppressed="extract-summary")
         if table not in covered:
             return Normalized(suppressed="unmapped-table")
-        unknown = left.get(context)
-        if unknown is None:
-            unknown = unread(row, context)
-        residue = tuple([name for name, at in unknown if row.cells[at].strip()])
+        told, unread = known.get(context) or parted(row, context)
+        row.saying(told)
+        residue = tuple([name for name, at in unread if row.cells[at].strip()])
         return Normalized(patches=mapping.patches(table, row), residue=residue)
 
     return normalize
