@@ -101,7 +101,8 @@ class _Envelope:
         if header in self._open:
             self._open.remove(header)
         counted = self.messages if piece.name == "BTS" else self._batches
-        said = re.match(rb"[BF]TS[^A-Za-z0-9\r\n](\d{1,9})", piece.body)
+        narrow = piece.body.replace(b"\0", b"")  # UTF-16 writes name, delimiter and digits with zeros between them
+        said = re.match(rb"[BF]TS[^A-Za-z0-9\r\n](\d{1,9})", narrow)
         if said is not None and int(said[1]) != counted:
             yield Finding(
                 reason="count-mismatch",

@@ -38,6 +38,15 @@ def test_a_batch_becomes_its_messages():
     assert all(data[item.offset :].startswith(item.body) for item in found)
 
 
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_a_wide_batch_is_counted_too(codec):
+    """In UTF-16 the trailer's count is compared as in one byte a character."""
+    text = "BHS|^~\\&|\r" + message("1").decode() + "\rBTS|{}\r"
+    for said, reasons in ((1, []), (12, ["count-mismatch"])):
+        found = list(items([text.format(said).encode(codec)], 4096))
+        assert [part.reason for part in found if isinstance(part, Finding)] == reasons
+
+
 @pytest.mark.parametrize(
     ("data", "reasons"),
     [
