@@ -19,7 +19,7 @@ from gateway.audit import AuditLog
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import micros
 from gateway.settings_people import People
-from gateway.store import breakglass, people
+from gateway.store import breakglass, passkeys, people
 from gateway.store.opening import Store
 from gateway.vault import Vault
 
@@ -98,7 +98,7 @@ class Accounts:
                 )
             people.add(connection, row)
 
-        self._changed(unit, tenants, name, "added", actor)
+        self.changed(unit, tenants, name, "added", actor)
         return made
 
     def set_role(self, name: str, role: str, actor: str) -> None:
@@ -111,19 +111,20 @@ class Accounts:
         self._change(name, {"locked_at": micros()}, "locked", actor)
 
     def reset(self, name: str, actor: str) -> Made:
-        """Give a local account a new password and second factor, and unlock it; what it had is worth nothing."""
+        """Give a local account a new password and second factor, and unlock it; what it had, passkeys too, is gone."""
         if self._found(name).subject is not None:
             raise InvalidConfiguration(
                 "This account signs in at the identity provider", where=name, fix="Reset it there, or add another."
             )
         made, kept = self._new_secrets(name)
-        whose = _whose(name)
+        whose = tried(name)
 
         def unit(connection: Connection) -> None:
             people.change(connection, name, kept | {"locked_at": None})
+            passkeys.forget(connection, name)
             people.forget_failures(connection, whose)
 
-        self._changed(unit, json.loads(self._found(name).tenants), name, "reset", actor)
+        self.changed(unit, json.loads(self._found(name).tenants), name, "reset", actor)
         return made
 
     def choose_password(self, person: Person, old: str, new: str) -> bool:
@@ -147,14 +148,14 @@ class Accounts:
         Wrong name, wrong password, wrong code, a code used before, a locked account and too many failures are one
         answer, and cost the same work.
         """
-        now, whose, source = micros(), _whose(name), _whose("address\0" + address)
+        now, whose, source = micros(), tried(name), tried("address\0" + address)
         row = self._store.read_sync(lambda connection: people.one(connection, name))
         known = None if row is None or not row.password else row
         right = passwords.matches(password, None if known is None else known.password)
         nonce = bytes(one_time.NONCE_BYTES) if known is None else bytes(known.nonce)
         step = one_time.step_of(self._secret(name, nonce), code, time.time())
         welcome = right and step is not None and known is not None and known.locked_at is None
-        tenants = self._tenants[:1] if known is None else self._tenants_of(known)
+        tenants = self._tenants[:1] if known is None else self.tenants_of(known)
         actor = "person:unknown" if known is None else f"person:{name}"
         token = secrets.token_urlsafe(32)
 
@@ -163,12 +164,12 @@ class Accounts:
             throttled = failed >= MOST_FAILURES or from_there >= MOST_FROM_ADDRESS  # counted here: some come at once
             done = welcome and not throttled and people.use_step(connection, name, step or 0)
             if done:
-                self._open(connection, token, name, now)
+                self.open(connection, token, name, now)
                 people.forget_failures(connection, whose)
             else:
                 number = secrets.randbits(62)
                 people.failed(connection, (whose, source), now, number, now - 4 * WINDOW)
-            self._note(connection, tenants, actor, "signed-in" if done else "refused")
+            self.note(connection, tenants, actor, "signed-in" if done else "refused")
             return done
 
         return token if self._store.write_sync(unit) else None
@@ -181,10 +182,10 @@ class Accounts:
 
         def unit(connection: Connection) -> None:
             if name is not None:
-                self._open(connection, token, name, now)
+                self.open(connection, token, name, now)
             actor = "person:unknown" if row is None else f"person:{row.person}"
-            tenants = self._tenants[:1] if row is None else self._tenants_of(row)
-            self._note(connection, tenants, actor, "refused" if name is None else "signed-in")
+            tenants = self._tenants[:1] if row is None else self.tenants_of(row)
+            self.note(connection, tenants, actor, "refused" if name is None else "signed-in")
 
         self._store.write_sync(unit)
         return None if name is None else token
@@ -209,14 +210,15 @@ class Accounts:
         role = built_in_roles().role(row.role)
         actor = f"person:{row.person}"
         return Person(
-            row.person, role, frozenset(self._tenants_of(row)),
+            row.person, role, frozenset(self.tenants_of(row)),
             frozenset(map(bytes.fromhex, json.loads(row.locations))), row.view or role.view,
             self._store.read_sync(lambda c: breakglass.active(c, actor, now)),
         )  # fmt: skip
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    def _open(self, connection: Connection, token: str, name: str, now: int) -> None:
+    def open(self, connection: Connection, token: str, name: str, now: int) -> None:
+        """Begin a session."""
         people.drop_sessions(connection, *self._limits(now))
         people.open_session(connection, session_hash(token), name, now)
 
@@ -224,7 +226,8 @@ class Accounts:
         idle = self._settings.idle_minutes * MINUTE
         return now - idle, now - self._settings.session_hours * 60 * MINUTE
 
-    def _tenants_of(self, row: Any) -> list[str]:
+    def tenants_of(self, row: Any) -> list[str]:
+        """The clinic groups of an account that are there."""
         return [tenant for tenant in json.loads(row.tenants) if tenant in self._tenants]
 
     def _new_secrets(self, name: str) -> tuple[Made, dict[str, Any]]:
@@ -243,9 +246,9 @@ class Accounts:
 
     def _change(self, name: str, values: dict[str, Any], outcome: str, actor: str) -> None:
         tenants = json.loads(self._found(name).tenants)
-        self._changed(lambda connection: people.change(connection, name, values), tenants, name, outcome, actor)
+        self.changed(lambda connection: people.change(connection, name, values), tenants, name, outcome, actor)
 
-    def _changed(
+    def changed(
         self, unit: Callable[[Connection], None], tenants: Sequence[str], name: str, outcome: str, actor: str
     ) -> None:
         """Change an account and write so in the audit logs it concerns, in one commit."""
@@ -260,7 +263,8 @@ class Accounts:
 
         self._store.write_sync(both)
 
-    def _note(self, connection: Connection, tenants: Sequence[str], actor: str, outcome: str) -> None:
+    def note(self, connection: Connection, tenants: Sequence[str], actor: str, outcome: str) -> None:
+        """Write a sign-in to the audit logs it concerns."""
         for tenant in tenants:
             entry = self._audit.entry(tenant, action="sign-in", actor=actor, purpose="operations", outcome=outcome)
             self._audit.append(connection, entry)
@@ -276,5 +280,6 @@ def subject_hash(issuer: str, subject: str) -> bytes:
     return hashlib.sha256(issuer.encode() + b"\0" + subject.encode()).digest()
 
 
-def _whose(name: str) -> bytes:
+def tried(name: str) -> bytes:
+    """What is kept of a name or address that failed to sign in."""
     return hashlib.sha256(b"sign-in\0" + name.encode("utf-8", "replace")).digest()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from gateway.flow.clock import EPOCH, iso, micros_of
 from gateway.settings import Route
-from gateway.store import messages, people, route_states
+from gateway.store import messages, passkeys, people, route_states
 from gateway.store.opening import Store
 
 
@@ -42,11 +42,13 @@ def route_standing(store: Store, route: Route) -> dict[str, Any]:
 
 def listed_people(store: Store, tenants: frozenset[str]) -> list[dict[str, Any]]:
     """Accounts that may see any of these clinic groups: who, with which role, since when, and how they sign in."""
+    held = store.read_sync(passkeys.counts)
     return [
         {
             "name": row.person, "role": row.role, "tenants": sorted(tenants & set(json.loads(row.tenants))),
             "view": row.view, "locations": len(json.loads(row.locations)),
             "signs_in": "identity provider" if row.subject else "password and code",
+            "passkeys": held.get(row.person, 0),
             "password_chosen": not row.temporary, "created_at": iso(row.created_at),
             "locked_at": None if row.locked_at is None else iso(row.locked_at),
         }

@@ -178,9 +178,8 @@ def checked_token(text: str, keys: Any, settings: Oidc, nonce: str) -> str:
 def oidc(house: House, door: AdminDoor) -> APIRouter:
     """The routes of ``/oidc``; without ``[people.oidc]`` there is nothing here."""
     router = APIRouter()
-    base = house.people.admin_url or f"http://localhost:{house.settings.admin_port}"
     settings = house.people.oidc
-    provider = None if settings is None else Provider(settings, f"{base}/oidc/callback")
+    provider = None if settings is None else Provider(settings, f"{house.admin_url}/oidc/callback")
 
     @router.get("/oidc/start")
     async def start() -> Response:

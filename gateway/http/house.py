@@ -79,3 +79,8 @@ class House:
         scheme = "http" if self.settings.certificate is None else "https"
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         return f"{scheme}://{host}:{self.settings.port}"
+
+    @property
+    def admin_url(self) -> str:
+        """The address under which people reach the admin port, without a slash at its end."""
+        return self.people.admin_url or f"http://localhost:{self.settings.admin_port}"

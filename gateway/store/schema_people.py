@@ -1,4 +1,4 @@
-"""The tables of people: their accounts, sessions, failed sign-ins, and each use of the emergency role."""
+"""The tables of people: their accounts, sessions, failed sign-ins, passkeys, and each use of the emergency role."""
 
 from __future__ import annotations
 
@@ -60,5 +60,20 @@ breakglass = Table(
     Column("verdict", String(12), doc="justified or unjustified"),
     PrimaryKeyConstraint("tenant", "use"),
 )
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("credential", Binary(1023), primary_key=True, doc="the authenticator's id of it"),
+    Column("person", String(40), nullable=False),
+    Column("name", String(40), nullable=False, doc="what its person calls it"),
+    Column("public_key", Binary, nullable=False, doc="COSE"),
+    Column("proof", Binary(32), nullable=False, doc="keyed digest of person, credential and key"),
+    Column("uses", BigInteger, nullable=False, doc="what the authenticator counted last"),
+    Column("asked_at", BigInteger, nullable=False, doc="when the question it answered last was asked"),
+    Column("created_at", BigInteger, nullable=False),
+    Index("passkeys_person", "person", "name", unique=True),
+)
+"""Not among :data:`TABLES`, which an earlier revision made."""
 
 TABLES = (people, sessions, failures, breakglass)

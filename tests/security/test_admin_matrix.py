@@ -28,6 +28,9 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/breakglass/end"): {"id": "use-0"},
     ("POST", "/breakglass/review"): {"id": "use-0", "verdict": "justified"},
     ("POST", "/session/password"): {"old": "x", "new": "y"},
+    ("POST", "/session/passkeys/question"): {"password": "x"},
+    ("POST", "/session/passkeys"): {"name": "x", "credential": {"id": "x", "rawId": "x", "type": "x", "response": {}}},
+    ("POST", "/session/passkeys/remove"): {"name": "none of this name"},
 }
 """Bodies that are well formed and change nothing."""
 
