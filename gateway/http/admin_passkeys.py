@@ -35,17 +35,17 @@ class AuthenticatorResponse(_Told):
     """What the authenticator answered: base64url."""
 
     clientDataJSON: Small = ""  # noqa: N815 - the names of WebAuthn
-    attestationObject: Large | None = None  # noqa: N815
-    authenticatorData: Small | None = None  # noqa: N815
+    attestationObject: Large | None = None  # noqa: N815 - as clientDataJSON
+    authenticatorData: Small | None = None  # noqa: N815 - as clientDataJSON
     signature: Small | None = None
-    userHandle: Annotated[str, Field(max_length=100)] | None = None  # noqa: N815
+    userHandle: Annotated[str, Field(max_length=100)] | None = None  # noqa: N815 - as clientDataJSON
 
 
 class Credential(_Told):
     """One answer of an authenticator."""
 
     id: Id
-    rawId: Id  # noqa: N815
+    rawId: Id  # noqa: N815 - as clientDataJSON
     type: Text
     response: AuthenticatorResponse
 
