@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.diagnosis import NAME
+from gateway.model import TYPES
 
+LEAST_OF_A_PATIENT = 365
+"""Days: whoever comes once a year is nobody who left."""
 Name = Annotated[str, Field(pattern=NAME)]
 
 
@@ -52,11 +55,29 @@ class Keys(Part):
 
 
 class Retention(Part):
-    """``[[retention]]``: how long messages are kept as they were received."""
+    """``[[retention]]``: how long one class of what is kept is kept."""
 
     tenant: Name = Field(description="Whose.")
+    of: Literal["messages", "versions", "patients"] = Field(
+        default="messages",
+        description="Messages as received; versions of records that a newer one has replaced; or all of a patient.",
+    )
     sources: tuple[str, ...] = Field(default=(), description="Only of these sources; of all when empty.")
+    records: tuple[str, ...] = Field(
+        default=(), description="Of versions: only of these record types; of all if empty."
+    )
     days: int = Field(
         ge=30, le=36_500,
-        description="What opens a message is destroyed so many days after it came; what it told is kept in records.",
+        description="Days since the message came, the version was replaced, or the last news of the patient.",
     )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _fits(self) -> Retention:
+        unknown = sorted(set(self.records) - set(TYPES))
+        if unknown:
+            raise ValueError(f"{unknown[0][:40]} is no record type; known are: {', '.join(sorted(TYPES))}")
+        if self.records and self.of != "versions":
+            raise ValueError("records are named for versions only")
+        if self.of == "patients" and (self.sources or self.days < LEAST_OF_A_PATIENT):
+            raise ValueError(f"a patient is kept whole, of all sources, for {LEAST_OF_A_PATIENT} days at least")
+        return self

@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import Connection
 
+from gateway.bootstrap import Gateway
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -36,23 +37,34 @@ HoldName = Annotated[str, typer.Argument(help="Its name, such as case-2026-17.")
 def plan(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
     """What a run would drop now; nothing is changed."""
     with opened(config) as gateway:
-        _print(keeping.plan(gateway.store, gateway.vault.keystore, gateway.settings.retention), json_)
+        _print(_retainer(gateway).plan(gateway.settings.retention), json_)
 
 
 @retention.command()
-def run(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
-    """Destroy what opens messages whose time is over; their rows stay. Run it daily."""
+def run(
+    config: ConfigOption = DEFAULT_CONFIG,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be dropped, as plan does.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Destroy what opens messages, versions and patients whose time is over; their rows stay. Run it daily."""
     with opened(config) as gateway:
-        found = keeping.run(gateway.store, gateway.vault.keystore, gateway.audit, gateway.settings.retention, actor())
-        _print(found, json_)
+        retainer, rules = _retainer(gateway), gateway.settings.retention
+        _print(retainer.plan(rules) if dry_run else retainer.run(rules, actor()), json_)
+
+
+def _retainer(gateway: Gateway) -> keeping.Retainer:
+    return keeping.Retainer(gateway.store, gateway.vault.keystore, gateway.audit, gateway.shredder())
 
 
 def _print(found: list[keeping.Due], json_: bool) -> None:
     if json_:
         as_json(found)
         return
-    rows = [(one.tenant, ", ".join(one.sources) or "all", one.days, one.messages) for one in found]
-    table("Retention", ("tenant", "sources", "days", "messages"), rows)
+    rows = [
+        (one.tenant, one.of, ", ".join(one.records) or "all", ", ".join(one.sources) or "all", one.days, one.count)
+        for one in found
+    ]
+    table("Retention", ("tenant", "of", "records", "sources", "days", "count"), rows)
 
 
 @hold.command()

@@ -19,7 +19,7 @@ from gateway.flow.source import Origin, Source
 from gateway.mapping import Mapping
 from gateway.store import journal, messages
 from gateway.store.opening import Store
-from gateway.vault import Sealed, Vault
+from gateway.vault import Grant, Sealed, Vault
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,23 +75,22 @@ class Explainer:
         change, value = _last_set(rows, versions, field)
         return self._retrace(change, field, value)
 
-    def _open_versions(self, rows: Any) -> list[dict[str, Any]]:
+    def _open_versions(self, rows: Any) -> list[dict[str, Any] | None]:
+        """The fields of each version; None where what opened it was destroyed."""
         entry = self._audit.entry(
             self._tenant, action="access", actor=self._actor, purpose="explain",
             changes=[change_row(row.record_id, row.version) for row in rows],
         )  # fmt: skip
         self._store.write_sync(lambda connection: self._audit.append(connection, entry))
         with self._audit.grant(entry) as grant:
-            return [
-                open_stored(
-                    self._vault.open(
-                        grant,
-                        change_place(self._tenant, row.record_id, row.version),
-                        Sealed(row.key_id, row.wrapped, row.box),
-                    )
-                )[1]
-                for row in rows
-            ]
+            return [self._open_version(grant, row) for row in rows]
+
+    def _open_version(self, grant: Grant, row: Any) -> dict[str, Any] | None:
+        place = change_place(self._tenant, row.record_id, row.version)
+        try:
+            return open_stored(self._vault.open(grant, place, Sealed(row.key_id, row.wrapped, row.box)))[1]
+        except Shredded:
+            return None
 
     def _retrace(self, change: Any, field: str, value: Any) -> Explanation:
         message = self._store.read_sync(lambda connection: messages.one(connection, self._tenant, change.message_id))
@@ -188,14 +187,24 @@ class Explainer:
         return body, context
 
 
-def _last_set(rows: Any, versions: list[dict[str, Any]], field: str) -> tuple[Any, Any]:
-    """The change that gave the field its present value."""
+def _last_set(rows: Any, versions: list[dict[str, Any] | None], field: str) -> tuple[Any, Any]:
+    """The change that gave the field its present value; ``Shredded`` when that may be a version that was dropped."""
+    first = next((at + 1 for at in reversed(range(len(versions))) if versions[at] is None), 0)
     values = [_dig(version, field) for version in versions]
+    dropped = Shredded("The version that set it was dropped, or the patient shredded", where=field[:80])
+    if first == len(versions):
+        raise dropped
     if all(value is None for value in values):
-        raise InvalidConfiguration("The record never had this field", where=field[:80], fix="See `gateway records`.")
+        raise (
+            dropped
+            if first
+            else InvalidConfiguration("The record never had this field", where=field[:80], fix="See `gateway records`.")
+        )
     at = len(values) - 1
-    while at > 0 and values[at - 1] == values[-1]:
+    while at > first and values[at - 1] == values[-1]:
         at -= 1
+    if first and at == first:
+        raise dropped
     return rows[at], values[-1]
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import Connection
 from gateway.audit import AuditLog
 from gateway.errors import IntegrityViolated, InvalidConfiguration
 from gateway.flow.quarantine import release_delivery
-from gateway.store import deliveries, holds, sealed, shreds
+from gateway.store import deliveries, holds, retention, sealed, shreds
 from gateway.store.opening import Store
 from gateway.vault import Vault
 from gateway.vault.keyfile import KeyRow
@@ -79,7 +79,9 @@ class Shredder:
         self._audit = audit
         self._list = shred_list
 
-    def shred(self, tenant: str, patient: bytes, reason: str, actor: str) -> Certificate:
+    def shred(
+        self, tenant: str, patient: bytes, reason: str, actor: str, *, silent_since: int | None = None
+    ) -> Certificate:
         """Destroy a patient's keys.
 
         Args:
@@ -87,10 +89,11 @@ class Shredder:
             patient: record id.
             reason: why, as a word; it stands in certificate and audit log.
             actor: who asked for it.
+            silent_since: only if nothing was heard of the patient since, in microseconds.
 
         Raises:
             InvalidConfiguration: a legal hold keeps data of the patient, or of another whom one of the patient's
-                messages tells of as well; or nothing is known of the patient.
+                messages tells of as well; nothing is known of the patient; or there was news since.
         """
         keystore = self._vault.keystore
         counts = self._store.read_sync(partial(shreds.counts, tenant=tenant, patient=patient))
@@ -100,13 +103,13 @@ class Shredder:
         under = partial(sealed.messages_under, tenant=tenant, keys=[row.key_id for row in rows])
         counts["messages"] = len(self._store.read_sync(under))
         counts["unattributed"] = self._store.read_sync(partial(shreds.unattributed, tenant=tenant))
-        self._begin(tenant, patient, reason, actor)
+        self._begin(tenant, patient, reason, actor, silent_since)
         self._list.add(tenant, patient)
         keystore.shred(tenant, patient)
         counts["shared_messages"] = self._tell_store(tenant, patient, reason, actor)
         return self._certificate(tenant, patient, reason, actor, rows, counts)
 
-    def _begin(self, tenant: str, patient: bytes, reason: str, actor: str) -> None:
+    def _begin(self, tenant: str, patient: bytes, reason: str, actor: str, silent_since: int | None) -> None:
         """Write down what is intended, in the commit that finds no hold: one that begins later comes too late."""
         entry = self._audit.entry(
             tenant, action="shred", actor=actor, purpose=reason, patients=[str(UUID(bytes=patient))], outcome="begun"
@@ -119,6 +122,8 @@ class Shredder:
                     "A legal hold keeps data of this patient, or of one who shares a message", where=held[0].hold,
                     fix="See `gateway hold list`.",
                 )  # fmt: skip
+            if silent_since is not None and retention.heard(connection, tenant, patient, silent_since):
+                raise InvalidConfiguration("There is news of this patient", fix="Let retention run again later.")
             self._audit.append(connection, entry)
 
         self._store.write_sync(unit)

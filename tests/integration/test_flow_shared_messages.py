@@ -13,7 +13,7 @@ from gateway.settings_keys import Retention
 from gateway.store import holds, messages
 from gateway.vault import Sealed
 from tests.integration.parts import TENANT, Parts, message, patient
-from tests.integration.test_flow_shred import shred, sound, two
+from tests.integration.test_flow_shred import shred, shredder, sound, two
 
 RULE = Retention(tenant=TENANT, days=30)
 
@@ -71,9 +71,10 @@ def test_retention_keeps_what_a_hold_covers(parts: Parts, monkeypatch: pytest.Mo
     (gone,) = parts.take(message(patient("p2", "Brown-Ellis")))
     hold(parts, "p1")
     monkeypatch.setattr(retention, "DAY", -1_000_000)
-    (planned,) = retention.plan(parts.store, parts.keystore, (RULE,))
-    (done,) = retention.run(parts.store, parts.keystore, parts.audit, (RULE,), "cli:tester")
-    assert planned.messages == done.messages == 1
+    retainer = retention.Retainer(parts.store, parts.keystore, parts.audit, shredder(parts))
+    (planned,) = retainer.plan((RULE,))
+    (done,) = retainer.run((RULE,), "cli:tester")
+    assert planned.count == done.count == 1
     assert all(opens(parts, receipt.message_id) for receipt in kept)
     assert not opens(parts, gone.message_id)
     sound(parts)
