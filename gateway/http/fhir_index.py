@@ -15,7 +15,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -271,29 +270,25 @@ class SearchIndex:
         first, record = ("", b"") if after is None else after
         also = [[self._blind(tenant, f"{wanted.type}.{name}", word) for word in words] for name, words in wanted.also]
 
-        def walked(connection: Any) -> Iterator[Pair]:
-            for word in self._words_of(connection, tenant, wanted, first):
-                blind, start = self._blind(tenant, f"{wanted.type}.{wanted.by}", word), b""
-                if word == first:
-                    start = record
-                while True:
-                    ids = searching.keyed(connection, tenant, blind, start, PROBED if also else most)
-                    yield from ((word, one) for one in ids)
-                    if len(ids) < (PROBED if also else most):
-                        break
-                    start = ids[-1]
+        step = PROBED if also else most
 
         def query(connection: Any) -> tuple[list[Pair], Pair | None]:
             found: list[Pair] = []
-            steps = walked(connection)
-            for _ in range(PROBES // PROBED):
-                pairs = list(islice(steps, PROBED if also else most))
-                if not pairs:
-                    return found, None
-                found += _kept(connection, tenant, pairs, also)
-                if len(found) >= most:
-                    return found[:most], found[most - 1]
-            return found, pairs[-1]
+            looked = 0
+            for word in self._words_of(connection, tenant, wanted, first):
+                blind = self._blind(tenant, f"{wanted.type}.{wanted.by}", word)
+                start = record if word == first else b""
+                while True:
+                    probed = searching.probed(connection, tenant, blind, start, step, also)
+                    found += ((word, one) for one in probed.ids)
+                    if len(found) >= most:
+                        return found[:most], found[most - 1]
+                    looked, start = looked + probed.looked_at, probed.last
+                    if looked >= PROBES:
+                        return found, (word, start)
+                    if probed.looked_at < step:
+                        break
+            return found, None
 
         return self._store.read_sync(query)
 
@@ -332,14 +327,6 @@ class SearchIndex:
         return self._store.read_sync(
             lambda connection: searching.changed(connection, tenant, type, window, after, most)
         )
-
-
-def _kept(connection: Any, tenant: str, pairs: list[Pair], also: Sequence[Sequence[bytes]]) -> list[Pair]:
-    """Those of the records, in their order, that have a digest of each list as well."""
-    for blinds in also:
-        having = searching.having(connection, tenant, [record for _, record in pairs], blinds)
-        pairs = [pair for pair in pairs if pair[1] in having]
-    return pairs
 
 
 def _types(text: str) -> frozenset[str] | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.bulk import Bulk, portions
@@ -44,11 +45,6 @@ _keyed = (
 
 _there = select(search_days.c.blind).where(
     search_days.c.tenant == bindparam("tenant"), search_days.c.blind.in_(bindparam("blinds", expanding=True))
-)
-_having = select(search_keys.c.record_id).where(
-    search_keys.c.tenant == bindparam("tenant"),
-    search_keys.c.blind.in_(bindparam("blinds", expanding=True)),
-    search_keys.c.record_id.in_(bindparam("ids", expanding=True)),
 )
 _standing = select(
     search_indexes.c.edition,
@@ -193,10 +189,52 @@ def keyed(connection: Connection, tenant: str, blind: bytes, after: bytes, most:
     return [bytes(record) for record in connection.execute(_keyed, asked).scalars()]
 
 
-def having(connection: Connection, tenant: str, ids: Sequence[bytes], blinds: Iterable[bytes]) -> set[bytes]:
-    """Which of these records have one of the digests."""
-    asked = {"tenant": tenant, "blinds": list(blinds), "ids": list(ids)}
-    return {bytes(record) for record in connection.execute(_having, asked).scalars()}
+class Probed(NamedTuple):
+    """What one look at a digest's records gave."""
+
+    ids: Sequence[bytes]
+    """Those that have a digest of each further list, by id."""
+    looked_at: int
+    """How many were looked at."""
+    last: bytes
+    """The last of them."""
+
+
+def probed(
+    connection: Connection, tenant: str, blind: bytes, after: bytes, most: int, also: Sequence[Sequence[bytes]]
+) -> Probed:
+    """The next records with this digest that have one of each further list of digests.
+
+    The database compares: each row it gives costs the embedded one a wait for the interpreter, and most match nothing.
+    """
+    if not also:
+        ids = keyed(connection, tenant, blind, after, most)
+        return Probed(ids, len(ids), ids[-1] if ids else after)
+    asked = {"tenant": tenant, "blind": blind, "after": after, "most": most}
+    counted, matching = _probing(len(also))
+    looked_at, last = connection.execute(counted, asked).one()
+    if not looked_at:
+        return Probed((), 0, after)
+    lists = {f"also_{number}": list(blinds) for number, blinds in enumerate(also)}
+    ids = [bytes(record) for record in connection.execute(matching, asked | lists).scalars()]
+    return Probed(ids, looked_at, bytes(last))
+
+
+@cache
+def _probing(lists: int) -> tuple[Select[*tuple[Any, ...]], Select[*tuple[Any, ...]]]:
+    """How many records are looked at and which is the last; and those of them that are in so many lists."""
+    looked = _keyed.subquery()
+    matching = select(looked.c.record_id).order_by(looked.c.record_id)
+    for number in range(lists):
+        other = search_keys.alias()
+        matching = matching.where(
+            exists().where(
+                other.c.tenant == bindparam("tenant"),
+                other.c.blind.in_(bindparam(f"also_{number}", expanding=True)),
+                other.c.record_id == looked.c.record_id,
+            )
+        )
+    return select(func.count(), func.max(looked.c.record_id)), matching
 
 
 def changed(
