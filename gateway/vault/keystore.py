@@ -37,7 +37,7 @@ BLOCK = {PATIENT: 1024}
 """Encryptions set aside at a time, by kind; few for patients, whose keys are loaded often and used little."""
 BLOCK_OTHERWISE = 2**20
 REMEMBERED = 50_000
-AWAKE = 4096
+AWAKE = 2048
 """Keys with a cipher set up: those of the patients whom a few batches concern."""
 
 
