@@ -64,7 +64,8 @@ class Registry:
         self.reactors: dict[str, Reactor] = {}
         self.key_providers: dict[str, KeyProvider] = {}
         self.witnesses: dict[str, Witness] = {}
-        self.commands: list[typer.Typer] = []
+        self.commands: dict[str, typer.Typer] = {}
+        """By the name of the plugin, which is the command's."""
         self.failures: list[PluginFailed] = []
         self._origins: dict[tuple[Kind, str], Origin] = {}
 
@@ -123,7 +124,7 @@ class Registry:
                 case "gateway_witnesses":
                     self._keep("witness", self.witnesses, part.name, part, origin)
                 case _:
-                    self.commands.append(part)
+                    self.commands[origin.plugin] = part
 
     def _keep(self, kind: Kind, shelf: dict[str, Any], name: str, part: object, origin: Origin) -> None:
         if name in shelf:

@@ -10,14 +10,16 @@ import ipaddress
 import re
 import tomllib
 import zoneinfo
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gateway.diagnosis import REACTOR_NAME, SOURCE_NAME, InvalidSettings, Problem, diagnose
+from gateway.diagnosis import REACTOR_NAME, SOURCE_NAME, InvalidSettings, Problem, diagnose, nearest
+from gateway.errors import InvalidConfiguration
 from gateway.model import TYPES
 from gateway.model.opening_hours import parse_hours
 from gateway.secret import Secret, located, resolve_secret
@@ -333,12 +335,24 @@ class Settings(Part):
         return (str(self.data.directory),)
 
     def source(self, name: str) -> Source:
-        """The source of that name; KeyError when there is none."""
-        return {source.name: source for source in self.sources}[name]
+        """The source of that name; ``InvalidConfiguration`` when there is none."""
+        return _named(self.sources, name, "source")
 
     def route(self, name: str) -> Route:
-        """The route of that name; KeyError when there is none."""
-        return {route.name: route for route in self.routes}[name]
+        """The route of that name; ``InvalidConfiguration`` when there is none."""
+        return _named(self.routes, name, "route")
+
+
+NamedPart = TypeVar("NamedPart", Source, Route)
+
+
+def _named(parts: Sequence[NamedPart], name: str, kind: str) -> NamedPart:
+    for part in parts:
+        if part.name == name:
+            return part
+    names = [part.name for part in parts]
+    fix = nearest(name, names) or f"Known are: {', '.join(names) or 'none'}."
+    raise InvalidConfiguration(f"There is no such {kind}", where=name[:64], fix=fix)
 
 
 def load(path: Path) -> Settings:
@@ -350,8 +364,9 @@ def load(path: Path) -> Settings:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        problem = Problem(f"The file cannot be read: {type(error).__name__}", "", None, "gateway init writes one.")
-        raise InvalidSettings(path.name, [problem]) from None
+        why = (error.strerror if isinstance(error, OSError) else None) or "it is not UTF-8"
+        fix = "Name one with --config, or let `gateway init` write one." if isinstance(error, FileNotFoundError) else ""
+        raise InvalidSettings(str(path), [Problem(f"The settings cannot be read: {why}", "", None, fix)]) from None
     return parse(text, path.resolve().parent, path.name)
 
 

@@ -11,25 +11,32 @@ from typing import Annotated
 import typer
 from yarl import URL
 
+from gateway.command_line import JsonOption, as_json, chunks, tell
 from gateway.model.exchange import Finding
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records_file import cut
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="FHIR: validate, discover, jwks.")
-_CHUNK = 64 * 1024
 
 
 @app.command()
-def validate(files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="JSON or NDJSON.")]) -> None:
+def validate(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="JSON or NDJSON.")],
+    json_: JsonOption = False,
+) -> None:
     """Check every resource of the files against FHIR R4 with fhir.resources; places are shown, never values."""
     wrong = total = 0
+    faults = []
     for path in files:
         for where, found in _checked(path):
             total += 1
             wrong += bool(found)
             for one in found:
-                typer.echo(f"{path.name} {where}: {one.where}: {one.what} ({one.reason})")
-    typer.echo(f"{total} resources, {wrong} of them not valid")
+                faults.append({"file": path.name, "resource": where, "where": one.where, "reason": one.reason})
+                if not json_:
+                    typer.echo(f"{path.name} {where}: {one.where}: {one.what} ({one.reason})")
+    fact = {"resources": total, "invalid": wrong, "findings": faults}
+    tell(fact, f"{total} resources, {wrong} of them not valid", json_=json_)
     if wrong:
         raise typer.Exit(1)
 
@@ -38,21 +45,17 @@ def _checked(path: Path) -> Iterator[tuple[str, list[Finding]]]:
     """Each resource of a file by its ordinal, with what is wrong about it."""
     from gateway_fhir.strict import check
 
-    for number, part in enumerate(cut(_chunks(path), FhirConfig.model_validate({})), 1):
+    for number, part in enumerate(cut(chunks(path), FhirConfig.model_validate({})), 1):
         if isinstance(part, Finding):
             yield f"#{number}", [part]
         else:
             yield f"#{number} {part.kind}", check(part.body)
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
-
-
 @app.command()
-def discover(base_url: Annotated[str, typer.Argument(help="Base address of the server.")]) -> None:
+def discover(
+    base_url: Annotated[str, typer.Argument(help="Base address of the server.")], json_: JsonOption = False
+) -> None:
     """Show how each resource type of a server would be read, and why the others cannot be."""
     from gateway_fhir.transport import client
     from gateway_fhir.transport_discovery import discover as ask
@@ -62,6 +65,9 @@ def discover(base_url: Annotated[str, typer.Argument(help="Base address of the s
     async def run() -> None:
         async with client([str(URL(base_url).origin())], config) as http:
             found = await ask(http, config)
+        if json_:
+            as_json({"search": found.search, "export": found.export, "missing": dict(found.missing)})
+            return
         for way, types in (("search by _lastUpdated", found.search), ("bulk export", found.export)):
             typer.echo(f"{way}: {', '.join(types) or 'none'}")
         for type, why in found.missing.items():
@@ -74,9 +80,11 @@ def discover(base_url: Annotated[str, typer.Argument(help="Base address of the s
 def jwks(
     private_key: Annotated[str, typer.Argument(help="Reference to the private key: env:NAME or file:path.")],
     key_id: Annotated[str, typer.Option(help="kid to publish; the key's thumbprint if not given.")] = "",
+    json_: JsonOption = False,
 ) -> None:
     """Print the public half of our key as the JWK set that a server's operator registers."""
     from gateway.settings import resolve_secret
     from gateway.transport.smart import SigningKey
 
-    typer.echo(json.dumps(SigningKey(resolve_secret(private_key), key_id or None).jwks(), indent=2))
+    made = SigningKey(resolve_secret(private_key), key_id or None).jwks()
+    tell(made, json.dumps(made, indent=2), json_=json_)

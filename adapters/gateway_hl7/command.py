@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gateway.command_line import JsonOption, as_json, chunks
 from gateway.errors import InvalidConfiguration
 from gateway.model.exchange import Finding
 from gateway_hl7.records import items
 
 app = typer.Typer(name="hl7", no_args_is_help=True, help="HL7 v2: conformance of messages to the standard.")
 _MOST_BYTES = 64 * 1024 * 1024
-_CHUNK = 64 * 1024
 
 
 @app.callback()
@@ -30,19 +29,19 @@ def validate(
         list[Path] | None,
         typer.Option(exists=True, dir_okay=False, help="Message profile (XML) to judge by; once for each event."),
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON for programs, one line per message.")] = False,
+    json_: JsonOption = False,
 ) -> None:
     """Report every way in which messages differ from the standard of their version, by place and never by value.
 
     With a message profile, messages of its event are judged by the profile alone, which may ask for more or for less.
-    Exit code 1 when there is a finding. The gateway reads more than the standard allows: a finding is a question to the
-    sender, and no sign that a message would not be taken.
+    Exit code 1 when there is a finding; with ``--json`` one line per message. The gateway reads more than the standard
+    allows: a finding is a question to the sender, and no sign that a message would not be taken.
     """
     found = 0
     for line in _report(file, profile or ()):
         found += len(line["findings"])
         if json_:
-            typer.echo(json.dumps(line, sort_keys=True))
+            as_json(line)
         else:
             by = " by the profile" if line.get("judged_by") == "profile" else ""
             typer.echo(f"{line['kind']} {line['control_id']}: {len(line['findings']) or 'no'} findings{by}")
@@ -61,7 +60,7 @@ def _report(file: Path, profiles: Sequence[Path]) -> Iterator[dict[str, Any]]:
             "Validation needs the library hl7apy", where="hl7 validate", fix='Install the extra: "emr-gateway[hl7]".'
         ) from None
     agreed = {one.kind: one for path in profiles for one in [read_profile(_begin(path, MOST_BYTES + 1))]}
-    for part in items(_chunks(file), _MOST_BYTES):
+    for part in items(chunks(file), _MOST_BYTES):
         if isinstance(part, Finding):
             yield {"kind": "", "control_id": "", "findings": [_plain(part)]}
             continue
@@ -78,8 +77,3 @@ def _begin(path: Path, most: int) -> bytes:
 
 def _plain(one: Finding) -> dict[str, str]:
     return {"reason": one.reason, "what": one.what, "where": one.where, "fix": one.fix}
-
-
-def _chunks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as opened:
-        yield from iter(lambda: opened.read(_CHUNK), b"")

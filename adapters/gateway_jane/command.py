@@ -8,7 +8,6 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -16,9 +15,8 @@ import typer
 from aiohttp import web
 from yarl import URL
 
+from gateway.command_line import DEFAULT_CONFIG, ConfigOption, JsonOption, source_settings, tell
 from gateway.errors import InvalidConfiguration, SourceUnavailable
-from gateway.secret import located
-from gateway.settings import load
 from gateway.transport.http import HttpClient
 from gateway.wire.json_decoder import decoder
 from gateway_jane.config import JaneConfig
@@ -41,17 +39,18 @@ def jane() -> None:
 @app.command()
 def connect(
     source: Annotated[str, typer.Argument(help="Name of the source in gateway.toml.")],
-    config: Annotated[Path, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG")] = Path("gateway.toml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     public_url: Annotated[
         str, typer.Option(help="Public https address of this gateway, to register webhooks with the clinic.")
     ] = "",
+    json_: JsonOption = False,
 ) -> None:
     """Print an address to open in a browser; once someone of the clinic agrees there, keep the consent."""
-    settings = load(config)
-    part = located(JaneConfig.model_validate(settings.source(source).config), config.resolve().parent)
+    part = source_settings(config, source, JaneConfig)
     target = f"{public_url.rstrip('/')}/hooks/{source}" if public_url else ""
-    asyncio.run(consent(part, target, typer.echo))
-    typer.echo(f"{source} is connected; its consent is kept in {part.token_file.name}.")
+    asyncio.run(consent(part, target, lambda invite: typer.echo(invite, err=json_)))
+    fact = {"source": source, "connected": True, "token_file": str(part.token_file)}
+    tell(fact, f"{source} is connected; its consent is kept in {part.token_file.name}.", json_=json_)
 
 
 async def consent(config: JaneConfig, target: str, tell: Callable[[str], None]) -> Kept:

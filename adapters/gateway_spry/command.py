@@ -11,10 +11,9 @@ import msgspec
 import typer
 from yarl import URL
 
+from gateway.command_line import DEFAULT_CONFIG, ConfigOption, JsonOption, source_settings, tell
 from gateway.errors import InvalidConfiguration, SourceUnavailable
 from gateway.model.exchange import RateBudget
-from gateway.secret import located
-from gateway.settings import load
 from gateway.transport.http import HttpClient
 from gateway_spry.config import SpryConfig
 from gateway_spry.records import EVENTS, opened
@@ -36,14 +35,15 @@ def subscribe(
     source: Annotated[str, typer.Argument(help="Name of the source in gateway.toml.")],
     public_url: Annotated[str, typer.Option(help="Public https address of this gateway.")],
     key_file: Annotated[Path, typer.Option(help="New file for the signature key, which is shown only once.")],
-    config: Annotated[Path, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG")] = Path("gateway.toml"),
+    config: ConfigOption = DEFAULT_CONFIG,
+    json_: JsonOption = False,
 ) -> None:
     """Register all seven webhooks, and keep their signature key in a new file of mode 0600."""
-    settings = load(config)
-    part = located(SpryConfig.model_validate(settings.source(source).config), config.resolve().parent)
+    part = source_settings(config, source, SpryConfig)
     target = f"{public_url.rstrip('/')}/hooks/{source}"
     asyncio.run(subscribed(part, f"gateway {source}", target, key_file))
-    typer.echo(f'{source} is subscribed. Set webhook_key = "file:{key_file}" in its config.')
+    sentence = f'{source} is subscribed. Set webhook_key = "file:{key_file}" in its config.'
+    tell({"source": source, "subscribed": True, "key_file": str(key_file)}, sentence, json_=json_)
 
 
 class _Subscription(msgspec.Struct, frozen=True):

@@ -5,14 +5,13 @@ They read a file of the caller's own and touch neither the store nor the setting
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
+from gateway.command_line import JsonOption, as_json, chunks
 from gateway.errors import InvalidConfiguration, RejectMessage
 from gateway.mapping import Mapping
 from gateway.model.exchange import Finding, Item
@@ -25,7 +24,6 @@ from gateway_x12.strict import validate as guide
 
 MOST_VALIDATED = 64 * 1024 * 1024
 """Bytes of a file that is checked against the guide: that needs the whole of it in memory, several times over."""
-CHUNK = 64 * 1024
 LEVELS = {
     "1 syntax": "whole: envelopes and counts by the gateway, segments and elements by pyx12",
     "2 guide": "as far as pyx12's maps go: required and used segments and elements, repetitions, codes in the guide",
@@ -39,7 +37,6 @@ LEVELS = {
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What an X12 file holds and what is wrong with it.")
 FileArgument = Annotated[Path, typer.Argument(help="An X12 file.", exists=True, dir_okay=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @app.command()
@@ -58,7 +55,7 @@ def validate(file: FileArgument, json_: JsonOption = False) -> None:
     found += [one for one in by_guide if one.reason != NO_GUIDE]
     if json_:
         rows = [{"reason": one.reason, "what": one.what, "where": one.where, "fix": one.fix} for one in found]
-        _print({"file": file.name, "valid": not found, "unchecked": unchecked, "levels": LEVELS, "findings": rows})
+        as_json({"file": file.name, "valid": not found, "unchecked": unchecked, "levels": LEVELS, "findings": rows})
     else:
         for one in found:
             typer.echo(f"{one.where}: {one.what} ({one.reason})" + (f"; {one.fix}" if one.fix else ""))
@@ -75,7 +72,7 @@ def validate(file: FileArgument, json_: JsonOption = False) -> None:
 def show(file: FileArgument, json_: JsonOption = False) -> None:
     """Print a file as a tree of envelopes, levels, claims and lines. It prints everything: mind who looks on."""
     if json_:
-        _print([msgspec.to_builtins(one) for one in tree(chunks(file))])
+        as_json(list(tree(chunks(file))))
         return
     for line in lines(chunks(file)):
         typer.echo(line)
@@ -90,7 +87,7 @@ def split_(
     """Write each transaction as a file of its own, with its envelope; nothing that is there is overwritten."""
     written, found = split(chunks(file), to)
     if json_:
-        _print({"written": [msgspec.to_builtins(one) for one in written], "findings": [one.what for one in found]})
+        as_json({"written": written, "findings": [one.what for one in found]})
     else:
         for part in written:
             typer.echo(f"{part.file}: {part.set}, {part.segments} segments")
@@ -98,13 +95,6 @@ def split_(
             typer.echo(f"{one.where}: {one.what} ({one.reason})")
     if found:
         raise typer.Exit(1)
-
-
-def chunks(file: Path) -> Iterator[bytes]:
-    """A file in pieces."""
-    with file.open("rb") as opened:
-        while piece := opened.read(CHUNK):
-            yield piece
 
 
 def _contents(adapter: X12Adapter, items: list[Item]) -> Iterator[Finding]:
@@ -138,7 +128,3 @@ def _unbalanced(patch: Patch, place: str) -> Iterator[Finding]:
             if line.get("difference"):
                 what = f"SVC03 differs from SVC02 less its CAS by {line['difference']}"
                 yield Finding(reason="out-of-balance", what=what, where=f"{place}, service line {number}")
-
-
-def _print(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1))

@@ -44,6 +44,16 @@ class AuditLog:
         """Write the entry in the unit of work whose effect it describes: both happen or neither does."""
         entry.position = (self._writer, rows.append(connection, entry.tenant, self._writer, entry.body))
 
+    def commit(self, entry: Entry, change: Callable[[Connection], object] | None = None) -> None:
+        """Write the entry, after the change that it tells of, in one unit of work; returns once it is synced."""
+
+        def unit(connection: Connection) -> None:
+            if change is not None:
+                change(connection)
+            self.append(connection, entry)
+
+        self._store.write_sync(unit)
+
     def grant(self, entry: Entry) -> Grant:
         """Leave to open what the entry names, as a context manager; ``AccessRefused`` unless the entry is committed."""
         position = entry.position

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -46,6 +47,23 @@ from gateway.errors import GatewayError, PluginFailed
 from gateway.registry import Registry
 from gateway.vault.memory import guard_memory
 
+PANELS = {
+    "Set up and run": (
+        "init", "check", "serve", "health", "adapters", "mappings", "import", "simulate", "certify",
+    ),
+    "See what there is": ("messages", "records", "explain", "sources", "sweeps", "patients", "persons"),
+    "Work through what waits": (
+        "quarantine", "drift", "routes", "claims", "denials", "remits", "accounting", "visits",
+    ),
+    "Answer for it": (
+        "verify", "audit", "disclosures", "breach", "views", "agreements", "witness",
+    ),
+    "Who may do what": ("clients", "people", "breakglass"),
+    "Keep and destroy": ("keys", "backup", "retention", "hold", "shred"),
+}  # fmt: skip
+"""How help groups the commands."""
+_PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
+
 
 class Commands(TyperGroup):
     """Built-in commands; a command that is not built in is the plugin of that name."""
@@ -65,20 +83,51 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # click's own signature
         """The built-in command, or the one a plugin of that name offers."""
-        found = super().get_command(ctx, cmd_name)
-        if found is not None or cmd_name.startswith("-"):
-            return found
+        found: Any = super().get_command(ctx, cmd_name)
+        if found is None and not cmd_name.startswith("-"):
+            found = self._offered(cmd_name)
+        if found is not None:
+            found.rich_help_panel = _PANEL_OF.get(cmd_name, "From plugins")
+        return found
+
+    def _offered(self, name: str) -> Any:
         try:
-            offered = Registry.load([cmd_name]).commands
+            offered = Registry.load([name]).commands.get(name)
         except PluginFailed:
             return None
-        return typer.main.get_command(offered[0]) if offered else None
+        found = None if offered is None else typer.main.get_command(offered)
+        if found is not None:
+            found.name = name  # for help: it stands under the name of its plugin
+        return found
+
+    def list_commands(self, ctx: Any) -> list[str]:  # click's own signature
+        """Built-in commands, then those of plugins: every plugin is loaded for this, so only help asks for it."""
+        order = {name: place for place, name in enumerate(_PANEL_OF)}
+        built_in = sorted(super().list_commands(ctx), key=lambda name: order.get(name, len(order)))
+        return [*built_in, *sorted(Registry.load(None).commands)]
 
 
 app = typer.Typer(
     cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Many systems in, one ledger, every delivery accounted for. `gateway demo` shows all of it with made-up data.",
 )  # fmt: skip
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"emr-gateway {metadata.version('emr-gateway')}")
+        raise typer.Exit
+
+
+@app.callback()
+def gateway(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print which version this is.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Many systems in, one ledger, every delivery accounted for."""
+
+
 operating.register(app)
 importing.register(app)
 looking.register(app)

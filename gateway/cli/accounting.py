@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
 from gateway.bootstrap import Gateway
-from gateway.cli.looking import contents_of
+from gateway.cli.looking import opened_records
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
     JsonOption,
     TenantOption,
     as_json,
+    listing,
     opened,
-    table,
     tenant_of,
 )
 from gateway.model.values import ZERO
-from gateway.store import journal
 
-MOST = 100_000
 CLOSE_DAYS = 11
 """The latest a day can close after its end, in whole days."""
 TYPES = ("Remittance", "Settlement", "BankTransaction", "LedgerEntry", "Task")
@@ -66,8 +63,8 @@ def tie_out(
         for label in ("remittances", "deposits", "open_items", "difference", "booked", "held", "unbooked"):
             typer.echo(f"{label:12} {found[label]:>14}")
         columns = ("number", "payer_name", "since", "expected", "received", "open")
-        table("Open items", columns, [[one.get(column) for column in columns] for one in found["items"]])
-        table("Held back from the books", ("title", "money"), [(one["title"], one["money"]) for one in found["tasks"]])
+        listing("Open items", columns, found["items"])
+        listing("Held back from the books", ("title", "money"), found["tasks"])
     if not found["tied"]:
         raise typer.Exit(1)
 
@@ -158,7 +155,4 @@ def _sum(amounts: Iterable[Decimal]) -> Decimal:
 
 def _records(gateway: Gateway, tenant: str, type_: str) -> dict[str, dict[str, Any]]:
     """Current records of one type, opened under one access entry."""
-    rows: Sequence[Any] = gateway.store.read_sync(lambda c: journal.recent_records(c, tenant, type_, None, MOST))
-    kept = [row for row in rows if not row.removed]
-    contents = contents_of(gateway, tenant, kept) if kept else {}
-    return {str(UUID(bytes=id)): one["fields"] for id, one in contents.items()}
+    return {one["id"]: one for one in opened_records(gateway, tenant, type_)}

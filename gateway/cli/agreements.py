@@ -17,8 +17,10 @@ from gateway.cli.printing import (
     TenantOption,
     actor,
     as_json,
+    listing,
     opened,
     table,
+    tell,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
@@ -58,10 +60,7 @@ def add(
             "ends_at": last, "added_at": now, "ended_at": None,
         }  # fmt: skip
         _change(gateway, name, str(row["agreement"]), "added", lambda c: agreements.add(c, row))
-    if json_:
-        as_json({"agreement": row["agreement"], "party": party})
-    else:
-        typer.echo(f"agreement {row['agreement']} with {party}")
+    tell({"agreement": row["agreement"], "party": party}, f"agreement {row['agreement']} with {party}", json_=json_)
 
 
 @app.command("list")
@@ -85,7 +84,7 @@ def list_(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json
         as_json({"agreements": found, "missing": missing, "held": strict and bool(missing)})
     else:
         columns = ("id", "party", "document", "starts_at", "ends_at", "ended_at")
-        table("Agreements", columns, [[one[column] for column in columns] for one in found])
+        listing("Agreements", columns, found)
         missed = [(one["kind"], one["name"], one["party"]) for one in missing]
         table("Held" if strict else "Would be held in production mode", ("kind", "name", "recipient"), missed)
     if strict and missing:
@@ -97,6 +96,7 @@ def end(
     agreement: Annotated[str, typer.Argument(help="The id that `agreements list` shows.")],
     config: ConfigOption = DEFAULT_CONFIG,
     tenant: TenantOption = "",
+    json_: JsonOption = False,
 ) -> None:
     """End an agreement now: in production mode its party gets nothing more within a few seconds."""
     with opened(config) as gateway:
@@ -109,7 +109,7 @@ def end(
         if not agreement.isalnum() or len(agreement) > 40:
             raise InvalidConfiguration("There is no such agreement", fix="See `gateway agreements list`.")
         _change(gateway, name, agreement, "ended", ended)
-    typer.echo(f"{agreement} is ended.")
+    tell({"agreement": agreement, "ended": True}, f"{agreement} is ended.", json_=json_)
 
 
 def without_agreement(gateway: Gateway, tenant: str, now: int) -> list[dict[str, str]]:
@@ -132,9 +132,4 @@ def _change(gateway: Gateway, tenant: str, agreement: str, outcome: str, unit: C
     entry = gateway.audit.entry(
         tenant, action="agreement", actor=actor(), purpose="operations", outcome=outcome, agreements=[agreement]
     )
-
-    def write(connection: Any) -> None:
-        unit(connection)
-        gateway.audit.append(connection, entry)
-
-    gateway.store.write_sync(write)
+    gateway.audit.commit(entry, unit)

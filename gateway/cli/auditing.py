@@ -28,6 +28,7 @@ from gateway.cli.printing import (
     opened,
     record_bytes,
     table,
+    tell,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
@@ -126,10 +127,7 @@ def export(
         name = tenant_of(gateway, tenant)
         note(gateway, name, "audit-export", patient, action="export")
         written = gateway.store.read_sync(lambda c: _write(out, form, _lines(c, name, wanted, form)))
-    if json_:
-        as_json({"written": written, "file": str(out)})
-    else:
-        typer.echo(f"{written} written to {out}")
+    tell({"written": written, "file": str(out)}, f"{written} written to {out}", json_=json_)
 
 
 def _lines(connection: Any, tenant: str, wanted: Wanted, form: str) -> Iterator[Any]:
@@ -169,6 +167,7 @@ def prove_(
     out: Annotated[Path | None, typer.Option("--out", help="Write the proof here; else it is printed.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     tenant: TenantOption = "",
+    json_: JsonOption = False,
 ) -> None:
     """Prove that an entry is in the log: a few hundred bytes that anybody can check without the gateway."""
     with opened(config) as gateway:
@@ -178,11 +177,13 @@ def prove_(
         found = gateway.store.read_sync(lambda c: prove(c, name, entry, keys))
     text = io.StringIO()
     export_proof(name, keys, found, text)
+    proved: dict[str, Any] = {"entry": entry, "size": found.size}
     if out is None:
-        typer.echo(text.getvalue(), nl=False)
+        tell(proved | {"proof": text.getvalue()}, text.getvalue().removesuffix("\n"), json_=json_)
         return
     out.write_text(text.getvalue(), encoding="utf-8")
-    typer.echo(f"Entry {entry} is in the log of {found.size} entries. Check it: gateway verify audit --offline {out}")
+    sentence = f"Entry {entry} is in the log of {found.size} entries. Check it: gateway verify audit --offline {out}"
+    tell(proved | {"file": str(out)}, sentence, json_=json_)
 
 
 @app.command("unusual")
@@ -221,13 +222,11 @@ def acknowledge_(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "
         name = tenant_of(gateway, tenant)
         seal = gateway.seals[name]
         loss = acknowledge(gateway.store, gateway.audit, seal.signer, seal.witness, tenant=name, actor=actor())
-    if json_:
-        as_json(loss)
-    else:
-        typer.echo(
-            f"{name}: the witness saw {loss.seen} entries, the database has {loss.found}. The lost heads are kept in"
-            f" {loss.aside}; give them to whoever looks into it."
-        )
+    sentence = (
+        f"{name}: the witness saw {loss.seen} entries, the database has {loss.found}. The lost heads are kept in"
+        f" {loss.aside}; give them to whoever looks into it."
+    )
+    tell(loss, sentence, json_=json_)
 
 
 @app.command()
@@ -248,7 +247,7 @@ def note(gateway: Gateway, tenant: str, purpose: str, patient: str, *, action: s
     entry = gateway.audit.entry(
         tenant, action=action, actor=actor(), purpose=purpose, patients=patients, outcome="listed"
     )
-    gateway.store.write_sync(lambda connection: gateway.audit.append(connection, entry))
+    gateway.audit.commit(entry)
 
 
 def _wanted(by: str, patient: str, purpose: str, action: str, since: str, until: str) -> Wanted:

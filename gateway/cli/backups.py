@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway import backup
-from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, read
+from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, read, tell
 from gateway.cli.verifying import ledgers, reports
 from gateway.flow.ledger import totals
 
@@ -32,11 +31,8 @@ def create(
         made = backup.create(gateway, config, to, keys_to)
         for tenant in gateway.tenants:
             entry = gateway.audit.entry(tenant, action="backup", actor=actor(), purpose="operations", outcome="made")
-            gateway.store.write_sync(partial(gateway.audit.append, entry=entry))
-    if json_:
-        as_json(made)
-    else:
-        typer.echo(f"{len(made.data)} files in {to}, {len(made.keys)} in {keys_to}.")
+            gateway.audit.commit(entry)
+    tell(made, f"{len(made.data)} files in {to}, {len(made.keys)} in {keys_to}.", json_=json_)
 
 
 @app.command()
@@ -67,9 +63,12 @@ def restore(
     keys_from: KeysFromOption,
     config: ConfigOption = DEFAULT_CONFIG,
     replace: Annotated[bool, typer.Option("--replace", help="Move a store that is there aside.")] = False,
+    json_: JsonOption = False,
 ) -> None:
     """Put a backup in place; a keystore that is there stays, so whoever was shredded since stays so."""
     settings, _ = read(config)
-    for line in backup.restore(settings, from_, keys_from, replace=replace):
-        typer.echo(line)
-    typer.echo("An older store lacks audit entries that the witness saw: `gateway audit acknowledge` takes that on.")
+    lines = [
+        *backup.restore(settings, from_, keys_from, replace=replace),
+        "An older store lacks audit entries that the witness saw: `gateway audit acknowledge` takes that on.",
+    ]
+    tell({"done": lines}, "\n".join(lines), json_=json_)

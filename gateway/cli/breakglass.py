@@ -16,6 +16,7 @@ from gateway.cli.printing import (
     as_json,
     opened,
     table,
+    tell,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
@@ -37,10 +38,7 @@ def start(
     with opened(config) as gateway:
         most = gateway.settings.people.emergency_minutes
         use = _glass(gateway).break_(tenant_of(gateway, tenant), reason, minutes, most)
-    if json_:
-        as_json(use)
-    else:
-        typer.echo(f"{use.id}: the emergency role is yours until {use.ends_at}; every look is logged.")
+    tell(use, f"{use.id}: the emergency role is yours until {use.ends_at}; every look is logged.", json_=json_)
 
 
 @app.command()
@@ -50,10 +48,7 @@ def end(
     """Give the emergency role back before its time is over."""
     with opened(config) as gateway:
         _glass(gateway).end(tenant_of(gateway, tenant), use)
-    if json_:
-        as_json({"ended": use})
-    else:
-        typer.echo(f"{use} is over.")
+    tell({"ended": use}, f"{use} is over.", json_=json_)
 
 
 @app.command("list")
@@ -87,10 +82,7 @@ def review(
     found = _verdict(verdict)
     with opened(config) as gateway:
         _glass(gateway).review(tenant_of(gateway, tenant), use, found)
-    if json_:
-        as_json({"reviewed": use, "verdict": found})
-    else:
-        typer.echo(f"{use}: {found}.")
+    tell({"reviewed": use, "verdict": found}, f"{use}: {found}.", json_=json_)
 
 
 def _glass(gateway: Gateway) -> Glass:

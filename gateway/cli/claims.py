@@ -7,15 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from gateway.bootstrap import Gateway
-from gateway.cli.looking import opened_records
+from gateway.cli.looking import StateOption, in_state, opened_records
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
     JsonOption,
     TenantOption,
     as_json,
+    listing,
     opened,
-    table,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
@@ -32,7 +32,6 @@ WORK = frozenset(
 app = typer.Typer(
     invoke_without_command=True, help="Claims that were sent: what became of them, and what did not come."
 )
-_StateOption = Annotated[str, typer.Option("--state", help="Only these, such as sent, pending, denied.")]
 
 
 @app.callback()
@@ -40,7 +39,7 @@ def claims(
     context: typer.Context,
     config: ConfigOption = DEFAULT_CONFIG,
     tenant: TenantOption = "",
-    state: _StateOption = "",
+    state: StateOption = "",
     json_: JsonOption = False,
 ) -> None:
     """Every claim that was sent or answered, and the open work about them. The look is logged."""
@@ -48,16 +47,13 @@ def claims(
         return
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        found = opened_records(gateway, name, "ClaimProgress")
+        found = in_state(gateway, name, "ClaimProgress", state)
         work = _work(gateway, name)
-    shown = sorted(
-        (one for one in found if not state or one["state"] == state),
-        key=lambda one: (one.get("sent_at", ""), one["control_number"]),
-    )
+    found.sort(key=lambda one: (one.get("sent_at", ""), one["control_number"]))
     if json_:
-        as_json({"claims": shown, "work": work})
+        as_json({"claims": found, "work": work})
         return
-    table("Claims", COLUMNS, [[one.get(column) for column in COLUMNS] for one in shown])
+    listing("Claims", COLUMNS, found)
     _tell(work)
 
 
@@ -84,9 +80,9 @@ def show(
     for column in COLUMNS:
         typer.echo(f"{column:18} {one.get(column, '')}")
     steps = ("at", "document", "outcome", "paid")
-    table("History", steps, [[step.get(column) for column in steps] for step in one["history"]])
+    listing("History", steps, one["history"])
     told = ("report", "level", "outcome", "reported_by", "reported_at")
-    table("Acknowledgements", told, [[each.get(column) for column in told] for each in acknowledged])
+    listing("Acknowledgements", told, acknowledged)
     _tell(work)
 
 
@@ -110,5 +106,4 @@ def _work(gateway: Gateway, tenant: str) -> list[dict[str, Any]]:
 
 def _tell(work: list[dict[str, Any]]) -> None:
     if work:
-        columns = ("kind", "title", "reason", "money")
-        table("Work", columns, [[one.get(column) for column in columns] for one in work])
+        listing("Work", ("kind", "title", "reason", "money"), work)

@@ -19,8 +19,9 @@ from gateway.cli.printing import (
     TenantOption,
     actor,
     as_json,
+    listing,
     opened,
-    table,
+    tell,
     tenant_of,
 )
 from gateway.diagnosis import nearest
@@ -95,7 +96,7 @@ def list_(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json
         as_json(found)
         return
     columns = ("id", "name", "view", "purpose", "quota", "revoked_at")
-    table("Clients", columns, [[one[column] for column in columns] for one in found])
+    listing("Clients", columns, found)
 
 
 @app.command()
@@ -129,10 +130,7 @@ def revoke(client: ClientArgument, config: ConfigOption = DEFAULT_CONFIG, json_:
     with opened(config) as gateway:
         row = _found(gateway, client)
         changed(gateway, row, "revoked", lambda connection: clients.revoke(connection, client, micros()))
-    if json_:
-        as_json({"client": client, "revoked": True})
-    else:
-        typer.echo(f"{client} is revoked.")
+    tell({"client": client, "revoked": True}, f"{client} is revoked.", json_=json_)
 
 
 def changed(gateway: Gateway, row: Any, outcome: str, unit: Callable[[Any], None]) -> None:
@@ -141,12 +139,7 @@ def changed(gateway: Gateway, row: Any, outcome: str, unit: Callable[[Any], None
     entry = gateway.audit.entry(
         tenant, action="client", actor=actor(), purpose="operations", outcome=outcome, clients=[client]
     )
-
-    def write(connection: Any) -> None:
-        unit(connection)
-        gateway.audit.append(connection, entry)
-
-    gateway.store.write_sync(write)
+    gateway.audit.commit(entry, unit)
 
 
 def _keep(connection: Any, row: dict[str, Any], made: secrets.Made | None) -> None:
@@ -156,12 +149,8 @@ def _keep(connection: Any, row: dict[str, Any], made: secrets.Made | None) -> No
 
 
 def _show(client: str, made: secrets.Made | None, *, json_: bool) -> None:
-    if json_:
-        as_json({"client": client, "key": None if made is None else made.text})
-        return
-    typer.echo(f"client {client}")
-    if made is not None:
-        typer.echo(f"key    {made.text}\n{ONCE}")
+    sentence = f"client {client}" + ("" if made is None else f"\nkey    {made.text}\n{ONCE}")
+    tell({"client": client, "key": None if made is None else made.text}, sentence, json_=json_)
 
 
 def _found(gateway: Gateway, client: str) -> Any:

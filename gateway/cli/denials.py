@@ -8,7 +8,7 @@ import typer
 
 from gateway.bootstrap import Gateway
 from gateway.cli.deciding import decide
-from gateway.cli.looking import contents_of, opened_records
+from gateway.cli.looking import StateOption, contents_of, current_row, in_state
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -16,15 +16,14 @@ from gateway.cli.printing import (
     TenantOption,
     actor,
     as_json,
+    listing,
     opened,
-    record_bytes,
-    table,
+    tell,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import iso, micros
 from gateway.flow.decisions import Decision
-from gateway.store import journal
 
 COLUMNS = ("id", "state", "category", "at_risk", "denied_on", "act_by", "next_step")
 MOST_REASON = 200
@@ -32,7 +31,6 @@ MOST_REASON = 200
 app = typer.Typer(invoke_without_command=True, help="What payers refused: open, or written off.")
 DenialId = Annotated[str, typer.Argument(help="A denial's record id, as `gateway denials` shows it.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, in a few words without names.")]
-_StateOption = Annotated[str, typer.Option("--state", help="Only these: open or written-off.")]
 
 
 @app.callback()
@@ -40,35 +38,45 @@ def denials(
     context: typer.Context,
     config: ConfigOption = DEFAULT_CONFIG,
     tenant: TenantOption = "",
-    state: _StateOption = "",
+    state: StateOption = "",
     json_: JsonOption = False,
 ) -> None:
     """Every refused claim or line, the first to act on above. The look is logged."""
     if context.invoked_subcommand is not None:
         return
     with opened(config) as gateway:
-        found = opened_records(gateway, tenant_of(gateway, tenant), "Denial")
-    shown = sorted((one for one in found if not state or one["state"] == state), key=lambda one: one.get("act_by", ""))
+        found = in_state(gateway, tenant_of(gateway, tenant), "Denial", state)
+    found.sort(key=lambda one: one.get("act_by", ""))
     if json_:
-        as_json(shown)
-        return
-    table("Denials", COLUMNS, [[one.get(column) for column in COLUMNS] for one in shown])
+        as_json(found)
+    else:
+        listing("Denials", COLUMNS, found)
 
 
 @app.command(name="write-off")
 def write_off(
-    denial: DenialId, reason: ReasonOption, config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = ""
+    denial: DenialId,
+    reason: ReasonOption,
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    json_: JsonOption = False,
 ) -> None:
     """Give refused money up: its task goes, and the books write it off; a running gateway follows within seconds."""
     _decide(config, tenant, denial, "written-off", reason)
+    tell({"denial": denial, "state": "written-off"}, f"written-off: {denial}", json_=json_)
 
 
 @app.command()
 def reopen(
-    denial: DenialId, reason: ReasonOption, config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = ""
+    denial: DenialId,
+    reason: ReasonOption,
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    json_: JsonOption = False,
 ) -> None:
     """Take a write-off back: the denial is open again, and the books reverse what they wrote off."""
     _decide(config, tenant, denial, "open", reason)
+    tell({"denial": denial, "state": "open"}, f"open: {denial}", json_=json_)
 
 
 def _decide(config: ConfigOption, tenant: str, denial: str, verdict: str, reason: str) -> None:
@@ -80,7 +88,7 @@ def _decide(config: ConfigOption, tenant: str, denial: str, verdict: str, reason
         name = tenant_of(gateway, tenant)
         native_id, refused = _one(gateway, name, denial, "Denial")
         if refused["state"] == verdict:
-            raise InvalidConfiguration(f"The denial is {verdict} already", where="denial")
+            raise InvalidConfiguration(f"The denial is {verdict} already", where=denial)
         payment = refused["claim_payment"]
         _, paid = _one(gateway, name, payment, "ClaimPayment")
         number = paid.get("patient_control_number") or payment
@@ -93,15 +101,12 @@ def _decide(config: ConfigOption, tenant: str, denial: str, verdict: str, reason
         if patient:
             fields["patient"] = patient
         decide(gateway, name, Decision("DenialDecision", denial, fields, patient=patient), now)
-    typer.echo(f"{verdict}: {denial}")
 
 
 def _one(gateway: Gateway, tenant: str, id: str, type_: str) -> tuple[str, dict[str, Any]]:
     """Native id and fields of a current record, under an access entry."""
-    wanted = record_bytes(id)
-    heads = gateway.store.read_sync(lambda c: journal.record_heads(c, tenant, [wanted]))
-    rows = [row for row in heads.values() if row.type == type_ and not row.removed]
-    found = contents_of(gateway, tenant, rows).get(wanted, {}) if rows else {}
-    if not found or found.get("shredded"):
-        raise InvalidConfiguration(f"There is no such {type_}", where="denial", fix="See `gateway denials`.")
+    row = current_row(gateway, tenant, id, type_)
+    found = contents_of(gateway, tenant, [row])[bytes(row.record_id)]
+    if found.get("shredded"):
+        raise InvalidConfiguration(f"This {type_} was shredded with its patient", where=id)
     return found["native_id"], found["fields"]

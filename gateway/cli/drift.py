@@ -16,6 +16,7 @@ from gateway.cli.printing import (
     as_json,
     opened,
     table,
+    tell,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
@@ -77,10 +78,8 @@ def accept(
         one = _named(_drifted(gateway, name), alarm)
         key = {"tenant": name, "source": one.source, "kind": one.kind, "place": one.place, "what": one.what}
         count = accept_drift(gateway.store, gateway.audit, key, actor(), one.id)
-    if json_:
-        as_json({"accepted": one.id, "messages": count})
-    else:
-        typer.echo(f"accepted {one.id}; messages that are read again: {count}")
+    sentence = f"accepted {one.id}; messages that are read again: {count}"
+    tell({"accepted": one.id, "messages": count}, sentence, json_=json_)
 
 
 def _drifted(gateway: Gateway, tenant: str) -> list[Drifted]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,9 +13,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gateway.bootstrap import Gateway, open_gateway
-from gateway.cli.previewing import chunks, head, previewer
-from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, read
+from gateway.bootstrap import Gateway
+from gateway.cli.previewing import head, previewer
+from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, opened
+from gateway.command_line import chunks
 from gateway.errors import Backpressure, InvalidConfiguration
 from gateway.flow.normalize import Normalizer
 from gateway.flow.react import settle
@@ -53,8 +54,7 @@ def import_(
     if dry_run:
         _dry_run(files, source, zone, config, json_=json_)
         return
-    settings, text = read(config)
-    with closing(open_gateway(settings, config.resolve().parent, text)) as gateway:
+    with opened(config) as gateway:
         totals = _import_all(gateway, files, source, quiet=json_)
     if json_:
         as_json(totals)
@@ -189,7 +189,7 @@ def _dry_run(files: Sequence[Path], named: str, zone: str, config: Path, *, json
     quarantined = False
     for path in files:
         preview = previewer(path, named, zone, config)
-        for line in preview.lines(chunks(path, lambda _: None)):
+        for line in preview.lines(chunks(path)):
             quarantined = quarantined or "quarantined" in line
             if json_:
                 as_json(line)

@@ -20,6 +20,7 @@ from gateway.cli.printing import (
     opened,
     record_bytes,
     table,
+    tell,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
@@ -74,6 +75,7 @@ def add(
     patient: Annotated[str, typer.Option(help="Record id of the patient; everybody of the tenant if not given.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     tenant: TenantOption = "",
+    json_: JsonOption = False,
 ) -> None:
     """Keep a patient's data, or a tenant's, until the hold is removed."""
     with opened(config) as gateway:
@@ -84,18 +86,18 @@ def add(
         }  # fmt: skip
         about = [str(UUID(patient))] if patient else []
 
-        def unit(connection: Connection) -> None:
+        entry = gateway.audit.entry(
+            owner, action="hold", actor=actor(), purpose="legal", patients=about, outcome="begun"
+        )
+
+        def begun(connection: Connection) -> None:
             try:
                 holds.add(connection, row)
             except RowExists:
                 raise InvalidConfiguration("There is a hold of this name", where=name, fix="Choose another.") from None
-            entry = gateway.audit.entry(
-                owner, action="hold", actor=actor(), purpose="legal", patients=about, outcome="begun"
-            )
-            gateway.audit.append(connection, entry)
 
-        gateway.store.write_sync(unit)
-    typer.echo(f"{name} holds.")
+        gateway.audit.commit(entry, begun)
+    tell({"hold": name, "patient": patient or None}, f"{name} holds.", json_=json_)
 
 
 @hold.command("list")
@@ -118,16 +120,18 @@ def list_(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json
 
 
 @hold.command()
-def remove(name: HoldName, config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "") -> None:
+def remove(
+    name: HoldName, config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False
+) -> None:
     """End a hold; it stays on the list."""
     with opened(config) as gateway:
         owner = tenant_of(gateway, tenant)
 
-        def unit(connection: Connection) -> None:
+        def ended(connection: Connection) -> None:
             if not holds.end(connection, owner, name, micros()):
                 raise InvalidConfiguration("No hold of this name stands", where=name, fix="See `gateway hold list`.")
-            entry = gateway.audit.entry(owner, action="hold", actor=actor(), purpose="legal", outcome="ended")
-            gateway.audit.append(connection, entry)
 
-        gateway.store.write_sync(unit)
-    typer.echo(f"{name} ended.")
+        gateway.audit.commit(
+            gateway.audit.entry(owner, action="hold", actor=actor(), purpose="legal", outcome="ended"), ended
+        )
+    tell({"hold": name, "ended": True}, f"{name} ended.", json_=json_)

@@ -21,6 +21,7 @@ from gateway.cli.printing import (
     opened,
     record_bytes,
     table,
+    tell,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
@@ -78,10 +79,7 @@ def rotate(
                 _audited(gateway, name, "root-rotated", done)
         else:
             done = _rotate(gateway, rotation, tenant_of(gateway, tenant), patients=patients)
-    if json_:
-        as_json(done)
-    else:
-        typer.echo(", ".join(f"{count} {what.replace('_', ' ')}" for what, count in done.items()))
+    tell(done, ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in done.items()), json_=json_)
 
 
 def _rotate(gateway: Gateway, rotation: Rotation, tenant: str, *, patients: bool) -> dict[str, int]:
@@ -117,7 +115,7 @@ def _audited(gateway: Gateway, tenant: str, outcome: str, counts: dict[str, int]
     entry = gateway.audit.entry(
         tenant, action="keys", actor=actor(), purpose="rotation", outcome=outcome, counts=counts
     )
-    gateway.store.write_sync(lambda connection: gateway.audit.append(connection, entry))
+    gateway.audit.commit(entry)
 
 
 def shred(
@@ -129,6 +127,7 @@ def shred(
     certificate: Annotated[
         Path | None, typer.Option(help="Where to write the certificate; printed if not given.")
     ] = None,
+    json_: JsonOption = False,
 ) -> None:
     """Destroy everything of one patient for good, in all backups too; prints or writes a signed certificate."""
     with opened(config) as gateway:
@@ -140,9 +139,10 @@ def shred(
         typer.echo(text, nl=False)
         return
     certificate.write_text(text, encoding="utf-8")
-    typer.echo(f"Shredded; the certificate is {certificate}.")
+    sentence = f"Shredded; the certificate is {certificate}."
     if made.intake_days_open:
-        typer.echo(f"Intake keys still open: {', '.join(made.intake_days_open)}; each ends by itself a day later.")
+        sentence += f"\nIntake keys still open: {', '.join(made.intake_days_open)}; each ends by itself a day later."
+    tell({"certificate": str(certificate), "intake_days_open": made.intake_days_open}, sentence, json_=json_)
 
 
 def _word(reason: str) -> str:

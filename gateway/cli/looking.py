@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 from uuid import UUID
 
 import typer
@@ -21,14 +21,20 @@ from gateway.cli.printing import (
     table,
     tenant_of,
 )
+from gateway.errors import InvalidConfiguration
 from gateway.flow.contents import open_contents
 from gateway.flow.explain import Explainer
 from gateway.flow.listing import newest_messages
+from gateway.model import TYPES
 from gateway.store import journal
 from gateway.store import messages as stored_messages
+from gateway.store.rows import Found
 
 MOST = 100_000
 """Records of one type that a list reads."""
+StateOption = Annotated[
+    str, typer.Option("--state", help="Only these; a state that is not known is answered with all there are.")
+]
 LimitOption = Annotated[int, typer.Option(min=1, max=100_000, help="At most this many rows.")]
 
 
@@ -96,6 +102,21 @@ def contents_of(gateway: Gateway, tenant: str, rows: Any) -> dict[bytes, dict[st
     return open_contents(gateway.store, gateway.vault, gateway.audit, tenant, rows, actor())
 
 
+def current_row(gateway: Gateway, tenant: str, record: str, type_: str) -> Found:
+    """The row of a current record of this type; nothing of it is opened.
+
+    Raises:
+        InvalidConfiguration: it is no record id, or no record of this type has it now.
+    """
+    wanted = record_bytes(record)
+    found = gateway.store.read_sync(lambda c: journal.record_heads(c, tenant, [wanted])).get(wanted)
+    if found is None or found.type != type_ or found.removed:
+        raise InvalidConfiguration(
+            f"There is no such {type_}", where=str(UUID(record)), fix=f"See `gateway records {type_}`."
+        )
+    return found
+
+
 def opened_records(
     gateway: Gateway, tenant: str, type_: str, only: Iterable[str] | None = None
 ) -> list[dict[str, Any]]:
@@ -111,6 +132,18 @@ def opened_records(
         for row in kept
         if not contents[bytes(row.record_id)].get("shredded")
     ]
+
+
+def in_state(gateway: Gateway, tenant: str, type_: str, state: str) -> list[dict[str, Any]]:
+    """Fields of current records of one type that stand in ``state``, or of all when it is empty.
+
+    Raises:
+        InvalidConfiguration: records of this type have no such state; nothing was opened then.
+    """
+    known = get_args(get_type_hints(TYPES[type_])["state"])
+    if state and state not in known:
+        raise InvalidConfiguration("There is no such state", where="--state", fix=f"Known are: {', '.join(known)}.")
+    return [one for one in opened_records(gateway, tenant, type_) if not state or one["state"] == state]
 
 
 def explain(

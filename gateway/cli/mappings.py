@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from gateway import model
-from gateway.cli.previewing import chunks, previewer
+from gateway.cli.previewing import previewer
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, read, table
+from gateway.command_line import chunks
 from gateway.mapping import check as check_mapping
 from gateway.mapping.files import profiles
 from gateway.model.exchange import Finding
@@ -60,7 +61,7 @@ def preview(
     """Show each message, the records it becomes, what no rule reads and every rule that fired; store nothing."""
     shown = previewer(file, source, zone, config, profile=profile, overlay=overlay, traced=True)
     quarantined = False
-    for line in shown.lines(chunks(file, lambda _: None)):
+    for line in shown.lines(chunks(file)):
         quarantined = quarantined or "quarantined" in line
         if json_:
             as_json(line)

@@ -122,6 +122,7 @@ def _unagreed(gateway: bootstrap.Gateway) -> list[Problem]:
 def serve(
     config: ConfigOption = DEFAULT_CONFIG,
     role: Annotated[list[str] | None, typer.Option(help="intake, worker, deliver or api; all when not given.")] = None,
+    json_: JsonOption = False,
 ) -> None:
     """Run until stopped: listen and poll, normalize, deliver, answer over HTTP."""
     unknown = set(role or ()) - set(ROLES)
@@ -135,12 +136,18 @@ def serve(
             weak += gateway.store.read_sync(lambda connection: client_refusals(connection, gateway.tenants))
             if weak:
                 raise InvalidSettings(config.name, weak)
-        run(gateway, frozenset(role or ROLES))
+        run(gateway, frozenset(role or ROLES), json_=json_)
 
 
-def run(gateway: bootstrap.Gateway, roles: frozenset[str]) -> None:
+def run(gateway: bootstrap.Gateway, roles: frozenset[str], *, json_: bool) -> None:
     """Serve on a fast event loop until SIGINT or SIGTERM."""
     import uvloop
+
+    def ready() -> None:
+        if json_:
+            as_json({"ready": True, "roles": sorted(roles)})
+        else:
+            typer.echo("ready", err=True)
 
     async def main() -> None:
         task = asyncio.create_task(bootstrap.serve(gateway, roles, ready))

@@ -16,6 +16,7 @@ from gateway.cli.printing import (
     actor,
     as_json,
     opened,
+    tell,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
@@ -71,7 +72,7 @@ def _asked(mrn: str, phone: str, name: str, born: str) -> tuple[int, str]:
 
 
 @app.command()
-def reindex(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "") -> None:
+def reindex(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False) -> None:
     """Fill the indexes anew from the records: once after an upgrade. Every record that is opened is logged."""
     count, after = 0, b""
     with opened(config) as gateway:
@@ -83,7 +84,7 @@ def reindex(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "") ->
                 owner, action="access", actor=actor(), purpose="reindex",
                 changes=[change_row(row.record_id, row.version) for row in kept],
             )  # fmt: skip
-            gateway.store.write_sync(partial(gateway.audit.append, entry=entry))
+            gateway.audit.commit(entry)
             made = []
             with gateway.audit.grant(entry) as grant:
                 for row in kept:
@@ -94,4 +95,4 @@ def reindex(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "") ->
             known = [bytes(row.record_id) for row in rows]
             gateway.store.write_sync(partial(patient_index.put, tenant=owner, known=known, rows=made))
             count += len(kept)
-    typer.echo(f"{count} patients are found again.")
+    tell({"patients": count}, f"{count} patients are found again.", json_=json_)

@@ -8,7 +8,7 @@ import typer
 
 from gateway.bootstrap import Gateway
 from gateway.cli.clients import location_hex
-from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, table
+from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, table, tell
 from gateway.diagnosis import nearest
 from gateway.errors import InvalidConfiguration
 from gateway.flow.accounts import Accounts, Made
@@ -68,7 +68,7 @@ def role(
     """Give somebody another role; their sessions end at once."""
     with opened(config) as gateway:
         accounts(gateway).set_role(name, role, actor())
-    _told({"name": name, "role": role}, f"{name} is {role} now.", json_=json_)
+    tell({"name": name, "role": role}, f"{name} is {role} now.", json_=json_)
 
 
 @app.command()
@@ -76,7 +76,7 @@ def lock(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json_: JsonO
     """Let somebody in no more; their next request is refused."""
     with opened(config) as gateway:
         accounts(gateway).lock(name, actor())
-    _told({"name": name, "locked": True}, f"{name} is locked.", json_=json_)
+    tell({"name": name, "locked": True}, f"{name} is locked.", json_=json_)
 
 
 @app.command()
@@ -99,13 +99,6 @@ def _show(name: str, made: Made | None, *, json_: bool) -> None:
     typer.echo(f"account  {name}")
     if made is not None:
         typer.echo(f"password {made.password}\ncode     {made.uri}\n{ONCE}")
-
-
-def _told(fact: dict[str, object], sentence: str, *, json_: bool) -> None:
-    if json_:
-        as_json(fact)
-    else:
-        typer.echo(sentence)
 
 
 def _tenant(gateway: Gateway, name: str) -> str:

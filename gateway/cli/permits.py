@@ -1,18 +1,15 @@
 """Which power each command asks for: whoever runs it has the role that ``[people.command_line]`` gives their account.
 
-A command that is not in the table asks for ``gateway.run``, which only administrators have.
+A command that is not in the table (one that a plugin adds, say) asks for ``gateway.run``, which only administrators
+have. Commands that open no store ask for nothing: whoever can read the settings may run them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from functools import partial
-
-from sqlalchemy import Connection
 
 from gateway.access.roles import Role, built_in_roles
-from gateway.audit.entry import Entry
 from gateway.bootstrap import Gateway
 from gateway.errors import AccessRefused
 from gateway.flow.clock import micros
@@ -52,10 +49,35 @@ POWERS: Mapping[str, str] = {
     "persons unlink": "data.import",
     "visits": "records.read",
     "visits mark": "data.import",
+    "accounting tie-out": "records.read",
     "mappings": "status.read",
     "check": "status.read",
     "views": "status.read",
     "views usage": "audit.read",
+    "serve": OTHERWISE,
+    "shred": OTHERWISE,
+    "breach": "disclosures.read",
+    "audit search": "audit.read",
+    "audit report": "audit.read",
+    "audit export": "audit.read",
+    "audit prove": "audit.read",
+    "audit unusual": "audit.read",
+    "audit keys": "audit.read",
+    "audit access-review": "audit.read",
+    "audit acknowledge": OTHERWISE,
+    "agreements list": "audit.read",
+    "agreements add": OTHERWISE,
+    "agreements end": OTHERWISE,
+    "backup create": OTHERWISE,
+    "hold list": "audit.read",
+    "hold add": OTHERWISE,
+    "hold remove": OTHERWISE,
+    "keys status": "status.read",
+    "keys rotate": OTHERWISE,
+    "patients find": "records.read",
+    "patients reindex": OTHERWISE,
+    "retention plan": "status.read",
+    "retention run": OTHERWISE,
     "verify audit": "audit.read",
     "verify ledger": "audit.read",
     "clients list": "people.read",
@@ -112,12 +134,8 @@ def permit(gateway: Gateway, actor: str) -> None:
         return
     for tenant in gateway.tenants:
         entry = gateway.audit.entry(tenant, action="refuse", actor=actor, purpose="operations", outcome=power)
-        gateway.store.write_sync(partial(_append, gateway, entry))
+        gateway.audit.commit(entry)
     raise AccessRefused(
         f"This account may not do that: it lacks the power {power}", where=f"[people.command_line] {actor}",
         fix="Ask an administrator, or `gateway breakglass start` in an emergency.",
     )  # fmt: skip
-
-
-def _append(gateway: Gateway, entry: Entry, connection: Connection) -> None:
-    gateway.audit.append(connection, entry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import typer
 
 from gateway.bootstrap import Gateway
 from gateway.cli.deciding import decide
-from gateway.cli.looking import contents_of
+from gateway.cli.looking import contents_of, current_row, opened_records
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -20,15 +21,15 @@ from gateway.cli.printing import (
     actor,
     as_json,
     opened,
+    record_bytes,
     table,
+    tell,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import iso, micros
 from gateway.flow.decisions import Decision
-from gateway.store import journal
 
-MOST = 100_000
 _TWICE = "duplicate-"
 app = typer.Typer(invoke_without_command=True, help="Which patients of several systems are one person.")
 PatientId = Annotated[str, typer.Argument(help="A patient's record id, as the review list shows it.")]
@@ -43,7 +44,7 @@ def persons(
     if context.invoked_subcommand is not None:
         return
     with opened(config) as gateway:
-        found = _current(gateway, tenant_of(gateway, tenant), "Person")
+        found = opened_records(gateway, tenant_of(gateway, tenant), "Person")
     if json_:
         as_json(found)
         return
@@ -57,7 +58,7 @@ def persons(
 def review(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False) -> None:
     """Pairs of patients that look alike and are not linked: decide with `persons link` or `persons unlink`."""
     with opened(config) as gateway:
-        tasks = _current(gateway, tenant_of(gateway, tenant), "Task")
+        tasks = opened_records(gateway, tenant_of(gateway, tenant), "Task")
     found = [one for one in tasks if str(one.get("kind", "")).startswith("person-") and one["state"] == "open"]
     if json_:
         as_json(found)
@@ -71,7 +72,7 @@ def duplicates(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "",
     """What one person has in two systems: patient records, visits, treatments, authorizations; nothing was merged."""
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        people, tasks = _current(gateway, name, "Person"), _current(gateway, name, "Task")
+        people, tasks = opened_records(gateway, name, "Person"), opened_records(gateway, name, "Task")
     found = [
         {"kind": "patient", "id": one["links"][0]["patient"], "other": link["patient"], "why": link.get("rule")}
         for one in people
@@ -91,25 +92,25 @@ def duplicates(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "",
 @app.command()
 def link(
     first: PatientId, second: PatientId, reason: ReasonOption = "", config: ConfigOption = DEFAULT_CONFIG,
-    tenant: TenantOption = "",
+    tenant: TenantOption = "", json_: JsonOption = False,
 ) -> None:  # fmt: skip
     """Say that two patients are one person; a running gateway follows within seconds."""
-    _decide(config, tenant, (first, second), "same", reason)
+    _decide(config, tenant, (first, second), "same", reason, json_=json_)
 
 
 @app.command()
 def unlink(
     first: PatientId, second: PatientId, reason: ReasonOption = "", config: ConfigOption = DEFAULT_CONFIG,
-    tenant: TenantOption = "",
+    tenant: TenantOption = "", json_: JsonOption = False,
 ) -> None:  # fmt: skip
     """Say that two patients are not one person, whatever any rule says from now on."""
-    _decide(config, tenant, (first, second), "different", reason)
+    _decide(config, tenant, (first, second), "different", reason, json_=json_)
 
 
-def _decide(config: ConfigOption, tenant: str, pair: tuple[str, str], verdict: str, reason: str) -> None:
+def _decide(config: Path, tenant: str, pair: tuple[str, str], verdict: str, reason: str, *, json_: bool) -> None:
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        ids = sorted({_id(one) for one in pair})
+        ids = sorted({str(UUID(bytes=record_bytes(one))) for one in pair})
         if len(ids) != 2:
             raise InvalidConfiguration("A decision is about two different patients", where="patients")
         births = _births(gateway, name, ids)
@@ -121,7 +122,7 @@ def _decide(config: ConfigOption, tenant: str, pair: tuple[str, str], verdict: s
         if reason:
             fields["reason"] = reason
         decide(gateway, name, Decision("PersonDecision", "/".join(ids), fields, patient=ids[0]), now)
-    typer.echo(f"{verdict}: {ids[0]} {ids[1]}")
+    tell({"verdict": verdict, "patients": ids}, f"{verdict}: {ids[0]} {ids[1]}", json_=json_)
 
 
 def _other(task: dict[str, Any]) -> str:
@@ -129,30 +130,9 @@ def _other(task: dict[str, Any]) -> str:
     return str(task["title"]).rpartition(" ")[2].rstrip(".")
 
 
-def _id(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise InvalidConfiguration(
-            "This is no record id", where="patients", fix="Take it from `gateway persons review`."
-        ) from None
-
-
 def _births(gateway: Gateway, tenant: str, ids: Sequence[str]) -> list[date | None]:
     """Birth dates of two patients, opened under an access entry."""
-    wanted = [UUID(one).bytes for one in ids]
-    heads = gateway.store.read_sync(lambda connection: journal.record_heads(connection, tenant, wanted))
-    rows = [heads[one] for one in wanted if one in heads and heads[one].type == "Patient" and not heads[one].removed]
-    if len(rows) != len(wanted):
-        raise InvalidConfiguration("There is no such patient", where="patients", fix="See `gateway persons review`.")
+    rows = [current_row(gateway, tenant, one, "Patient") for one in ids]
     contents = contents_of(gateway, tenant, rows)
-    days = [contents[one]["fields"].get("birth_date") for one in wanted]
+    days = [contents[bytes(row.record_id)]["fields"].get("birth_date") for row in rows]
     return [None if day is None else date.fromisoformat(day) for day in days]
-
-
-def _current(gateway: Gateway, tenant: str, type_: str) -> list[dict[str, Any]]:
-    """Fields of the current records of one type, under one access entry."""
-    rows = gateway.store.read_sync(lambda connection: journal.recent_records(connection, tenant, type_, None, MOST))
-    kept = [row for row in rows if not row.removed]
-    contents = contents_of(gateway, tenant, kept) if kept else {}
-    return [{"id": str(UUID(bytes=bytes(row.record_id)))} | contents[bytes(row.record_id)]["fields"] for row in kept]

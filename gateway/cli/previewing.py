@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway.cli.printing import read
@@ -12,7 +11,6 @@ from gateway.hookspecs import Adapter
 from gateway.registry import Registry
 from gateway.settings import Source as SourceSettings
 
-CHUNK = 64 * 1024
 HEAD = 4096
 
 
@@ -58,11 +56,3 @@ def head(path: Path) -> bytes:
     """What an adapter may look at to know its files."""
     with path.open("rb") as file:
         return file.read(HEAD)
-
-
-def chunks(path: Path, advance: Callable[[int], object]) -> Iterator[bytes]:
-    """A file piece by piece; ``advance`` is told how many bytes each has."""
-    with path.open("rb") as file:
-        for chunk in iter(lambda: file.read(CHUNK), b""):
-            advance(len(chunk))
-            yield chunk

@@ -1,19 +1,17 @@
-"""How commands print: JSON for programs, tables for people, and where ``gateway.toml`` is."""
+"""How commands open the gateway and print: JSON for programs, tables for people, CSV for spreadsheets."""
 
 from __future__ import annotations
 
 import csv
 import getpass
-import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 from uuid import UUID
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -21,15 +19,15 @@ from rich.table import Table
 from gateway import logs
 from gateway.bootstrap import Gateway, open_gateway
 from gateway.cli.permits import permit
+from gateway.command_line import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, tell
 from gateway.errors import InvalidConfiguration
 from gateway.settings import Settings, load
 
-ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="The settings file.", show_default=True)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 TenantOption = Annotated[str, typer.Option("--tenant", help="Which clinic group; the only one when there is one.")]
-DEFAULT_CONFIG = Path("gateway.toml")
+__all__ = [
+    "DEFAULT_CONFIG", "ConfigOption", "JsonOption", "TenantOption", "actor", "as_csv", "as_json", "listing", "opened",
+    "read", "record_bytes", "table", "tell", "tenant_of",
+]  # fmt: skip
 
 
 def opened(config: Path) -> AbstractContextManager[Gateway]:
@@ -68,11 +66,6 @@ def actor() -> str:
     return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"
 
 
-def as_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    typer.echo(json.dumps(msgspec.to_builtins(value), sort_keys=True))
-
-
 def as_csv(columns: Sequence[Any], rows: Sequence[Sequence[Any]], out: TextIO | None = None) -> None:
     """CSV on standard output or into ``out``; text that a spreadsheet would run gets an apostrophe before it."""
     writer = csv.writer(out or sys.stdout)
@@ -102,6 +95,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     for row in rows:
         shown.add_row(*(_cell(value) for value in row))
     Console(markup=False, highlight=False).print(shown)
+
+
+def listing(title: str, columns: Sequence[str], found: Sequence[Mapping[str, Any]]) -> None:
+    """A table of these fields of what was found; what has none of them has an empty cell."""
+    table(title, columns, [[one.get(column) for column in columns] for one in found])
 
 
 def _cell(value: Any) -> str:

@@ -15,6 +15,7 @@ from gateway.cli.printing import (
     as_json,
     opened,
     table,
+    tell,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
@@ -63,7 +64,4 @@ def release(
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
         quarantine.release(gateway.store, gateway.audit, name, held_id, actor())
-    if json_:
-        as_json({"released": held_id})
-    else:
-        typer.echo(f"released {held_id}")
+    tell({"released": held_id}, f"released {held_id}", json_=json_)

@@ -7,24 +7,24 @@ from typing import Annotated, Any
 import typer
 
 from gateway.bootstrap import Gateway
-from gateway.cli.looking import opened_records
+from gateway.cli.looking import StateOption, in_state, opened_records
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
     JsonOption,
     TenantOption,
     as_json,
+    listing,
     opened,
-    table,
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
 
 STATES = ("open", "matched", "short", "over")
+"""As they are shown: what is still to come first."""
 COLUMNS = ("number", "payer_name", "since", "expected", "received", "difference", "state")
 
 app = typer.Typer(invoke_without_command=True, help="Remittances against the bank: open, matched, short, over.")
-_StateOption = Annotated[str, typer.Option("--state", help=f"Only these: {', '.join(STATES)}.")]
 
 
 @app.callback()
@@ -32,22 +32,19 @@ def remits(
     context: typer.Context,
     config: ConfigOption = DEFAULT_CONFIG,
     tenant: TenantOption = "",
-    state: _StateOption = "",
+    state: StateOption = "",
     json_: JsonOption = False,
 ) -> None:
     """Every remittance and deposit by trace number, and whether the two agree. The look is logged."""
     if context.invoked_subcommand is not None:
         return
-    if state and state not in STATES:
-        raise InvalidConfiguration("There is no such state", where="--state", fix=f"Known are: {', '.join(STATES)}.")
     with opened(config) as gateway:
-        found = _settlements(gateway, tenant_of(gateway, tenant))
-    shown = [one for one in found if not state or one["state"] == state]
-    shown.sort(key=lambda one: (STATES.index(one["state"]), one.get("since", ""), one["number"]))
+        found = _settlements(gateway, tenant_of(gateway, tenant), state)
+    found.sort(key=lambda one: (STATES.index(one["state"]), one.get("since", ""), one["number"]))
     if json_:
-        as_json(shown)
-        return
-    table("Remittances and deposits", COLUMNS, [[one.get(column) for column in COLUMNS] for one in shown])
+        as_json(found)
+    else:
+        listing("Remittances and deposits", COLUMNS, found)
 
 
 @app.command()
@@ -72,24 +69,20 @@ def show(
         return
     for column in COLUMNS:
         typer.echo(f"{column:12} {one.get(column, '')}")
-    _print("Remittance", ("payer_name", "payment_date", "method", "amount", "claim_count", "balanced"), remittances)
+    listing("Remittance", ("payer_name", "payment_date", "method", "amount", "claim_count", "balanced"), remittances)
     summaries = [summary for each in remittances for summary in each.get("summaries", ())]
     if summaries:
-        _print("Summaries", ("provider_id", "facility", "claim_count", "charge_total"), summaries)
-    _print("Bank", ("booked_on", "account", "amount", "bank_reference"), lines)
-    _print("Claims", ("patient_control_number", "status", "charge", "paid", "patient_responsibility"), claims)
+        listing("Summaries", ("provider_id", "facility", "claim_count", "charge_total"), summaries)
+    listing("Bank", ("booked_on", "account", "amount", "bank_reference"), lines)
+    listing("Claims", ("patient_control_number", "status", "charge", "paid", "patient_responsibility"), claims)
     beside = [
         {"patient_control_number": each.get("patient_control_number")} | one
         for each in claims
         for one in each.get("stated", ())
     ]
     if beside:
-        _print("Stated beside the balance", ("patient_control_number", "place", "amount"), beside)
+        listing("Stated beside the balance", ("patient_control_number", "place", "amount"), beside)
 
 
-def _print(title: str, columns: tuple[str, ...], found: list[dict[str, Any]]) -> None:
-    table(title, columns, [[one.get(column) for column in columns] for one in found])
-
-
-def _settlements(gateway: Gateway, tenant: str) -> list[dict[str, Any]]:
-    return [one for one in opened_records(gateway, tenant, "Settlement") if one["kind"] == "deposit"]
+def _settlements(gateway: Gateway, tenant: str, state: str = "") -> list[dict[str, Any]]:
+    return [one for one in in_state(gateway, tenant, "Settlement", state) if one["kind"] == "deposit"]

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection
 
 from gateway.bootstrap import Gateway, bind_route, health_path
-from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, record_bytes, table
+from gateway.cli.periods import SinceOption, moment_of
+from gateway.cli.printing import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    actor,
+    as_json,
+    listing,
+    opened,
+    record_bytes,
+    table,
+    tell,
+)
 from gateway.errors import InvalidConfiguration
-from gateway.flow.clock import micros, micros_of
+from gateway.flow.clock import micros
 from gateway.flow.dispatch import Opener
 from gateway.flow.listing import route_standing
 from gateway.flow.replay import rehearse
@@ -37,10 +48,8 @@ def routes(context: typer.Context, config: ConfigOption = DEFAULT_CONFIG, json_:
         as_json(found)
         return
     columns = ("name", "sink", "state", "shut", "unread", "waiting", "next_due", "last_error", "retries_left")
-    table("Routes", columns, [[row[column] for column in columns] for row in found])
-    table(
-        "Risk that is left", ("name", "idempotency", "risk"), [[r["name"], r["idempotency"], r["risk"]] for r in found]
-    )
+    listing("Routes", columns, found)
+    listing("Risk that is left", ("name", "idempotency", "risk"), found)
 
 
 def _live(gateway: Gateway) -> dict[str, Any]:
@@ -63,36 +72,31 @@ def _standing(gateway: Gateway, route: Route, live: dict[str, Any]) -> dict[str,
 
 
 @app.command()
-def pause(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def pause(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
     """Send nothing more on a route until it is resumed; what comes meanwhile waits in the journal."""
-    _set(name, config, "paused")
+    _set(name, config, "paused", json_=json_)
 
 
 @app.command()
-def resume(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def resume(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
     """Let a paused or drained route go on where it stands; a receiver that rests is tried at once."""
-    _set(name, config, route_states.WAKING, "running")
+    _set(name, config, route_states.WAKING, "running", json_=json_)
 
 
 @app.command()
-def drain(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def drain(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
     """Take up nothing new, finish what waits for another attempt, then stay paused."""
-    _set(name, config, "draining")
+    _set(name, config, "draining", json_=json_)
 
 
-def _set(name: str, config: Any, state: str, shown: str = "") -> None:
+def _set(name: str, config: Path, state: str, shown: str = "", *, json_: bool) -> None:
     with opened(config) as gateway:
-        route = _route(gateway, name)
+        route = gateway.settings.route(name)
         entry = gateway.audit.entry(
             route.tenant, action="configure", actor=actor(), purpose="operations", outcome=f"{name}/{shown or state}"
         )
-
-        def unit(connection: Connection) -> None:
-            route_states.set_state(connection, route.tenant, name, state, micros())
-            gateway.audit.append(connection, entry)
-
-        gateway.store.write_sync(unit)
-    typer.echo(f"{name}: {shown or state}")
+        gateway.audit.commit(entry, lambda c: route_states.set_state(c, route.tenant, name, state, micros()))
+    tell({"route": name, "state": shown or state}, f"{name}: {shown or state}", json_=json_)
 
 
 @app.command("dry-run")
@@ -104,7 +108,7 @@ def dry_run(
 ) -> None:
     """What the route would send next, without sending it. The look is logged."""
     with opened(config) as gateway:
-        bound = bind_route(gateway, _route(gateway, name))
+        bound = bind_route(gateway, gateway.settings.route(name))
         opener = Opener(bound, gateway.store, gateway.vault, gateway.audit)
         found = rehearse(gateway.store, opener, limit)
     if json_:
@@ -118,7 +122,7 @@ def dry_run(
 def replay(
     name: NameArgument,
     config: ConfigOption = DEFAULT_CONFIG,
-    since: Annotated[str, typer.Option(help="Changes from this day or time on (UTC when no zone is given).")] = "",
+    since: SinceOption = "",
     types: Annotated[list[str] | None, typer.Option("--type", help="Only this record type.")] = None,
     sources: Annotated[list[str] | None, typer.Option("--source", help="Only of this source.")] = None,
     records: Annotated[list[str] | None, typer.Option("--record", help="Only this record id.")] = None,
@@ -128,23 +132,22 @@ def replay(
     if not (since or types or sources or records):
         raise InvalidConfiguration("A replay of everything was asked for", fix="Say since when: --since 2026-01-01.")
     with opened(config) as gateway:
-        route = _route(gateway, name)
+        route = gateway.settings.route(name)
         filter_ = Filter(types=frozenset(types or ()), sources=frozenset(sources or ()))
         number, count = replay_route(
-            gateway.store, gateway.audit, route.tenant, name, filter_, since=_since(since), actor=actor(),
+            gateway.store, gateway.audit, route.tenant, name, filter_,
+            since=moment_of(since, "--since") if since else 0, actor=actor(),
             records=[record_bytes(record) for record in records or ()],
         )  # fmt: skip
-    if json_:
-        as_json({"replay": number, "changes": count})
-    else:
-        typer.echo(f"{name}: {count} changes wait to be delivered again (replay {number})")
+    sentence = f"{name}: {count} changes wait to be delivered again (replay {number})"
+    tell({"replay": number, "changes": count}, sentence, json_=json_)
 
 
 @app.command()
 def compare(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
     """What a shadow route did with the changes that the route it shadows settled; exit code 1 when they differ."""
     with opened(config) as gateway:
-        route = _route(gateway, name)
+        route = gateway.settings.route(name)
         live = route.shadow_of
         if live is None:
             raise InvalidConfiguration("This route shadows no other", where=name, fix="Set shadow_of in [[routes]].")
@@ -161,23 +164,3 @@ def compare(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json_: Js
               sorted(kinds.items()))  # fmt: skip
     if not all(same):
         raise typer.Exit(1)
-
-
-def _route(gateway: Gateway, name: str) -> Route:
-    try:
-        return gateway.settings.route(name)
-    except KeyError:
-        known = ", ".join(route.name for route in gateway.settings.routes) or "none"
-        raise InvalidConfiguration("There is no such route", where=name[:64], fix=f"Known are: {known}.") from None
-
-
-def _since(text: str) -> int:
-    if not text:
-        return 0
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidConfiguration(
-            "This is not a time", where="--since", fix="Write 2026-01-31 or 2026-01-31T08:00:00-06:00."
-        ) from None
-    return micros_of(at if at.tzinfo is not None else at.replace(tzinfo=UTC))

@@ -7,13 +7,12 @@ from uuid import UUID
 
 import typer
 
-from gateway.bootstrap import Gateway
-from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, TenantOption, opened, tenant_of
+from gateway.cli.deciding import decide
+from gateway.cli.looking import current_row
+from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, TenantOption, opened, tell, tenant_of
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import iso, micros
-from gateway.flow.decisions import NAME, Decision, decision_item
-from gateway.store import journal
-from gateway.store.rows import Found
+from gateway.flow.decisions import Decision
 
 app = typer.Typer(help="Say what became of a visit.")
 Mark = Literal["arrived", "no-show", "cancelled"]
@@ -38,6 +37,7 @@ def mark(
     ] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     tenant: TenantOption = "",
+    json_: JsonOption = False,
 ) -> None:
     """Decide it, as a task that a route can write back; a running gateway follows within seconds."""
     if reason and (became != "cancelled" or not reason.isascii() or not reason.isalpha() or len(reason) > 20):
@@ -46,7 +46,7 @@ def mark(
         )
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        visit = _visit(gateway, name, record)
+        visit = current_row(gateway, name, record, "Appointment")
         id, now = str(UUID(bytes=bytes(visit.record_id))), iso(micros())
         fields: dict[str, Any] = {
             "title": TITLES[became], "state": "open", "kind": f"visit-{became}", "about": id, "role": "front-desk",
@@ -54,23 +54,5 @@ def mark(
         }  # fmt: skip
         owner = None if visit.patient is None else str(UUID(bytes=bytes(visit.patient)))
         fields |= ({"patient": owner} if owner else {}) | {"reason": reason or None}
-        decision = Decision("Task", f"visit/{id}", fields, patient=owner)
-        gateway.receiver(gateway.origins[name, NAME]).hand_in([decision_item(decision, now)], lambda _: None).result()
-    typer.echo(f"{became}: {id}")
-
-
-def _visit(gateway: Gateway, tenant: str, record: str) -> Found:
-    """The appointment's record, of which nothing needs to be opened."""
-    try:
-        wanted = UUID(record).bytes
-    except ValueError:
-        raise InvalidConfiguration(
-            "This is no record id", where="record", fix="Take it from `gateway records Appointment`."
-        ) from None
-    heads = gateway.store.read_sync(lambda connection: journal.record_heads(connection, tenant, [wanted]))
-    found = heads.get(wanted)
-    if found is None or found.type != "Appointment" or found.removed:
-        raise InvalidConfiguration(
-            "There is no such appointment", where="record", fix="See `gateway records Appointment`."
-        )
-    return found
+        decide(gateway, name, Decision("Task", f"visit/{id}", fields, patient=owner), now)
+    tell({"appointment": id, "became": became}, f"{became}: {id}", json_=json_)

@@ -14,6 +14,7 @@ import typer
 from aiohttp import web
 
 from gateway.audit.witness_service import MOST_BYTES, Said, WitnessService
+from gateway.cli.printing import JsonOption, as_json
 from gateway.errors import InvalidConfiguration
 from gateway.settings import is_loopback_host
 
@@ -29,6 +30,7 @@ def witness(
     listen: Annotated[str, typer.Option("--listen", help="HOST:PORT; port 0 takes a free one.")] = "127.0.0.1:8099",
     certificate: Annotated[Path | None, typer.Option(help="PEM file of the certificate and its chain.")] = None,
     private_key: Annotated[Path | None, typer.Option(help="PEM file of the certificate's private key.")] = None,
+    json_: JsonOption = False,
 ) -> None:
     """Keep signed heads of audit logs; run it on another host, under another account. It needs no gateway.toml."""
     host, _, port = listen.rpartition(":")
@@ -37,10 +39,14 @@ def witness(
     tls = server_tls(host, certificate, private_key)
     service = WitnessService(file, key)
 
+    def listening(url: str) -> None:
+        if json_:
+            as_json({"listening": url})
+        else:
+            typer.echo(f"listening on {url}", err=True)
+
     async def main() -> None:
-        task = asyncio.ensure_future(
-            serve(service, host.strip("[]"), int(port), tls, lambda url: typer.echo(f"listening on {url}", err=True))
-        )
+        task = asyncio.ensure_future(serve(service, host.strip("[]"), int(port), tls, listening))
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         with suppress(asyncio.CancelledError):

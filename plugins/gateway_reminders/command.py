@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.client import Client
+from gateway.command_line import JsonOption, as_json
 from gateway.errors import InvalidConfiguration
 from gateway.settings import resolve_secret
 from gateway_reminders.command_fit import GOOD_ENOUGH, Fitted, fitted, history
@@ -29,7 +30,7 @@ def fit(
     key: Annotated[str, typer.Option(help="Reference to the API key: env:NAME or file:path.")] = "",
     file: Annotated[Path | None, typer.Option(help="Or a file of the feed's lines (NDJSON).", exists=True)] = None,
     zone: Annotated[str, typer.Option(help="IANA zone of visits without one.")] = "UTC",
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json_: JsonOption = False,
 ) -> None:
     """Fit the model and print it as settings; exit code 1 when it is no better than the plain rate."""
     if bool(url) == (file is not None):
@@ -38,7 +39,7 @@ def fit(
     found = fitted(history(lines, zone))
     good = found.brier < found.base_brier and found.calibration < GOOD_ENOUGH
     if json_:
-        typer.echo(json.dumps({"good": good, **found._asdict()}))
+        as_json({"good": good, **found._asdict()})
     else:
         typer.echo("\n".join(_told(found, good=good)))
     if not good:

@@ -19,6 +19,8 @@ def test_every_page_stands_in_the_index_once() -> None:
     first = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
     rows = [one for one in first if one not in {"system", "you want to"}]
     assert sorted(rows) == sorted(set(rows))
+    reasons = LINK.findall(text.partition("## Why")[2])
+    assert sorted(reasons) == sorted(set(reasons))
 
 
 def test_no_link_leads_nowhere() -> None:

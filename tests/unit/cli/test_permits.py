@@ -73,3 +73,6 @@ def test_a_role_holds_on_the_command_line_and_production_is_told_everything(
     assert runner.invoke(app, ["messages"]).exit_code == 0
     refused = runner.invoke(app, ["people", "list"])
     assert "people.read" in str(refused.exception)
+    Path("booking.hl7").write_bytes(b"MSH|^~\\&|A|B|C|D|20260302080000||ADT^A04|1|P|2.5.1\rPID|1||4711\r")
+    refused = runner.invoke(app, ["import", "booking.hl7"])
+    assert "data.import" in str(refused.exception)
