@@ -36,9 +36,8 @@ def open_keystore(settings: Settings, registry: Registry, configured: Configured
     """
     keys = settings.keys
     provider = registry.key_providers[keys.provider]
-    for reason in provider.weaknesses(configured.keys, settings.data_folders()):
-        log.warning("weak-setting", reason=reason)
     if create:
+        warn(settings, registry, configured)
         keys.keystore.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         provider.create(configured.keys)
         Keystore.create(keys.keystore, provider, configured.keys).close()
@@ -46,6 +45,12 @@ def open_keystore(settings: Settings, registry: Registry, configured: Configured
     if keys.previous is not None and configured.previous_keys is not None:
         previous = (registry.key_providers[keys.previous.provider], configured.previous_keys)
     return Keystore(keys.keystore, provider, configured.keys, previous=previous, cache_seconds=keys.cache_seconds)
+
+
+def warn(settings: Settings, registry: Registry, configured: Configured) -> None:
+    """Log what is weak about where the root key is: to be told when it is made and at each start, not at each look."""
+    for reason in registry.key_providers[settings.keys.provider].weaknesses(configured.keys, settings.data_folders()):
+        log.warning("weak-setting", reason=reason)
 
 
 async def tend_keys(keystore: Keystore, shredder: Shredder, tenants: Sequence[str]) -> None:

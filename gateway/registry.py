@@ -7,7 +7,6 @@ sees it.
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 import inspect
 import re
@@ -21,6 +20,7 @@ import pluggy
 from pydantic import BaseModel
 
 from gateway import hookspecs
+from gateway.diagnosis import nearest
 from gateway.errors import PluginFailed
 from gateway.hookspecs import API_VERSION, GROUP, Adapter, KeyProvider, Reactor, Sink, Witness
 from gateway.model.exchange import AdapterInfo, ReactorInfo, SinkInfo
@@ -176,17 +176,12 @@ def _find(name: str, available: Sequence[importlib.metadata.EntryPoint]) -> impo
     raise PluginFailed(
         f"No installed distribution offers the plugin '{name}'",
         where=GROUP,
-        fix=f"{_nearest(plain, known)}Installed are: {', '.join(known) or 'none'}.",
+        fix=nearest(plain, known) or f"Installed are: {', '.join(known) or 'none'}.",
     )
 
 
 def _same_project(one: str, other: str) -> bool:
     return re.sub(r"[-_.]+", "-", one).lower() == re.sub(r"[-_.]+", "-", other).lower()
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean '{near[0]}'? " if near else ""
 
 
 def _import(point: importlib.metadata.EntryPoint, origin: Origin) -> ModuleType:
@@ -261,7 +256,7 @@ def _collect(module: ModuleType, origin: Origin) -> Iterator[tuple[str, Any]]:
             raise PluginFailed(
                 f"The {origin} implements a hook that does not exist: {caller.name}",
                 where=module.__name__,
-                fix=f"{_nearest(caller.name, _HOOKS)}The hooks are: {', '.join(_HOOKS)}.",
+                fix=nearest(caller.name, _HOOKS) or f"The hooks are: {', '.join(_HOOKS)}.",
             )
     for caller in callers:
         if caller.has_spec():

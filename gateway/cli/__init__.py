@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib import metadata
 from typing import Annotated, Any
@@ -164,10 +165,22 @@ app.add_typer(breakglass.app, name="breakglass")
 
 
 def main() -> None:
-    """Entry point: errors of the gateway are told in one line, with the fix, and end with exit code 2."""
+    """Entry point: errors of the gateway, and of files and ports, are told in one line and end with exit code 2."""
     guard_memory()
     try:
         app()
     except GatewayError as error:
         sys.stderr.write(f"gateway: {error}\n")
         sys.exit(2)
+    except OSError as error:
+        place = "" if error.filename is None else f" at {error.filename}"
+        sys.stderr.write(f"gateway: {error.strerror or type(error).__name__}{place}. Fix: {_cure(error)}\n")
+        sys.exit(2)
+
+
+def _cure(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "Run it as the account that this belongs to, or give this account leave."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Make room on that disk."
+    return "Name another place, or mend this one."

@@ -16,6 +16,8 @@ from gateway.cli.printing import (
     TenantOption,
     actor,
     as_json,
+    fields,
+    listing,
     opened,
     record_bytes,
     table,
@@ -52,17 +54,13 @@ def messages(
         name = tenant_of(gateway, tenant)
         found = newest_messages(gateway.store, name, limit)
         residue = gateway.store.read_sync(lambda connection: stored_messages.residue_of(connection, name))
+    unmapped = [{"source": r.source, "kind": r.kind, "path": r.path, "count": r.count} for r in residue]
     if json_:
-        unmapped = [{"source": r.source, "kind": r.kind, "path": r.path, "count": r.count} for r in residue]
         as_json({"messages": found, "residue": unmapped})
         return
     columns = ("id", "source", "kind", "control_id", "received_at", "answer", "outcome", "reason", "changes")
-    table("Messages, newest first", columns, [[row[column] for column in columns] for row in found])
-    table(
-        "Unmapped places",
-        ("source", "kind", "path", "count"),
-        [(r.source, r.kind, r.path, r.count) for r in residue[:20]],
-    )
+    listing("Messages, newest first", columns, found)
+    listing("Unmapped places", ("source", "kind", "path", "count"), unmapped[:20])
 
 
 def records(
@@ -91,10 +89,11 @@ def records(
     if json_:
         as_json(found)
         return
-    columns = ["id", "type", "source", "version", "patient", "removed"]
     if show:
-        columns += ["native_id", "fields"] + (["shredded"] if any("shredded" in row for row in found) else [])
-    table("Records", columns, [[row.get(column) for column in columns] for row in found])
+        for row in found:
+            fields(f"{row['type']} {row['id']}", {name: row[name] for name in row if name not in ("id", "type")})
+    else:
+        listing("Records", ("id", "type", "source", "version", "patient", "removed"), found)
 
 
 def contents_of(gateway: Gateway, tenant: str, rows: Any) -> dict[bytes, dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from gateway import bootstrap
+from gateway import bootstrap, keyring
 from gateway.cli.agreements import without_agreement
 from gateway.cli.permits import permit
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, read
@@ -136,6 +136,7 @@ def serve(
             weak += gateway.store.read_sync(lambda connection: client_refusals(connection, gateway.tenants))
             if weak:
                 raise InvalidSettings(config.name, weak)
+        keyring.warn(gateway.settings, gateway.registry, gateway.configured)
         run(gateway, frozenset(role or ROLES), json_=json_)
 
 

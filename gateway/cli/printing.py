@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import getpass
 import os
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 from uuid import UUID
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -24,9 +26,12 @@ from gateway.errors import InvalidConfiguration
 from gateway.settings import Settings, load
 
 TenantOption = Annotated[str, typer.Option("--tenant", help="Which clinic group; the only one when there is one.")]
+PIPED = 2000
+"""Columns of a table that goes into a file or another program."""
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 __all__ = [
-    "DEFAULT_CONFIG", "ConfigOption", "JsonOption", "TenantOption", "actor", "as_csv", "as_json", "listing", "opened",
-    "read", "record_bytes", "table", "tell", "tenant_of",
+    "DEFAULT_CONFIG", "ConfigOption", "JsonOption", "TenantOption", "actor", "as_csv", "as_json", "fields", "listing",
+    "opened", "read", "record_bytes", "table", "tell", "tenant_of",
 ]  # fmt: skip
 
 
@@ -88,13 +93,36 @@ def record_bytes(record_id: str) -> bytes:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table for people; nothing in a cell is read as markup."""
-    shown = Table(title=title, title_justify="left")
+    """A table for people; nothing in a cell is read as markup. Without any row one line says so."""
+    if not rows:
+        typer.echo(f"{title}: none")
+        return
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        shown.add_column(column, overflow="fold", no_wrap=column == "id")  # an id is there to be copied
+        name = column.replace("_", " ")
+        shown.add_column(name, overflow="fold", no_wrap=column == "id")  # an id is there to be copied
     for row in rows:
         shown.add_row(*(_cell(value) for value in row))
-    Console(markup=False, highlight=False).print(shown)
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED  # into a pipe each row is one line
+    Console(markup=False, highlight=False, width=wide).print(shown)
+
+
+def fields(title: str, found: Mapping[str, Any]) -> None:
+    """One thing with the names of its fields before their values; what is nested has dots in its name."""
+    table(title, ("field", "value"), list(_flat("", found)))
+
+
+def _flat(before: str, value: Any) -> Iterator[tuple[str, Any]]:
+    pairs: Iterable[tuple[Any, Any]]
+    if isinstance(value, Mapping) and value:
+        pairs = value.items()
+    elif isinstance(value, list | tuple) and value:
+        pairs = enumerate(value, 1)
+    else:
+        yield before, value
+        return
+    for name, inner in pairs:
+        yield from _flat(f"{before}.{name}" if before else str(name), inner)
 
 
 def listing(title: str, columns: Sequence[str], found: Sequence[Mapping[str, Any]]) -> None:
@@ -104,4 +132,6 @@ def listing(title: str, columns: Sequence[str], found: Sequence[Mapping[str, Any
 
 def _cell(value: Any) -> str:
     text = "" if value is None else str(value)
+    if _MOMENT.fullmatch(text):  # to the second, with a place where a narrow column may break it
+        text = f"{text[:10]} {text[11:19]}Z"
     return "".join(char if char.isprintable() else "?" for char in text)
