@@ -10,7 +10,7 @@ import typer
 from gateway.access import secrets
 from gateway.bootstrap import Gateway
 from gateway.cli.auditing import note
-from gateway.cli.periods import SinceOption, UntilOption, period
+from gateway.cli.periods import ALWAYS, SinceOption, UntilOption, period
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -24,12 +24,13 @@ from gateway.cli.printing import (
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
-from gateway.flow.clock import micros
+from gateway.flow.clock import iso, micros
 from gateway.flow.disclosed import Breach, Disclosure, accounting
 from gateway.flow.disclosed import breach as breached
 from gateway.flow.ledger import Problem, recount_deliveries
 from gateway.store import clients, deliveries, reviewing
 
+BEGINNING, END = iso(0), iso(ALWAYS)
 COLUMNS = ("at", "recipient", "purpose", "route", "type", "record", "fields", "receipt")
 
 
@@ -158,7 +159,9 @@ def _print_pack(found: Breach, missing: list[Problem], *, csv_: bool, json_: boo
     if csv_:
         as_csv(columns, rows)
         return
-    table(f"{len(rows)} patients affected, {found.tenant}, {found.since} to {found.until}", columns, rows)
+    first = found.since if found.since > BEGINNING else "the beginning"
+    last = found.until if found.until < END else "now"
+    table(f"{len(rows)} patients affected, {found.tenant}, from {first} to {last}", columns, rows)
     table("Fields that left", ("field", "disclosures"), list(found.fields.items()))
     typer.echo(
         f"{found.deliveries} deliveries (the ledger has {found.ledger_deliveries}), {found.pages} patients on pages,"

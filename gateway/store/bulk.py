@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Select
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 
 Row = Mapping[str, Any]
@@ -31,7 +32,7 @@ class _Text(NamedTuple):
     text: str
     parameters: Callable[[Row], Any]
     """Makes of a row the parameters it wants."""
-    group: str
+    group: str = ""
     """The part of the text that stands for one row; empty when a statement takes one row only."""
 
 
@@ -68,11 +69,11 @@ class Bulk:
 
     def _compiled(self, connection: Connection, names: list[str]) -> _Text:
         compiled = self._statement.compile(dialect=connection.dialect, column_keys=names, for_executemany=True)
-        places, text = compiled.positiontup, str(compiled)
-        if places is None:
-            return _Text(text, dict, "")
-        group = "(" + ", ".join("?" * len(places)) + ")" if self._statement.is_insert else ""
-        return _Text(text, itemgetter(*places), group if text.count(group) == 1 else "")
+        found = _in_words(compiled)
+        if compiled.positiontup is None or not self._statement.is_insert:
+            return found
+        group = "(" + ", ".join("?" * len(compiled.positiontup)) + ")"
+        return found._replace(group=group) if found.text.count(group) == 1 else found
 
 
 class Prepared:
@@ -83,18 +84,21 @@ class Prepared:
 
     def __init__(self, statement: Select[Any] | UpdateBase) -> None:
         self._statement = statement
-        self._texts: dict[str, tuple[str, Callable[[Row], Any]]] = {}
+        self._texts: dict[str, _Text] = {}
 
     def __call__(self, connection: Connection, parameters: Row) -> CursorResult[Any]:
         """Run the statement with a value for each of its parameters."""
         dialect = connection.dialect
         found = self._texts.get(dialect.name)
         if found is None:
-            compiled = self._statement.compile(dialect=dialect)
-            places = compiled.positiontup
-            found = self._texts[dialect.name] = str(compiled), dict if places is None else itemgetter(*places)
-        text, values = found
-        return connection.exec_driver_sql(text, values(parameters))
+            found = self._texts[dialect.name] = _in_words(self._statement.compile(dialect=dialect))
+        return connection.exec_driver_sql(found.text, found.parameters(parameters))
+
+
+def _in_words(compiled: SQLCompiler) -> _Text:
+    """The text of a compiled statement, and its parameters as the driver takes them: by place or by name."""
+    places = compiled.positiontup
+    return _Text(str(compiled), dict if places is None else itemgetter(*places))
 
 
 def _many(connection: Connection, statement: _Text, values: list[Any]) -> int:
