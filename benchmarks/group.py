@@ -63,8 +63,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """What the sources of an adapter set beyond address and credential."""
     kill_at: float = 0.4
     """Part of the polled appointments after which the gateway is killed."""
-    patience: float = 900.0
-    """Longest wait for the whole back-fill, in seconds."""
+    patience: float = 3600.0
+    """Longest wait for the whole back-fill, in seconds: what ends it is that all is in, and this only that it hangs."""
     quiet: float = 60.0
     """So long the idle gateway is measured."""
     steady: float = 240.0

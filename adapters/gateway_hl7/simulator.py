@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.errors import SourceUnavailable
@@ -32,8 +33,7 @@ def clinic_day(seed: int = 1, *, patients: int = 60, visits: int = 120, merges: 
     The same arguments always give the same messages; each has a control id of its own.
     """
     clinic = synthetic_clinic(seed, patients=patients, visits=visits)
-    desk = _FrontDesk(clinic, seed)
-    return [message.encode("utf-8") for message in desk.day(merges)]
+    return _encoded(_FrontDesk(clinic, seed).day(merges))
 
 
 class _FrontDesk:
@@ -59,6 +59,13 @@ class _FrontDesk:
         for patient in doubles:
             prior = _number(patient.key, double=True)
             yield self._adt("A40", patient, _number(patient.key), f"MRG|{prior}")
+
+    def upgraded(self) -> Iterator[str]:
+        """What the desk sends after its system was upgraded: everybody anew, birth dates with the day in front."""
+        for patient in self._clinic.patients:
+            moved, born = replace(patient, street=f"{patient.street} West"), patient.birth_date
+            message = self._adt("A08", moved, _number(patient.key), "PV1|1|O")
+            yield message.replace(f"|{born:%Y%m%d}|", f"|{born:%d/%m/%Y}|", 1)
 
     def _msh(self, event: str, structure: str) -> str:
         self._number += 1
@@ -167,25 +174,43 @@ class _Hospital:
     name = "hl7"
     summary = "A practice system that sends SIU and ADT messages over MLLP to the port where the gateway listens."
     faults: Mapping[str, str] = {"repeats": "sends every tenth message twice"}
+    events: Mapping[str, str] = {"drift": "everybody's registration is sent anew, birth dates with the day in front"}
 
     async def serve(
         self, *, host: str, port: int, seed: int, clinic_size: int, faults: Sequence[str],
         opened: Callable[[Mapping[str, str]], None],
     ) -> None:  # fmt: skip
-        """Send the day, waiting for the listener as long as it takes, then wait to be cancelled."""
+        """Send the day, waiting for the listener as long as it takes, then wait for an event."""
         port = port or _free_port(host)
-        messages = list(_spoiled(clinic_day(seed, patients=clinic_size, visits=2 * clinic_size), faults))
+        desk = _FrontDesk(synthetic_clinic(seed, patients=clinic_size, visits=2 * clinic_size), seed)
+        self._upgraded = asyncio.Event()
         opened({"host": host, "port": str(port)})
-        sent = 0
-
-        def acknowledged(_control_id: str, _code: str) -> None:
-            nonlocal sent
-            sent += 1
-
-        while sent < len(messages):
-            with contextlib.suppress(SourceUnavailable):  # nobody listens yet
-                await send_day(host, port, messages[sent:], acknowledged)
+        await _deliver(host, port, list(_spoiled(_encoded(desk.day(1)), faults)))
+        await self._upgraded.wait()
+        await _deliver(host, port, _encoded(desk.upgraded()))
         await asyncio.Event().wait()
+
+    def happen(self, event: str) -> None:
+        """Let one of the events happen at the clinic served now, once its day has been sent."""
+        if event in self.events:
+            self._upgraded.set()
+
+
+def _encoded(messages: Iterable[str]) -> list[bytes]:
+    return [message.encode("utf-8") for message in messages]
+
+
+async def _deliver(host: str, port: int, messages: Sequence[bytes]) -> None:
+    """Send all, waiting for the listener as long as it takes."""
+    sent = 0
+
+    def acknowledged(_control_id: str, _code: str) -> None:
+        nonlocal sent
+        sent += 1
+
+    while sent < len(messages):
+        with contextlib.suppress(SourceUnavailable):  # nobody listens yet
+            await send_day(host, port, messages[sent:], acknowledged)
 
 
 def _free_port(host: str) -> int:

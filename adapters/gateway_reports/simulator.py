@@ -157,6 +157,9 @@ class _Exports:
         "cut": "every file ends in the middle of a row",
     }
     lasting = frozenset({"no-state", "cut"})
+    events: Mapping[str, str] = {
+        "drift": "the column of mobile numbers has another name, and everybody another insurer"
+    }
     seconds = 5.0
     """Between two exports."""
 
@@ -167,6 +170,7 @@ class _Exports:
         """Serve until cancelled."""
         del host, port  # files need no address
         draw = Random(seed)  # noqa: S311 - an invented clinic, the same for the same seed
+        self._upgraded = False
         with tempfile.TemporaryDirectory() as made:
             opened({"system": "jane", "folder": made})
             number = 0
@@ -175,14 +179,29 @@ class _Exports:
                 for title, build in REPORTS.items():
                     number += 1
                     table = build(clinic) if number <= len(REPORTS) else _archived(build(clinic))
+                    table = _upgraded(table) if self._upgraded else table
                     _leave(Path(made), f"Clinic_{title}_{number}.csv", _spoiled(table, faults))
                 await asyncio.sleep(self.seconds)
+
+    def happen(self, event: str) -> None:
+        """Let one of the events happen at the clinic served now."""
+        if event in self.events:
+            self._upgraded = True
 
 
 def _archived(table: Table) -> Table:
     """The first appointment was deleted since the first export: the report shows it as archived."""
-    header, (first, *rest) = table
-    return (header, [(*first[:-1], "Archived"), *rest]) if header[-1] == "state" else table
+    header, rows = table
+    if header[-1] != "state" or not rows:
+        return table
+    return header, [(*rows[0][:-1], "Archived"), *rows[1:]]
+
+
+def _upgraded(table: Table) -> Table:
+    """The report as it is after the drift."""
+    header, rows = table
+    renamed = tuple("Cell" if column == "Mobile Phone" else column for column in header)
+    return renamed, [tuple(cell.replace("Health Plan", "Care Plan") for cell in row) for row in rows]
 
 
 def _spoiled(table: Table, faults: Sequence[str]) -> bytes:

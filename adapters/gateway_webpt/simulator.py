@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from gateway.testing.sftp_server import SftpServer
-from gateway.testing.synthetic_clinic import SyntheticClinic, synthetic_clinic
+from gateway.testing.synthetic_clinic import SyntheticClinic, SyntheticPerson, synthetic_clinic
 from gateway_webpt.records_tables import TABLES, declared
 
 Row = dict[str, str]
@@ -24,6 +24,7 @@ USER, PASSWORD = "extract", "extract-of-a-made-up-clinic"
 FIRST = date(2026, 6, 1)
 WINDOW = 14
 _HEADER = {"appointment_id": "appointmnet_id", "primary_ins": "PrimaryIns", "birth_date": "date_of_birth"}
+_UPGRADED = _HEADER | {"cell_phone": "text_number"}
 _CODES = (("97110", "45.00"), ("97140", "42.00"), ("97530", "55.00"), ("97161", "130.00"))
 
 
@@ -39,6 +40,8 @@ class Company:
         self._gone: dict[str, dict[str, Row]] = {name: {} for name in self.tables}
         self._random = Random(seed)  # noqa: S311 - an invented clinic, the same for the same seed
         self._next = 1000
+        self.upgraded = False
+        """Whether, without a word, the column of mobile numbers has another name and everybody another mail domain."""
 
     def live(self) -> None:
         """One day: visits happen and are charged, new ones are booked, some are moved or called off."""
@@ -68,7 +71,7 @@ class Company:
             files[f"{name}{twin}_{shown}.csv"] = table(name, told)
             flags.clear()
         files[f"charges_soap2_{shown}.csv"] = table("charges", [])
-        files[f"patients_{shown}.csv"] = table("patients", self._patients())
+        files[f"patients_{shown}.csv"] = table("patients", self._patients(), _UPGRADED if self.upgraded else _HEADER)
         files[f"flowsheets_{shown}.csv"] = b"record_id,case_id,exercise\n1,2,Bridge\n"
         return files
 
@@ -81,11 +84,14 @@ class Company:
         return [
             {
                 "patient_id": str(one.key), "last_name": one.family, "first_name": one.given, "sex": one.sex,
-                "birth_date": f"{one.birth_date:%m/%d/%Y}", "email": one.email, "cell_phone": one.phone,
+                "birth_date": f"{one.birth_date:%m/%d/%Y}", "email": self._email(one), "cell_phone": one.phone,
                 "modified_date": f"{FIRST}",
             }
             for one in self.clinic.patients
         ]  # fmt: skip
+
+    def _email(self, person: SyntheticPerson) -> str:
+        return person.email.replace("@", "@mail.") if self.upgraded else person.email
 
     def _id(self) -> str:
         self._next += 1
@@ -170,14 +176,14 @@ def _day(row: Row) -> date:
     return date.fromisoformat(row["start_date"][:10])
 
 
-def table(name: str, rows: Iterable[Row]) -> bytes:
+def table(name: str, rows: Iterable[Row], header: Mapping[str, str] = _HEADER) -> bytes:
     """A file of the extract with the vendor's own header."""
     columns = [
         *dict.fromkeys((*declared(name), *TABLES[name].version, *(("export_flag",) if name == "charges" else ())))
     ]
     text = StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([_HEADER.get(column, column) for column in columns])
+    writer.writerow([header.get(column, column) for column in columns])
     writer.writerows([[row.get(column, "") for column in columns] for row in rows])
     return text.getvalue().encode()
 
@@ -201,6 +207,9 @@ class _Mailbox:
         "gap": "every fifth night is left out",
     }
     lasting = frozenset({"gap"})
+    events: Mapping[str, str] = {
+        "drift": "the column of mobile numbers has another name, all patients another mail domain"
+    }
     seconds = 5.0
     """Between two nights."""
 
@@ -217,7 +226,7 @@ class _Mailbox:
                 server.fail("cut")
             if "stall" in faults:
                 server.fail("stall")
-            company = Company(synthetic_clinic(seed, patients=clinic_size, visits=1), seed)
+            self._company = company = Company(synthetic_clinic(seed, patients=clinic_size, visits=1), seed)
             opened({
                 "sftp.host": host, "sftp.port": str(server.port), "sftp.user": USER, "sftp.host_keys": server.host_key,
                 "sftp.password": PASSWORD,
@@ -231,6 +240,11 @@ class _Mailbox:
                     await asyncio.sleep(self.seconds)
             finally:
                 await server.stop()
+
+    def happen(self, event: str) -> None:
+        """Let one of the events happen at the clinic served now."""
+        if event in self.events:
+            self._company.upgraded = True
 
 
 SIMULATORS = (_Mailbox(),)

@@ -8,6 +8,7 @@ synced are the receipts given out, and the messages, still in memory, offered to
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -35,6 +36,8 @@ Done = Callable[[Receipt | Exception], None]
 IN_FLIGHT = 2
 """Units of one source on their way to the writer at a time: one being committed, one being gathered behind it."""
 MOST_PER_UNIT = 512
+ROOM_SECONDS = 300.0
+"""Longest wait of a poll's page for room among what is to be normalized; then the stream fails and begins it anew."""
 
 
 Contexts = dict[bytes, tuple[int, dict[str, Any]]]
@@ -100,8 +103,11 @@ class Receiver:
     ) -> Sequence[Receipt]:
         """Store the messages of one page or file step in one commit, with its findings and the stream's new cursor.
 
-        What a cursor's look finds again, in the overlap of two looks, is nothing new: it leaves no row.
+        What a cursor's look finds again, in the overlap of two looks, is nothing new: it leaves no row. While too many
+        messages wait to be normalized, a poll's page waits for room instead of being asked for again.
         """
+        if cursor is not None:
+            await self._room()
         evidence = [self._evidence.seal(found.body, "AA", found.reason, found.where, found.fix) for found in findings]
 
         def beside(connection: Connection) -> None:
@@ -169,6 +175,12 @@ class Receiver:
         if self._handoff.unsettled >= self._most_unsettled:
             return Backpressure("Too many messages wait to be normalized", fix="The sender may try again shortly.")
         return None
+
+    async def _room(self) -> None:
+        """Wait, within bounds, until there is room for what was polled."""
+        end = time.monotonic() + ROOM_SECONDS
+        while self._handoff.unsettled >= self._most_unsettled and time.monotonic() < end:  # noqa: ASYNC110 - a thread settles
+            await asyncio.sleep(ROOM_SECONDS / 1000)
 
     def _schedule(self) -> None:
         if not self._scheduled and self._in_flight < IN_FLIGHT and self._gathered:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from gateway.testing.conformance import Result, judged, not_run
 from gateway.testing.conformance_house import TENANT, House, Scene
 from gateway.testing.conformance_live import Pace
 from gateway.testing.conformance_subject import Subject
-from gateway.testing.simulation import staged
+from gateway.testing.simulation import eventful
 
 RULE = "drift-found"
 EVENT = "drift"
@@ -22,7 +22,7 @@ EVENT = "drift"
 
 async def drift_rule(subject: Subject, pace: Pace, folder: Path) -> Result:
     """Run the adapter at a clinic of its own, let a field change its form, and see what becomes of it."""
-    stage = staged(subject.simulator)
+    stage = eventful(subject.simulator)
     if stage is None or EVENT not in stage.events:
         return not_run(RULE, "the simulator changes the form of nothing")
     house, scene = (
@@ -42,19 +42,25 @@ async def drift_rule(subject: Subject, pace: Pace, folder: Path) -> Result:
 async def _judge(house: House, scene: Scene, pace: Pace) -> Result:
     reading = asyncio.ensure_future(house.read(scene, lambda: False, 4 * pace.patience))
     try:
-        if not await house.until(house.quiet(scene), pace.patience, reading.done):
+        if not await house.until(_whole(house, scene, pace), pace.patience, reading.done):
             return not_run(RULE, "nothing arrived")
-        stage, before, unread = staged(scene.simulator), house.changes(scene.name), house.unread(scene.name)
+        stage, before, unread = eventful(scene.simulator), house.changes(scene.name), house.unread(scene.name)
         if stage is not None:
             stage.happen(EVENT)
         await house.until(lambda: bool(_alarms(house)), pace.patience / 2)
         await house.until(lambda: house.changes(scene.name) > before, pace.patience / 4)
-        await house.until(house.quiet(scene), pace.patience / 4)
+        await house.until(_whole(house, scene, pace), pace.patience / 4)
         return judged(RULE, _faults(house, scene, before, unread))
     finally:
         reading.cancel()
         with suppress(asyncio.CancelledError):
             await reading
+
+
+def _whole(house: House, scene: Scene, pace: Pace) -> Callable[[], bool]:
+    """Whether the clinic has arrived, or enough of one that never ends: several nights, or files."""
+    endless = hasattr(scene.simulator, "seconds")
+    return house.begun(scene, pace.endless) if endless else house.quiet(scene)
 
 
 def _alarms(house: House) -> list[str]:

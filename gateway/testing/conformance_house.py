@@ -181,7 +181,8 @@ class House:
             "sources": [
                 SourceSettings(
                     name=scene.name, tenant=TENANT, adapter=self.subject.name, zone=self.subject.zone,
-                    profile=self.subject.settings.get("profile"), config=scene.settings,
+                    profile=self.subject.settings.get("profile"), drift=self.subject.settings.get("drift"),
+                    config=scene.settings,
                 )
                 for scene in scenes
             ],

@@ -43,6 +43,17 @@ class Simulator(Protocol):
 
 
 @runtime_checkable
+class Eventful(Protocol):
+    """A simulator that lets things happen at the clinic it serves, though it may count nothing."""
+
+    events: Mapping[str, str]
+    """What can happen, by name."""
+
+    def happen(self, event: str) -> None:
+        """Let one of the events happen now."""
+
+
+@runtime_checkable
 class Staged(Protocol):
     """A simulator that also counts, and lets things happen at its clinic, so that an adapter can be certified fully.
 
@@ -59,6 +70,11 @@ class Staged(Protocol):
 
     def happen(self, event: str) -> None:
         """Let one of the events happen now."""
+
+
+def eventful(simulator: object) -> Eventful | None:
+    """The simulator as one that lets things happen, if it is."""
+    return simulator if isinstance(simulator, Eventful) else None
 
 
 def staged(simulator: object) -> Staged | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from gateway.flow.taking import BATCH
 from gateway.model.exchange import Item, Receipt
@@ -87,3 +88,20 @@ def test_a_start_after_a_crash_leaves_live_messages_in_front(parts: Parts) -> No
     while after.step(TENANT):
         pass
     assert (parts.ledger().normalized, parts.ledger().pending) == (count + 1, 0)
+
+
+def test_a_polls_page_waits_for_room(parts: Parts) -> None:
+    """A page that comes while too many messages wait is stored once there is room, and is not asked for again."""
+    parts = replace(parts, most_unsettled=5)
+    asyncio.run(parts.accept(*(message(patient(f"p{number}", "A")) for number in range(5))))
+
+    async def page() -> Sequence[Receipt]:
+        waiting = asyncio.create_task(parts.accept(message(patient("late", "B")), stream="people", cursor="2"))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await asyncio.to_thread(parts.settle)
+        return await asyncio.wait_for(waiting, 60)
+
+    [receipt] = asyncio.run(page())
+    parts.settle()
+    assert parts.outcomes(receipt.message_id) == [("normalized", "")]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
+import re
 
 from gateway.wire.hl7_header import acknowledge, peek
 from gateway.wire.mllp import Decoder, encode
-from gateway_hl7.simulator import clinic_day, send_day
+from gateway_hl7.simulator import SIMULATORS, clinic_day, send_day
 
 
 def test_a_day_is_drawn_from_its_seed():
@@ -61,3 +63,45 @@ def test_the_sender_sends_again_until_it_is_answered():
     assert asyncio.run(run()) == 1
     assert len(received) == 3
     assert len(set(received)) == 1
+
+
+def test_after_an_upgrade_everybody_is_sent_anew():
+    """At the event ``drift`` each registration comes once more, later than all before, with another form of date."""
+    system, received = copy.copy(SIMULATORS[0]), []
+    day = len(clinic_day(1, patients=3, visits=6))
+
+    async def answer(reader, writer):
+        decoder = Decoder(1 << 20)
+        while data := await reader.read(65536):
+            for frame in decoder.feed(data):
+                received.append(frame)
+                writer.write(encode(acknowledge(peek(frame), "AA", "own")))
+            if len(received) == day:
+                system.happen("drift")
+            if len(received) == day + 3:
+                over.set()
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        if over.is_set():
+            hung_up.set()
+
+    async def run():
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        serving = asyncio.create_task(
+            system.serve(host="127.0.0.1", port=port, seed=1, clinic_size=3, faults=(), opened=lambda _: None)
+        )
+        async with server:
+            await over.wait()
+            await hung_up.wait()
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+    over, hung_up = asyncio.Event(), asyncio.Event()
+    asyncio.run(asyncio.wait_for(run(), 60))
+    anew = received[day:]
+    assert [peek(one).kind for one in anew] == ["ADT^A08"] * 3
+    assert all(re.search(rb"\|\d\d/\d\d/\d{4}\|", one) for one in anew)
+    assert min(peek(one).field(7) for one in anew) > max(peek(one).field(7) for one in received[:day])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,26 @@ def test_exports_appear_and_faults_show(fault: str) -> None:
     asyncio.run(asyncio.wait_for(run(), 10))
     assert found["Appointments"] >= ({"columns-missing"} if fault == "no-state" else {"row"})
     assert (found["Patients"] == {"row"}) == (fault != "cut")
+
+
+def test_a_drift_renames_a_column_of_the_next_export() -> None:
+    """After the event the clients' report has its mobile numbers under another name, everything else in its place."""
+    [system] = map(copy.copy, SIMULATORS)
+    system.seconds = 0.01
+
+    async def run() -> set[str]:
+        told: asyncio.Queue = asyncio.Queue()
+        serving = asyncio.create_task(
+            system.serve(host="", port=0, seed=1, clinic_size=5, faults=[], opened=told.put_nowait)
+        )
+        folder = Path((await told.get())["folder"])
+        system.happen("drift")
+        headers: set[str] = set()
+        while not any("Cell" in header for header in headers):
+            await asyncio.sleep(0.01)
+            headers |= {file.read_text("utf-8").splitlines()[0] for file in folder.glob("Clinic_Patients_*.csv")}
+        serving.cancel()
+        return headers
+
+    headers = asyncio.run(asyncio.wait_for(run(), 60))
+    assert {header.replace("Cell", "Mobile Phone") for header in headers} == {max(headers, key=len)}

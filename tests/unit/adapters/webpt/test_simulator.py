@@ -37,3 +37,20 @@ def test_the_files_conform():
         finding for night in nights(3, 5) for name, data in night.items()
         if "flowsheets" not in name for finding in conformance([data])
     ] == []  # fmt: skip
+
+
+def test_a_drift_renames_a_column_and_moves_everybodys_mail():
+    """After the event the patients' file has one column under a name nobody announced, and rows that are news."""
+    company = Company(synthetic_clinic(3, patients=10, visits=1), 3)
+    company.live()
+    before = company.night()
+    company.upgraded = True
+    company.live()
+    after = company.night()
+    (old, *people), (new, *moved) = (
+        next(data for name, data in night.items() if name.startswith("patients")).splitlines()
+        for night in (before, after)
+    )
+    renamed = [(one, other) for one, other in zip(old.split(b","), new.split(b","), strict=True) if one != other]
+    assert renamed == [(b"cell_phone", b"text_number")]
+    assert not set(people) & set(moved)
