@@ -91,8 +91,7 @@ class Receiver:
 
     def submit(self, item: Item, done: Done) -> None:
         """Store one message; ``done`` hears of it once it is synced."""
-        refusal = self.refusal(item)
-        if refusal is not None:
+        if (refusal := self.refusal(item)) is not None:
             done(refusal)
             return
         self._gathered.append((item, done))
@@ -103,11 +102,11 @@ class Receiver:
     ) -> Sequence[Receipt]:
         """Store the messages of one page or file step in one commit, with its findings and the stream's new cursor.
 
-        What a cursor's look finds again, in the overlap of two looks, is nothing new: it leaves no row. While too many
-        messages wait to be normalized, a poll's page waits for room instead of being asked for again.
+        What a cursor's look finds again, in the overlap of two looks, is nothing new: it leaves no row. Such a page
+        waits, within bounds, while too many messages wait to be normalized: refused, it would be asked for again.
         """
         if cursor is not None:
-            await self._room()
+            await _room(self._handoff, self._most_unsettled)
         evidence = [self._evidence.seal(found.body, "AA", found.reason, found.where, found.fix) for found in findings]
 
         def beside(connection: Connection) -> None:
@@ -128,8 +127,7 @@ class Receiver:
         the source's other messages are offered. ``repeats`` says whether a repeat is a message too.
         """
         for item in items:
-            refusal = self.refusal(item)
-            if refusal is not None:
+            if (refusal := self.refusal(item)) is not None:
                 raise refusal
         contexts, behind = self._seal_contexts(items), brings_history()
         prepared = [self._prepare(item, contexts, behind=behind) for item in items]
@@ -175,12 +173,6 @@ class Receiver:
         if self._handoff.unsettled >= self._most_unsettled:
             return Backpressure("Too many messages wait to be normalized", fix="The sender may try again shortly.")
         return None
-
-    async def _room(self) -> None:
-        """Wait, within bounds, until there is room for what was polled."""
-        end = time.monotonic() + ROOM_SECONDS
-        while self._handoff.unsettled >= self._most_unsettled and time.monotonic() < end:  # noqa: ASYNC110 - a thread settles
-            await asyncio.sleep(ROOM_SECONDS / 1000)
 
     def _schedule(self) -> None:
         if not self._scheduled and self._in_flight < IN_FLIGHT and self._gathered:
@@ -321,6 +313,13 @@ class Receiver:
             "repeat_of": receipt.message_id if receipt.repeat else None, "conflict": receipt.conflict,
             "answer": "AA", "place": "", "reason": "", "box": None if receipt.repeat else p.box,
         }  # fmt: skip
+
+
+async def _room(handoff: Handoff, most: int) -> None:
+    """Wait until fewer messages than this are unsettled, at most :data:`ROOM_SECONDS`."""
+    end = time.monotonic() + ROOM_SECONDS
+    while handoff.unsettled >= most and time.monotonic() < end:  # noqa: ASYNC110 - a thread settles
+        await asyncio.sleep(ROOM_SECONDS / 1000)
 
 
 def _told(ended: Future[Any]) -> Exception | None:
