@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
+
+# A change is judged by the same examples each time and however slow the machine is; new ones are searched for at full
+# scale, where what is found is a find and no bad luck.
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("search" if float(os.environ.get("GATEWAY_FAULT_SCALE", "0")) >= 1 else "same")
 
 
 @pytest.fixture(autouse=True)
