@@ -20,7 +20,7 @@ from gateway_x12.simulator import file_835
 from tests.end_to_end.conftest import SCRIPT, Run
 from tests.ports import free_port
 
-READY_SECONDS = 20.0
+READY_SECONDS = 90.0
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def serving(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
             time.sleep(0.05)
         yield process
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     finally:
         if process.poll() is None:
             process.kill()

@@ -153,7 +153,7 @@ def test_the_demo_stays_up_to_be_explored(
     assert all(answer.json for answer in answers)
     assert _listening(demo_that_stays.pid) <= {"0100007F"}
     demo_that_stays.send_signal(signal.SIGINT)
-    assert demo_that_stays.wait(timeout=20) == 0
+    assert demo_that_stays.wait(timeout=60) == 0
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("gateway-demo-")] == []
 
 

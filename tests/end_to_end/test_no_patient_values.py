@@ -118,7 +118,7 @@ async def _refused(port: int) -> None:
     writer.close()
 
 
-async def _until(condition: object, seconds: float = 30.0) -> None:
+async def _until(condition: object, seconds: float = 90.0) -> None:
     ends = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]  # a function without arguments
         assert time.monotonic() < ends, "the gateway did not come that far"

@@ -212,7 +212,7 @@ def test_a_hung_sink_slows_nobody(tmp_path: Path) -> None:
             await asyncio.to_thread(parts.settle)
             for route in routes:
                 route.changed.set()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while any(record not in sink.seen for sink in sinks if not sink.hangs):
                     await asyncio.sleep(0.001)
             delays += [sink.seen[record] - began for sink in sinks if not sink.hangs]
@@ -226,7 +226,7 @@ def test_a_hung_sink_slows_nobody(tmp_path: Path) -> None:
         for turn in range(TURNS):  # other processes share the machine: the best of some turns counts, for both alike
             free.append(await measured(f"warm{turn}", hanging=False))
             hung.append(await measured(f"hung{turn}", hanging=True))
-            if turn and min(hung) <= min(free) * 1.10:
+            if turn and min(hung) <= max(min(free) * 1.10, min(free) + 0.02):
                 break
         return min(free), min(hung)
 

@@ -23,7 +23,7 @@ async def conversation(port: int, *messages: bytes) -> list[bytes]:
     heard = []
     for message in messages:
         writer.write(encode(message))
-        heard += [await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 10) for _ in range(2)]
+        heard += [await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 60) for _ in range(2)]
     writer.close()
     return heard
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +12,7 @@ from gateway.flow.quarantine import held, release
 from gateway.flow.trials import Trials
 from gateway.store import messages
 from tests.integration.parts import TENANT, Parts, Place, message, patient
+from tests.waiting import wait_until
 
 
 @contextmanager
@@ -63,9 +63,7 @@ def test_what_follows_an_aside_is_tried_in_batches_again(place: Place) -> None:
             tried(parts, trials)
     parts = place.open()
     parts.normalizer.start()
-    end = time.monotonic() + 20
-    while parts.store.read_sync(lambda c: messages.pending_count(c, TENANT)) and time.monotonic() < end:
-        time.sleep(0.05)
+    wait_until(lambda: not parts.store.read_sync(lambda c: messages.pending_count(c, TENANT)))
     parts.normalizer.stop()
     ledger = parts.ledger()
     assert (ledger.normalized, ledger.quarantined, ledger.problems) == (5, {"crashed-thrice": 1}, [])

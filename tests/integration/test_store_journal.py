@@ -131,7 +131,7 @@ def test_groups_that_wait_for_each_other_both_end(place: Place, monkeypatch: pyt
         pytest.skip("one process serves an embedded store")
     monkeypatch.setattr(writer, "GROUP_SECONDS", 5.0)
     opened = [place.open(), place.open()]
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def meeting(connection: Connection) -> None:
         with suppress(threading.BrokenBarrierError):  # passed once; a second run finds it broken

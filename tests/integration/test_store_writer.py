@@ -56,7 +56,7 @@ def damage(connection: Connection) -> None:
 def held(store: Store) -> Iterator[None]:
     """Keep the writer busy, so that what is submitted meanwhile becomes one group."""
     go = threading.Event()
-    store.submit(lambda connection: go.wait(10))
+    store.submit(lambda connection: go.wait(60))
     yield
     go.set()
 
@@ -76,17 +76,17 @@ def test_nothing_is_seen_before_the_group_commits(store: Store, monkeypatch: pyt
     def slow(connection: Connection) -> None:
         keep(2)(connection)
         running.set()
-        go.wait(10)
+        go.wait(60)
 
     with held(store):
         first = store.submit(keep(1))
         second = store.submit(slow)
-    assert running.wait(10)
+    assert running.wait(60)
     assert not first.done()
     assert kept(store) == set()
     go.set()
-    second.result(10)
-    assert first.result(10) == 1
+    second.result(60)
+    assert first.result(60) == 1
     assert kept(store) == {1, 2}
 
 
@@ -95,7 +95,7 @@ def test_units_share_a_commit(store: Store) -> None:
     before = store._writer.commits
     with held(store):
         futures = [store.submit(keep(name)) for name in range(200)]
-    assert [future.result(10) for future in futures] == list(range(200))
+    assert [future.result(60) for future in futures] == list(range(200))
     assert kept(store) == set(range(200))
     assert store._writer.commits - before <= 200 // writing.GROUP_UNITS + 2
 
@@ -115,7 +115,7 @@ def test_a_failing_unit_undoes_itself_alone(store: Store) -> None:
         good = [store.submit(keep(1))]
         bad = [store.submit(half), store.submit(twice)]
         good.append(store.submit(keep(2)))
-    assert [future.result(10) for future in good] == [1, 2]
+    assert [future.result(60) for future in good] == [1, 2]
     assert isinstance(bad[0].exception(10), ValueError)
     assert type(bad[1].exception(10)).__name__ == "IntegrityError"
     assert kept(store) == {1, 2}
@@ -144,17 +144,17 @@ def test_it_is_unhealthy_until_reopened(store: Store, monkeypatch: pytest.Monkey
 
     def slow() -> Connection:
         checked.set()
-        go.wait(10)
+        go.wait(60)
         return opened()
 
     failed = store.submit(damage)
     assert isinstance(failed.exception(10), StoreUnavailable)
     monkeypatch.setattr(store._writer, "_open", slow)
     waiting = store.submit(keep(1))
-    assert checked.wait(10)
+    assert checked.wait(60)
     assert not store.healthy
     go.set()
-    assert waiting.result(10) == 1
+    assert waiting.result(60) == 1
     assert store.healthy
 
 
@@ -194,7 +194,7 @@ def test_a_caller_who_goes_away_does_not_end_the_writer(store: Store) -> None:
             task = asyncio.create_task(store.write(keep(name)))
             await asyncio.sleep(0.0005)
             task.cancel()
-        assert await asyncio.wait_for(store.write(keep(200)), 10) == 200
+        assert await asyncio.wait_for(store.write(keep(200)), 60) == 200
 
     asyncio.run(run())
     assert set(range(1, 20, 2)) | {200} <= kept(store)
@@ -207,7 +207,7 @@ def test_units_run_in_the_order_they_were_handed_in(store: Store) -> None:
     ran: list[int] = []
     futures = [store.submit(lambda connection, name=name: ran.append(name)) for name in range(300)]
     for future in futures:
-        future.result(10)
+        future.result(60)
     assert ran == list(range(300))
 
 
@@ -247,4 +247,4 @@ def test_reading_a_store_that_is_gone_is_told_as_such(parts: Parts) -> None:
     started = time.monotonic()
     with pytest.raises(StoreUnavailable):
         parts.store.read_sync(lambda connection: connection.execute(query).fetchall())
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30

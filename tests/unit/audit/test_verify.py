@@ -228,7 +228,9 @@ def test_an_attack_is_seen(kept: Kept, attack: Callable[[Kept], None]) -> None:
     assert all(finding.where for finding in report.findings)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_any_single_change_is_seen(kept: Kept, data: st.DataObject) -> None:
     """Any one row of any of the three tables may be deleted, or any column of it changed: each is a fault."""

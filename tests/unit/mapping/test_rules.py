@@ -271,7 +271,7 @@ RECORDS = st.fixed_dictionaries({"id": st.just("1")}, optional={"a": VALUES, "b"
 
 
 @given(RECORDS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_purity_and_tracing(tmp_path: Path, record: dict[str, Any]) -> None:
     """The same record gives the same patches every time, traced or not, and every value set has a step behind it."""
     made = mapping(tmp_path, EVERY_RULE)

@@ -17,7 +17,9 @@ from gateway.vault import vault as vault_module
 from tests.unit.vault.opened import Opened
 
 PLACE = Place("t", "messages", "box", row_bytes(1))
-reused = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+reused = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60, deadline=None
+)
 
 
 @reused

@@ -19,6 +19,7 @@ from gateway_jane.simulator import JaneSimulator
 from gateway_jane.simulator_rows import utc
 from gateway_jane.transport_feed import FeedTransport, StaffFeed, feed_address, feed_client
 from tests.unit.adapters.jane.clinic import ADAPTER, CLINIC, START, Mapping
+from tests.waiting import until
 
 HOUR = timedelta(hours=1)
 
@@ -204,14 +205,11 @@ def test_the_transport_reads_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch
         config = JaneConfig(feeds={"ana": {"url": "env:FEED"}}, feed_zone="UTC", feed_seconds=0.1)
         intake, opened = RecordingIntake(), asyncio.Event()
         task = asyncio.create_task(FeedTransport("north", config).run(intake, opened.set))
-        await asyncio.wait_for(opened.wait(), 5)
+        await asyncio.wait_for(opened.wait(), 60)
         wanted = sum(row["staff_member_id"] == staff for row in rows)
-        for _ in range(100):
-            if len(intake.items) == wanted:
-                break
-            await asyncio.sleep(0.05)
+        await until(lambda: len(intake.items) == wanted)
         task.cancel()
         await simulator.stop()
         assert len(intake.items) == wanted > 0
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), 120))

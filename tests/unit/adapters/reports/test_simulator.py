@@ -36,7 +36,7 @@ def test_exports_appear_and_faults_show(fault: str) -> None:
             found[file.name.split("_")[1]] = {getattr(one, "reason", "row") for one in parts}
         serving.cancel()
 
-    asyncio.run(asyncio.wait_for(run(), 10))
+    asyncio.run(asyncio.wait_for(run(), 120))
     assert found["Appointments"] >= ({"columns-missing"} if fault == "no-state" else {"row"})
     assert (found["Patients"] == {"row"}) == (fault != "cut")
 

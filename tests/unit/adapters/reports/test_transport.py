@@ -12,6 +12,7 @@ from gateway_reports.config import ReportsConfig
 from gateway_reports.plugin import ReportsAdapter
 from gateway_reports.simulator import appointments, as_csv, as_workbook
 from tests.unit.adapters.reports.test_records import CLINIC
+from tests.waiting import until
 
 ADAPTER = ReportsAdapter()
 GOOD = as_csv(appointments(CLINIC))
@@ -31,15 +32,12 @@ def test_a_dropped_report_is_stored_and_moved(tmp_path) -> None:
         (tmp_path / "a.xlsx").write_bytes(as_workbook(appointments(CLINIC)))
         (tmp_path / "b.csv").write_bytes(b"id,patient_number,start_at\n1,2,3\n")
         running = asyncio.create_task(transport.run(intake, lambda: told.append(1)))
-        for _ in range(200):
-            if (tmp_path / "failed" / "b.csv").exists() and (tmp_path / "archive" / "a.xlsx").exists():
-                break
-            await asyncio.sleep(0.05)
+        await until(lambda: (tmp_path / "failed" / "b.csv").exists() and (tmp_path / "archive" / "a.xlsx").exists())
         running.cancel()
         assert told == [1]
         return intake
 
-    intake = asyncio.run(asyncio.wait_for(run(), 20))
+    intake = asyncio.run(asyncio.wait_for(run(), 120))
     assert len(intake.items) == len(CLINIC.visits)
     assert "state" in (tmp_path / "failed" / "b.csv.reason.txt").read_text()
     assert [one.reason for one in intake.findings] == ["columns-missing"]

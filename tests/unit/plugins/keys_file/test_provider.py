@@ -33,7 +33,7 @@ def test_the_plugin_offers_it() -> None:
     assert [provider.name for provider in providers] == ["file"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 @given(key=st.binary(min_size=1, max_size=64), context=st.binary(max_size=40), other=st.binary(max_size=40))
 def test_a_wrapped_key_opens_in_its_context_only(
     config: FileKeyConfig, key: bytes, context: bytes, other: bytes

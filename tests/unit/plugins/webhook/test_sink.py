@@ -95,8 +95,8 @@ def test_each_fault_has_its_outcome_and_one_effect(tmp_path: Path, fault: Fault,
     """Whatever the receiver does, the outcome is right, and trying again leaves exactly one effect, same body."""
 
     async def run() -> None:
-        async with meeting(tmp_path, timeout=0.4) as (sink, receiver):
-            receiver.fail(fault, seconds=0.8)
+        async with meeting(tmp_path, timeout=1.0 if fault == "late" else 30.0) as (sink, receiver):
+            receiver.fail(fault, seconds=2.0)
             work = dispatch(delivery(1))
             assert await sink.deliver(work) == [first]
             assert receiver.counts.effects == effects
@@ -245,8 +245,8 @@ def test_one_hanging_request_does_not_stop_the_others(tmp_path: Path) -> None:
     """While one request hangs, the deliveries of other orders are answered."""
 
     async def run() -> None:
-        async with meeting(tmp_path, timeout=1.0, concurrency=4) as (sink, receiver):
-            receiver.fail("late", seconds=2.0)
+        async with meeting(tmp_path, timeout=2.0, concurrency=4) as (sink, receiver):
+            receiver.fail("late", seconds=4.0)
             outcomes = await sink.deliver(dispatch(*(delivery(number) for number in range(40))))
             assert outcomes.count(Retry("timeout")) == 1
             assert sum(isinstance(outcome, Delivered) for outcome in outcomes) == 39
