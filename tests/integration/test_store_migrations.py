@@ -14,7 +14,8 @@ from gateway.errors import StoreIncompatible
 from gateway.store.engines import embedded_engine, postgres_engine
 from gateway.store.metadata import metadata
 from gateway.store.migrations import HEAD, upgrade, version_table
-from tests.integration.conftest import STORES, administer
+from tests.integration.conftest import STORES
+from tests.postgres import administer
 
 FOLDER = Path(__file__).parent
 KEY = bytes(32)
