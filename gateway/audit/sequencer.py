@@ -1,7 +1,8 @@
 """The sequencer: gives audit rows their places in the tree and signs its head.
 
-One per tenant, in one process. Its memory (the frontier) is only a copy of what the database says: each step compares
-the two and reads again when a commit failed or somebody else went on, so a step may be undone or repeated at any time.
+One per tenant in each process; of several processes that share a store one at a time numbers. Its memory (the
+frontier) is only a copy of what the database says: each step compares the two and reads again when a commit failed or
+somebody else went on, so a step may be undone or repeated at any time.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from sqlalchemy import Connection
 from gateway.audit.checkpoint import Checkpoint, Signer, Verifier
 from gateway.audit.merkle import Frontier, leaf_hash
 from gateway.audit.witness import FileWitness
-from gateway.errors import IntegrityViolated
+from gateway.errors import IntegrityViolated, StoreUnavailable
 from gateway.store import audit as rows
 
 MOST = 1000
 """Rows numbered in one step: some ten milliseconds of the writer's time."""
+TURN_SECONDS = 0.1
+"""Seconds until the next try, while another process that shares the store numbers."""
+MOST_TURNS = 300
 
 
 def leaf_data(tenant: str, writer: int, seq: int, body: bytes) -> bytes:
@@ -59,6 +63,7 @@ class Sequencer:
         self._signed = 0
         self._seen = 0
         self._behind = False
+        self._waits = False
         self._signed_at = float("-inf")
         self._resumed = False
 
@@ -67,6 +72,9 @@ class Sequencer:
 
         The checkpoint counts when the unit was committed; then give it to :meth:`publish`.
         """
+        self._waits = self._behind = not rows.take_turn(connection, self.tenant)
+        if self._waits:
+            return None
         self._catch_up(connection)
         self._number(connection)
         if self._frontier.size == self._signed or self._clock() - self._signed_at < self._interval:
@@ -81,12 +89,20 @@ class Sequencer:
 
         ``write`` runs a unit of work and returns after its commit was synced. The first time, what the witness has
         seen is read before anything is numbered: no command may sign a head of a database that was rolled back.
+
+        Raises:
+            StoreUnavailable: another process that shares the store numbers, and does not come to an end.
         """
         if not self._resumed:
             write(self.resume)
-        self._behind = True
+        self._behind, turns = True, 0
         while self._behind:
             checkpoint = write(self.step)
+            if self._waits:
+                turns += 1
+                if turns == MOST_TURNS:
+                    raise StoreUnavailable("Another process has been numbering the audit log for too long")
+                time.sleep(TURN_SECONDS)
             if checkpoint is not None:
                 self._resumed = False  # until the witness has it: what it could not take now it is given next time
                 self.publish(checkpoint)

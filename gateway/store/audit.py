@@ -27,6 +27,7 @@ from gateway.store.schema_audit import audit_leaves, audit_nodes, audit_rows, au
 
 Found = Row[*tuple[Any, ...]]
 """A row of any columns; each function says which."""
+_NUMBERING = 0x6C656166  # "leaf": the first of two numbers of an advisory lock; the other is the tenant's
 _STREAM = {"yield_per": 5000}
 """Read in parts: the log may be larger than memory."""
 _tenant: BindParameter[str] = bindparam("tenant", type_=String)
@@ -104,6 +105,17 @@ def writers_ahead(connection: Connection, tenant: str) -> Sequence[Found]:
 def rows_after(connection: Connection, tenant: str, writer: int, seq: int, most: int) -> Sequence[Found]:
     """A writer's rows after one of its numbers: (seq, body)."""
     return connection.execute(_rows_after, {"tenant": tenant, "writer": writer, "seq": seq, "most": most}).fetchall()
+
+
+def take_turn(connection: Connection, tenant: str) -> bool:
+    """Whether this transaction may number the tenant's rows: of several processes on one server, one at a time does.
+
+    It does not wait for its turn, so that it holds up nothing and nobody of its group of units.
+    """
+    if connection.dialect.name != "postgresql":
+        return True  # an embedded store has one writer
+    turn = select(func.pg_try_advisory_xact_lock(_NUMBERING, func.hashtext(tenant)))
+    return bool(connection.execute(turn).scalar_one())
 
 
 def last_leaf(connection: Connection, tenant: str) -> tuple[int, bytes] | None:

@@ -75,11 +75,12 @@ class Deployment:
         prefix: what goes before the command line of ``serve``; it may be changed between two starts.
         more: further tables of ``gateway.toml``.
         receiver_port: a receiver that the test runs itself; without it one is started.
+        roles: what ``serve`` is to be; all when none is named.
     """
 
     def __init__(
         self, folder: Path, *, program: str | None = None, prefix: tuple[str, ...] = (), more: str = "",
-        receiver_port: int | None = None,
+        receiver_port: int | None = None, roles: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self.folder = folder
         self.port = free_port()
@@ -88,9 +89,10 @@ class Deployment:
         self._own_receiver = receiver_port is None
         self._receiver_port = receiver_port or free_port()
         program = program or broken.program()
-        self._program = [sys.executable, program] if program else [sys.executable, "-m", "gateway"]
+        self.program = [sys.executable, program] if program else [sys.executable, "-m", "gateway"]
+        self._roles = [word for role in roles for word in ("--role", role)]
         self.prefix = prefix
-        self._environment = os.environ | {"WEBHOOK_SECRET": SECRET, "CLINIKO_KEY": "MS0xMjM0NTY3-au2"}
+        self.environment = os.environ | {"WEBHOOK_SECRET": SECRET, "CLINIKO_KEY": "MS0xMjM0NTY3-au2"}
         self._serving: subprocess.Popen[bytes] | None = None
         self._receiving: subprocess.Popen[bytes] | None = None
         self.ready_seconds: list[float] = []
@@ -109,7 +111,7 @@ class Deployment:
     def _receive(self) -> None:
         self._receiving = subprocess.Popen(
             [sys.executable, "-m", "gateway_webhook.simulator", str(self.receiver_ledger), str(self._receiver_port)],
-            env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
     def __exit__(self, *error: object) -> None:
@@ -121,11 +123,11 @@ class Deployment:
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         """Run a command of the real gateway."""
         command = [sys.executable, "-m", "gateway", *arguments, "--config", str(self.config)]
-        return subprocess.run(command, env=self._environment, capture_output=True, check=False, timeout=300)
+        return subprocess.run(command, env=self.environment, capture_output=True, check=False, timeout=300)
 
     def json(self, *arguments: str) -> Any:
         """The JSON that a command prints, run in this process: most of a command's time is its start."""
-        done = CliRunner().invoke(app, [*arguments, "--json", "--config", str(self.config)], env=self._environment)
+        done = CliRunner().invoke(app, [*arguments, "--json", "--config", str(self.config)], env=self.environment)
         return json.loads(done.stdout)
 
     def start(self) -> None:
@@ -133,8 +135,8 @@ class Deployment:
         began = time.monotonic()
         with (self.folder / "serve.log").open("ab") as log:
             self._serving = subprocess.Popen(
-                [*self.prefix, *self._program, "serve", "--config", str(self.config)],
-                env=self._environment, stdout=log, stderr=log, start_new_session=True,
+                [*self.prefix, *self.program, "serve", *self._roles, "--config", str(self.config)],
+                env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         while time.monotonic() - began < READY_SECONDS:
             if self._serving.poll() is not None:
@@ -149,7 +151,7 @@ class Deployment:
 
     def mend(self) -> None:
         """From the next start on it is the gateway itself."""
-        self._program = [sys.executable, "-m", "gateway"]
+        self.program = [sys.executable, "-m", "gateway"]
 
     def kill(self) -> None:
         """SIGKILL, whatever it is doing."""
@@ -243,6 +245,14 @@ class Load:
     def finish(self, seconds: float) -> None:
         """Wait until everything is acknowledged."""
         self._running.result(seconds)
+
+    def rested(self) -> set[str]:
+        """What was acknowledged, once nothing more is: an answer may still be on its way when its store is gone."""
+        before = -1
+        while before != len(self.acked):
+            before = len(self.acked)
+            time.sleep(2)
+        return set(self.acked)
 
     def _send(self, port: int, messages: list[bytes]) -> None:
         try:
