@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,13 @@ class _File:
         for change in self.pending:
             size = change.offset if change.data is None else max(size, change.offset + len(change.data))
         return size
+
+    def after_kill(self) -> bytes:
+        """The content with every write."""
+        image = bytearray(self.kept)
+        for change in self.pending:
+            _apply(image, change)
+        return bytes(image)
 
     def after_cut(self, rnd: random.Random) -> bytes:
         """The content that a cut leaves: each unsynced write is there, is not, or is there in parts."""
@@ -152,15 +159,22 @@ class Disk:
         self._name_changes.setdefault(folder, []).append(change)
 
     def cut(self, rnd: random.Random, target: Path) -> None:
-        """Write the files as a cut now may leave them, under ``target``."""
+        """Write the files as a cut of the power now may leave them, under ``target``."""
         names = dict(self._kept_names)
         for changes in self._name_changes.values():
             for change in changes[: rnd.randint(0, len(changes))]:
                 _rename(names, change)
-        for name, file in names.items():
+        self._write(target, {name: file.after_cut(rnd) for name, file in names.items()})
+
+    def kill(self, target: Path) -> None:
+        """Write the files as SIGKILL now leaves them: whatever was written is the kernel's, synced or not."""
+        self._write(target, {name: file.after_kill() for name, file in self._names.items()})
+
+    def _write(self, target: Path, files: Mapping[str, bytes]) -> None:
+        for name, content in files.items():
             path = target / Path(name).relative_to(self._folder)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.write_bytes(file.after_cut(rnd))
+            path.write_bytes(content)
             path.chmod(0o600)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,18 +57,31 @@ def cut_places(found: Sequence[Event], count: int, rnd: random.Random) -> list[i
 
 
 def cuts(recorded: Recorded, count: int, scratch: Path, seed: int) -> Iterator[tuple[Path, set[str]]]:
-    """Folders as random cuts leave them, each with the control ids acknowledged before the cut."""
+    """Folders as random cuts of the power leave them, each with the control ids acknowledged before the cut."""
     rnd = random.Random(seed)
+    places = cut_places(recorded.events, count, rnd)
+    return _ends(recorded, places, scratch, lambda target: recorded.disk.cut(rnd, target))
+
+
+def kills(recorded: Recorded, share: float, scratch: Path) -> Iterator[tuple[Path, set[str]]]:
+    """Folders as SIGKILL leaves them when a sync was reached and did not return, at so many of all syncs, evenly."""
+    syncs = [place for place, event in enumerate(recorded.events) if event.kind == "sync" and not event.ended]
+    return _ends(recorded, syncs[:: max(1, round(1 / share))], scratch, recorded.disk.kill)
+
+
+def _ends(
+    recorded: Recorded, places: Sequence[int], scratch: Path, leave: Callable[[Path], None]
+) -> Iterator[tuple[Path, set[str]]]:
     told: set[str] = set()
     done = 0
-    for number, place in enumerate(cut_places(recorded.events, count, rnd)):
+    for number, place in enumerate(places):
         for event in recorded.events[done:place]:
             recorded.disk.follow(event)
             if event.kind == "told":
                 told.update(event.names)
         done = place
-        target = scratch / f"cut{number}"
-        recorded.disk.cut(rnd, target)
+        target = scratch / f"end{number}"
+        leave(target)
         text = (recorded.folder / "gateway.toml").read_text("utf-8")
         (target / "gateway.toml").write_text(text.replace(str(recorded.folder), str(target)), encoding="utf-8")
         (target / "overlay").mkdir()

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from gateway.audit import AuditLog
 from gateway.audit import sequencer as sequencer_module
 from gateway.audit.checkpoint import Checkpoint
-from gateway.errors import IntegrityViolated
+from gateway.errors import IntegrityViolated, StoreUnavailable
+from gateway.store import audit as rows
 from tests.unit.audit.kept import Kept
 
 
@@ -123,3 +124,20 @@ def test_tenants_have_logs_of_their_own(kept: Kept) -> None:
     assert (kept.verify().leaves, other.verify().leaves) == (4, 3)
     assert kept.verify().valid
     assert other.verify().valid
+
+
+def test_of_two_processes_one_at_a_time_numbers(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another session of the server numbers, nothing is numbered here and it is told; then it goes on."""
+    if kept.store.dialect == "sqlite":
+        pytest.skip("one process serves an embedded store")
+    monkeypatch.setattr(sequencer_module, "MOST_TURNS", 2)
+    kept.write(kept.entry(), kept.entry())
+    with kept.store._reading.connect() as other:
+        assert rows.take_turn(other, kept.tenant)
+        assert rows.take_turn(other, f"{kept.tenant}-other")
+        with pytest.raises(StoreUnavailable):
+            kept.sign()
+        assert kept.rows("select count(*) from audit_leaves where tenant = :t") == [(0,)]
+    kept.sign()
+    assert kept.rows("select count(*) from audit_leaves where tenant = :t") == [(2,)]
+    assert kept.verify().valid

@@ -1,0 +1,121 @@
+"""Crowds at the MLLP port: very many idle peers, and ten times the usual senders.
+
+Whether honest peers are served as before is measured by processor time, which others on the machine do not lengthen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from gateway.transport.mllp import MllpServer
+from gateway.transport.mllp_limits import Limits
+from gateway.wire.mllp import encode
+from gateway_hl7.simulator import clinic_day, send_day
+from tests.faults.deployment import SCALE, Deployment, Load
+from tests.faults.resources import memory
+from tests.waiting import PATIENCE
+
+IDLE = max(500, int(9_000 * SCALE))
+"""Peers that hold a connection and say nothing; both ends are of this process, which may open so many."""
+ASKED = 200
+WORSE = 1.5
+"""How much more processor time an honest peer's message may cost among them."""
+TURNS = 15
+SENDERS = 80
+"""Ten times those of the other tests."""
+MESSAGES = max(800, int(20_000 * SCALE))
+ROOM = 64 * 2**20
+"""Bytes by which the process may grow under them, whatever the number of messages."""
+
+
+async def _cost(port: int) -> float:
+    """Processor time of both sides for some messages of an honest peer, one after another."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    began = time.process_time()
+    for _ in range(ASKED):
+        writer.write(encode(b"MSH|honest"))
+        await asyncio.wait_for(reader.readuntil(b"\x1c\r"), PATIENCE)
+    took = time.process_time() - began
+    writer.close()
+    return took
+
+
+@pytest.mark.timeout(600)
+def test_idle_peers_cost_the_others_nothing() -> None:
+    """An honest peer's messages cost among thousands of silent ones what they cost alone, and all are answered."""
+
+    def answer(frame: bytes, reply: Callable[[bytes], None]) -> None:
+        reply(frame)
+
+    async def run() -> tuple[float, float]:
+        limits = Limits(connections=IDLE + 10)
+        server = MllpServer("127.0.0.1", 0, answer, oversized=answer, limits=limits)
+        await server.start()
+        alone = among = float("inf")
+        for _ in range(TURNS):
+            alone = min(alone, await _cost(server.port))
+        with ExitStack() as crowd:
+            for number in range(IDLE):
+                crowd.enter_context(socket.create_connection(("127.0.0.1", server.port), PATIENCE))
+                if number % 50 == 0:
+                    await asyncio.sleep(0)  # the server accepts them meanwhile
+            for _ in range(TURNS):
+                among = min(among, await _cost(server.port))
+                if among <= WORSE * alone:
+                    break
+            assert len(server.connections) >= IDLE
+        await server.close(grace=0.1)
+        return alone, among
+
+    alone, among = asyncio.run(run())
+    print(f"{ASKED} messages: {alone * 1000:.0f} ms alone, {among * 1000:.0f} ms among {IDLE} idle peers")
+    assert among <= WORSE * alone
+
+
+@pytest.mark.timeout(600)
+def test_ten_times_the_senders_are_all_answered_in_bounded_memory(tmp_path: Path) -> None:
+    """Every message of eighty senders at once is answered, the process grows by no more than a bound, and it drains."""
+    messages = clinic_day(95, patients=MESSAGES // 10, visits=MESSAGES)[:MESSAGES]
+    usual = clinic_day(96, patients=20, visits=200)[:200]
+    acked: set[str] = set()
+
+    def heard(control_id: str, code: str) -> None:
+        if code == "AA":
+            acked.add(control_id)
+
+    async def crowd(port: int, pid: int) -> int:
+        shares = [messages[first::SENDERS] for first in range(SENDERS)]
+        sending = asyncio.gather(
+            *(send_day("127.0.0.1", port, share, heard, attempts=60, timeout=PATIENCE) for share in shares)
+        )
+        most = 0
+        while not sending.done():
+            most = max(most, memory(pid, "VmRSS"))
+            await asyncio.wait({sending}, timeout=0.1)
+        await sending
+        return most
+
+    with Deployment(tmp_path) as deployment:
+        deployment.start()
+        Load(deployment.port, usual).finish(120)
+        deployment.drain(120)
+        pid = deployment.pid
+        assert pid is not None
+        before = memory(pid, "VmRSS")
+        most = asyncio.run(crowd(deployment.port, pid))
+        ledger = deployment.drain(240)
+        assert deployment.pid == pid, "the process ended"
+        assert acked - deployment.stored() == set()
+        second = deployment.received().second
+    print(f"{len(acked)} messages of {SENDERS} senders: {before / 2**20:.0f} MiB before, {most / 2**20:.0f} at most")
+    assert len(acked) == len(messages)
+    assert (ledger["unaccounted"], ledger["pending"]) == (0, 0)
+    assert second == []
+    assert most - before < ROOM
