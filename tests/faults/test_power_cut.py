@@ -18,7 +18,7 @@ from tests.faults.deployment import SCALE, SECRET
 from tests.faults.power import Recorded, cuts, judge, kills, record
 
 CUTS = max(10, int(500 * SCALE))
-SYNCS = min(1.0, SCALE)
+SYNCS = 1.0 if SCALE >= 1 else 0.15 * SCALE
 """The share of all syncs at which the process is killed; at full scale at every one."""
 MESSAGES = 1500
 """Enough for the log of the store to be folded into its file more than once."""
@@ -67,5 +67,5 @@ def test_power_cut_finds_a_build_that_acknowledges_too_early(early: Recorded, tm
 @pytest.mark.timeout(600)
 def test_kills_at_syncs_find_a_build_that_acknowledges_too_early(early: Recorded, tmp_path: Path) -> None:
     """The same judgement of kills on that build finds acknowledged messages missing."""
-    found = _lost(kills(replace(early, disk=copy.deepcopy(early.disk)), 0.5, tmp_path))
+    found = _lost(kills(replace(early, disk=copy.deepcopy(early.disk)), 0.1, tmp_path))
     assert any("acknowledged but lost" in finding for finding in found)
