@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a wait fails: so many that only a fault lets them pass."""
 LOOK = 0.005
 """Seconds from one look to the next on an event loop."""

@@ -28,7 +28,7 @@ from tests.ports import free_port
 SCALE = float(os.environ.get("GATEWAY_FAULT_SCALE", "0.1"))
 """1.0 is the full run of `make faults`; CI runs a tenth."""
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 SENDERS = 8
 
 TOML = """
