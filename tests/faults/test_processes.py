@@ -78,12 +78,14 @@ def two_workers(folder: Path, server: str) -> Iterator[tuple[Deployment, list[Wo
             deployment.kill()
 
 
-def _judged(deployment: Deployment, load: Load) -> None:
+def _judged(deployment: Deployment, *loads: Load) -> None:
     """Nothing acknowledged is lost, nothing waits, and no effect happened twice."""
-    load.finish(240)
+    for load in loads:
+        load.finish(240)
     ledger = deployment.drain(240)
     effects = deployment.received()
-    assert load.acked - deployment.stored() == set()
+    stored = deployment.stored()
+    assert [load.acked - stored for load in loads] == [set()] * len(loads)
     assert (ledger["unaccounted"], ledger["pending"], ledger["quarantined"]) == (0, 0, 0)
     assert effects.second == []
     assert len(effects.distinct) == ledger["delivered"] > 0
@@ -98,7 +100,7 @@ def test_a_killed_workers_share_is_taken_over(tmp_path: Path, migrated: str) -> 
         wait_until(lambda: len(load.acked) > MESSAGES // 4, "the load does not begin")
         doomed.send(signal.SIGKILL)
         load.finish(240)
-        _judged(deployment, Load(deployment.port, LATER))
+        _judged(deployment, load, Load(deployment.port, LATER))
 
 
 @pytest.mark.timeout(600)
@@ -114,7 +116,7 @@ def test_a_stopped_worker_that_comes_back_is_fenced(tmp_path: Path, migrated: st
         before = deployment.drain(240)
         stopped.relay.mend()
         stopped.send(signal.SIGCONT)
-        _judged(deployment, Load(deployment.port, LATER))
+        _judged(deployment, load, Load(deployment.port, LATER))
         assert before["pending"] == 0
         assert stopped.runs(), "the worker did not live through it"
 
@@ -136,7 +138,6 @@ def test_a_split_network_acknowledges_nothing_and_loses_nothing(tmp_path: Path, 
         wait_until(lambda: not deployment.healthy(), "health does not tell")
         assert late.acked == set(), "something was acknowledged without its store"
         relay.mend()
-        load.finish(240)
-        _judged(deployment, late)
+        _judged(deployment, load, late)
         wait_until(deployment.healthy, "health does not come back")
         deployment.kill()
