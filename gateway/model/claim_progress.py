@@ -59,6 +59,8 @@ class ClaimProgress(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Payer that the first one passed it on to, so that nobody bills it again (NM1 TT; unknown where not named)."""
     asked: int = 0
     """How often the payer was asked about it (276)."""
+    made_here: bool = False
+    """Whether it was made here; of others only a copy is known."""
     next_step: str | None = None
     """What to do about it, in plain words."""
 

@@ -167,6 +167,8 @@ class Clearinghouse:
         known = self._memory.sent(key)
         if known == digest:
             return Delivered("unchanged since it was sent")
+        if known is not None and submission.kind == "claim-status":
+            return Delivered("asked before under this number")  # what is known of the claim by now changes no question
         correction = submission.claim is not None and submission.claim.frequency in ("7", "8")
         if known is not None and submission.kind == "claim" and not correction:
             return Rejected("changed-after-sending")
@@ -194,7 +196,7 @@ class Clearinghouse:
         memory = self._memory
         payer = memory.find(Payer, submission.payer)
         location = memory.find(Location, submission.location)
-        billing = memory.find(Organization, location.organization if location else None) or memory.only(Organization)
+        billing = memory.find(Organization, location.organization if location else None) or self._billing(submission)
         practitioner = memory.find(Practitioner, submission.practitioner)
         supervisor = memory.find(Practitioner, submission.supervisor)
         decisions = (*submission.before, submission.prior) if submission.prior else ()
@@ -213,6 +215,13 @@ class Clearinghouse:
             submitter=self._submitter, payer=payer, billing=billing, practitioner=practitioner, supervisor=supervisor,
             location=location, prior_payers=tuple(one for one in priors if one is not None),
         )  # fmt: skip
+
+    def _billing(self, submission: Submission) -> Organization | None:
+        """Who billed: the only organization there is, or the one that a claim made elsewhere names by its NPI."""
+        npi = submission.claim.billing_npi if submission.claim else None
+        if npi is None or submission.kind != "claim-status":
+            return self._memory.only(Organization)
+        return self._memory.with_npi(npi) or Organization(name=self._submitter.name, npi=npi)
 
     def _settle(self, parcel: Parcel, sent: Sent) -> Outcome:
         """What became of a parcel; one that arrived is remembered before anybody is told."""

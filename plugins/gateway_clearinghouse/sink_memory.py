@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.errors import InvalidConfiguration
 from gateway.model import decode
+from gateway.model.organization import Organization
 from gateway.wire.json_decoder import decoder
 from gateway.wire.x12_write import MAX_CONTROL
 
@@ -119,6 +120,11 @@ class Memory:
         """The one record of a type, when there is exactly one."""
         found = [record for record in self._records.values() if isinstance(record, kind)]
         return found[0] if len(found) == 1 else None
+
+    def with_npi(self, npi: str) -> Organization | None:
+        """The organization with an NPI."""
+        found = (one for one in self._records.values() if isinstance(one, Organization) and one.npi == npi)
+        return next(found, None)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.model.claim import Claim, ClaimStatus, ClaimStatusReport
+from gateway.model.claim_progress import ClaimStep
 from gateway.model.exchange import Derived, Snapshot
 from gateway.model.identity import RecordId
 from gateway.model.remittance import ClaimPayment
@@ -161,7 +162,7 @@ def _decided(paid: ClaimPayment) -> str:
     return "denied" if paid.status == "denied" else "paid"
 
 
-def answered_at(history: Sequence[Step]) -> datetime | None:
+def answered_at(history: Sequence[Step | ClaimStep]) -> datetime | None:
     """When the payer said something that ends the wait, unless it took that back."""
     answer = None
     for one in history:
@@ -183,6 +184,7 @@ def progress(known: Facts, history: Sequence[Step], asked: int, forwarded_to: st
         "payer_claim_number": known.payer_claim_number, "sent_at": known.sent_at, "charge": known.charge,
         "forwarded_to": forwarded_to, "next_step": _NEXT.get(state), "patient": known.patient, "payer": _payer(known),
         "asked": asked, "claim": known.claim[0].record_id if known.claim else None,
+        "made_here": True if known.submission else None,
     }  # fmt: skip
     kept = {name: value for name, value in fields.items() if value is not None}
     return Derived(type="ClaimProgress", native_id=known.number, fields=kept, patient=known.patient)

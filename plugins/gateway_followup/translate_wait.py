@@ -11,13 +11,14 @@ import msgspec
 from msgspec import Struct
 
 from gateway.model.claim import Claim, ClaimStatusReport
+from gateway.model.coverage import Coverage
 from gateway.model.exchange import Derived, Snapshot
 from gateway.model.identity import RecordId
 from gateway.model.values import ZERO
 from gateway_followup.translate import Facts, Step, answered_at, control_number, moment
 
 if TYPE_CHECKING:
-    from gateway_followup.config import FollowUpConfig
+    from gateway_followup.config import FollowUpConfig, InquiryConfig
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -37,12 +38,15 @@ def wait(known: Facts, history: Sequence[Step], settings: FollowUpConfig, now: d
     answer = answered_at(history)
     until = min(now, answer) if answer else now
     due = [] if answer else [*_unaccepted(known, history, settings)]
-    times, asks = _asks(known, settings, sent)
+    submission = known.submission
+    policy = submission.policy if submission else None
+    asks, times = policy is not None, times_to_ask(policy, settings, sent)
     asked = [one for one in times if one <= until] if asks else []
     records = [_question(known, number) for number in range(1, len(asked) + 1)]
     if not answer and times:
-        last = times[-1] + timedelta(days=settings.ask_again_days) if asks else times[0]
-        why = f"{len(asked)} questions brought no answer." if asks else "It was not made here, so no question was sent."
+        asking = asks or settings.copies_asked
+        last = times[-1] + timedelta(days=settings.ask_again_days) if asking else times[0]
+        why = "The questions brought no answer." if asking else "It was not made here, so no question was sent."
         due.append((last, task(known, "claim-unanswered", "Ask the payer what became of a claim.", why)))
     records += [one for at, one in due if at <= now]
     later = [at for at, _ in due if at > now] + ([] if answer else [at for at in times if asks and at > now])
@@ -58,23 +62,20 @@ def _unaccepted(known: Facts, history: Sequence[Step], settings: FollowUpConfig)
         yield sent + timedelta(days=settings.accepted_days), task(known, "claim-unacknowledged", title, why)
 
 
-def _asks(known: Facts, settings: FollowUpConfig, sent: datetime) -> tuple[list[datetime], bool]:
-    """When the payer is to be asked, and whether that can be done from here."""
-    submission = known.submission
-    policy = submission.policy if submission else None
-    filing = policy.filing_indicator if policy else None
-    days = settings.ask_days_by_filing_indicator.get(filing or "", settings.ask_days)
+def times_to_ask(policy: Coverage | None, settings: InquiryConfig, sent: datetime) -> list[datetime]:
+    """When the payer of a claim is to be asked, if nothing comes before."""
+    days = settings.ask_days_by_filing_indicator.get((policy and policy.filing_indicator) or "", settings.ask_days)
     if not days:
-        return [], False
+        return []
     first = sent + timedelta(days=days)
-    return [first + timedelta(days=settings.ask_again_days * turn) for turn in range(settings.asks)], policy is not None
+    return [first + timedelta(days=settings.ask_again_days * turn) for turn in range(settings.asks)]
 
 
 def _question(known: Facts, turn: int) -> Derived:
     """The 276 of one turn."""
     submission = known.submission
     if submission is None or submission.claim is None or known.claim is None:
-        raise ValueError("a question needs a submission")  # _asks saw to it
+        raise ValueError("a question needs a submission")  # wait saw to it
     number = control_number("question", known.number, turn)
     claim = msgspec.structs.replace(submission.claim, payer_claim_number=known.payer_claim_number)
     fields: dict[str, Any] = {

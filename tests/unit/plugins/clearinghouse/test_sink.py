@@ -246,6 +246,35 @@ def test_what_was_sent_is_not_sent_again(core):
     run(core, scenario)
 
 
+def test_a_status_question_is_asked_once_whatever_is_learned_later(core):
+    """The payer's number came after the question: the payer sees no second question under the same number."""
+
+    async def scenario(route):
+        await route.send(asked("claim-status", "Q1"))
+        wiser = msgspec.structs.replace(CLAIM, payer_claim_number="HMC1")
+        again = msgspec.structs.replace(asked("claim-status", "Q1", claim=wiser), key="version-2")
+        assert await route.send(again) == [Delivered("asked before under this number")]
+        assert len(route.simulator.payer.taken) == 1
+
+    run(core, scenario)
+
+
+@pytest.mark.parametrize(("npi", "name"), [("1234567893", "EXAMPLE PHYSICAL THERAPY LLC"), ("1111111112", "EXAMPLE")])
+def test_a_question_about_a_claim_made_elsewhere_names_who_billed(mailbox, npi, name):
+    """The organization of the claim's own NPI; where the directory has none, the submitter's name beside that NPI."""
+
+    async def scenario(route):
+        claim = msgspec.structs.replace(CLAIM, billing_npi=npi)
+        (outcome,) = await route.send(asked("claim-status", "Q2", claim=claim, location=None, practitioner=None))
+        assert isinstance(outcome, Delivered)
+        while not route.simulator.payer.taken:
+            await asyncio.sleep(0.01)
+        (sent,) = route.simulator.payer.taken.values()
+        assert f"NM1*1P*2*{name}*****XX*{npi}~".encode() in sent
+
+    run(mailbox, scenario)
+
+
 def test_order_and_incomplete_documents(core):
     """What cannot be built is refused with its place; later ones of the same patient wait, others go."""
 

@@ -139,6 +139,20 @@ def test_a_claim_that_is_not_ours_to_ask_about_is_work():
     assert (task["kind"], task["money"]) == ("claim-unanswered", Decimal("250.00"))
 
 
+@pytest.mark.parametrize(("days", "kinds"), [(21, []), (62.9, []), (63, ["claim-unanswered"])])
+def test_a_copy_that_is_asked_about_elsewhere_is_work_after_the_last_question(days, kinds):
+    """With the reactor inquiries beside it, a person's turn comes as late as for the gateway's own claims."""
+    derivation = derived(MADE[1], report("accepted", days=1), days=days, copies_asked=True)
+    assert [one["kind"] for one in of(derivation, "Task")] == kinds
+    assert of(derivation, "FollowUp") == []
+
+
+def test_progress_says_whether_a_claim_was_made_here():
+    """Only of those it can be told that their questions are derived with them."""
+    assert of(derived(*MADE, days=1), "ClaimProgress")[0]["made_here"] is True
+    assert "made_here" not in of(derived(MADE[1], days=1), "ClaimProgress")[0]
+
+
 def test_when_to_look_again_is_the_next_thing_that_follows():
     """First the missing 277CA, then the question, then the next one."""
     assert derived(*MADE, days=0).again == SENT + timedelta(days=4)
