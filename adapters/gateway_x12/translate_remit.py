@@ -15,7 +15,7 @@ from gateway.model.identity import Ref
 from gateway.model.patch import Patch
 from gateway.model.remittance import imbalance
 from gateway.model.values import ZERO
-from gateway.wire.x12_835 import Elements, amount, element, pairs, quantity, triplets
+from gateway.wire.x12_835 import Elements, amount, element, pairs, quantity
 from gateway.wire.x12_loop import name_of
 from gateway_x12.records import Claim, read_date
 from gateway_x12.translate_summary import stated, summaries
@@ -74,13 +74,15 @@ def _claim(read: Claim, left: set[str]) -> dict[str, Any]:
 
 def _adjust(cas: Elements, into: list[dict[str, Any]]) -> Decimal:
     """Append the adjustments of one CAS segment; return their sum."""
-    total = ZERO
-    for one in triplets(cas):
-        money = amount(one, 3)
-        total += money
-        into.append({"group": one[1], "reason": one[2], "amount": money})
-        if element(one, 4):
-            into[-1]["quantity"] = quantity(one, 4)
+    total, group = ZERO, element(cas, 1)
+    for at in range(3, len(cas) + 1, 3):
+        reason = cas[at - 1]
+        if reason or element(cas, at):
+            money = amount(cas, at)
+            total += money
+            into.append({"group": group, "reason": reason, "amount": money})
+            if element(cas, at + 1):
+                into[-1]["quantity"] = quantity(cas, at + 1)
     return total
 
 

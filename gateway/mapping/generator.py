@@ -7,13 +7,14 @@ so nothing that stands in a mapping file or in a message is ever evaluated. ``ex
 
 A path reader may offer an ``inline`` attribute, a function ``(writer, record) -> variable`` that writes its reading
 into the function instead of being called; see :class:`Writer` for what it may use. One that is inlined may also say
-``trimmed``: what it reads is None, ``NULL`` or text that is neither empty nor has white space around it.
+``trimmed``: what it reads is None, ``NULL`` or text that is neither empty nor has white space around it. And it may
+offer ``there``, a function ``(writer, record) -> variable``: where that is false, it reads None, and is not asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import tzinfo
 from typing import Any
 
@@ -185,9 +186,27 @@ class Generator:
                 self._field(name, several, record)
 
     def _field(self, name: str, several: Sequence[Rule | Getter], record: str) -> None:
-        value = self._several(several, record)
-        with self._writer.block(f"if {value} is not None:"):
-            self._writer.line(f"fields[{self._writer.constant(name)}] = None if {value} is NULL else {value}")
+        writer, there = self._writer, self._there(several, record)
+        with writer.block(f"if {' or '.join(there)}:") if there else nullcontext():
+            value = self._several(several, record)
+            with writer.block(f"if {value} is not None:"):
+                writer.line(f"fields[{writer.constant(name)}] = None if {value} is NULL else {value}")
+
+    def _there(self, several: Sequence[Rule | Getter], record: str) -> list[str]:
+        """Variables of which one is true where a field can be said at all, because most of what is read is not there.
+
+        None of them when that cannot be told, or when a rule says something of what is not there.
+        """
+        found: list[str] = []
+        for rule in several:
+            if not isinstance(rule, Rule) or rule.constant or rule.fields or rule.each:
+                return []
+            for path in (*rule.paths, *rule.join, *rule.every):
+                there = getattr(self._reader(path), "there", None)
+                if there is None:
+                    return []
+                found.append(str(there(self._writer, record)))
+        return list(dict.fromkeys(found))
 
     @contextmanager
     def _held(self, name: str) -> Iterator[None]:

@@ -80,14 +80,6 @@ def quantity(elements: Elements, number: int) -> Decimal:
         ) from None
 
 
-def triplets(cas: Elements) -> Iterator[Elements]:
-    """The adjustments of a CAS segment, up to six, each as a segment of its own: group, reason, amount, quantity."""
-    group = element(cas, 1)
-    for start in range(2, len(cas), 3):
-        if cas[start] or element(cas, start + 1):
-            yield ["CAS", group, *cas[start : start + 3]]
-
-
 def pairs(plb: Elements) -> Iterator[Elements]:
     """The adjustments of a PLB segment, up to six, each as a segment of its own: provider, date, reason, amount."""
     for start in range(3, len(plb), 2):
@@ -97,7 +89,11 @@ def pairs(plb: Elements) -> Iterator[Elements]:
 
 def adjusted(cas: Elements) -> Decimal:
     """The sum of the adjustments of one CAS segment."""
-    return sum((amount(one, 3) for one in triplets(cas)), ZERO)
+    total = ZERO
+    for at in range(3, len(cas) + 1, 3):
+        if cas[at - 1] or (at < len(cas) and cas[at]):
+            total += amount(cas, at)
+    return total
 
 
 class ClaimBalance(Struct, gc=False):

@@ -87,12 +87,16 @@ class _Element:
                 return elements[number]
         return None
 
-    def inline(self, writer: Writer, record: str) -> str:
-        """Add the lines; returns the variable that holds the text or None."""
+    def there(self, writer: Writer, record: str) -> str:
+        """The variable that is true where the loop has such a segment."""
         segments = writer.once(record, "segments", lambda: assigned(writer, f"{record}.segments"))
-        found = writer.once(
+        return writer.once(
             record, self._name, lambda: assigned(writer, f"{segments}.get({writer.constant(self._name)}, ())")
         )
+
+    def inline(self, writer: Writer, record: str) -> str:
+        """Add the lines; returns the variable that holds the text or None."""
+        found = self.there(writer, record)
         first = writer.once(record, (self._name, "first"), lambda: assigned(writer, f"{found}[0] if {found} else ()"))
         number, further = self._number, f"{writer.constant(self)}({record}) if len({found}) > 1 else None"
         return assigned(writer, f"{first}[{number}] if len({first}) > {number} and {first}[{number}] else {further}")
@@ -111,6 +115,10 @@ class _Component:
     def _of(self, text: str | None, loop: Loop) -> str | None:
         parts = (text or "").split(loop.component)
         return parts[self._number - 1] or None if len(parts) >= self._number else None
+
+    def there(self, writer: Writer, record: str) -> str:
+        """The variable that is true where the loop has such a segment."""
+        return self._whole.there(writer, record)
 
     def inline(self, writer: Writer, record: str) -> str:
         """Add the lines; returns the variable that holds the text or None."""

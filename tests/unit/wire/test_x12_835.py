@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.errors import InvalidContent
-from gateway.wire.x12_835 import adjusted, amount, claim_balance, pairs, quantity, triplets
+from gateway.wire.x12_835 import adjusted, amount, claim_balance, pairs
 
 
 def segments(*texts: str) -> list[list[str]]:
@@ -13,19 +13,19 @@ def segments(*texts: str) -> list[list[str]]:
 
 
 def test_all_six_triplets_of_a_cas_are_read():
-    """Every reason of a CAS counts, with its amount and quantity, and gaps are skipped."""
+    """Every reason of a CAS counts, and gaps are skipped."""
     (cas,) = segments("CAS*CO*45*1.5**59*2*3*A2*4**1*5**2*6**3*7*9")
-    assert [one[1:4] for one in triplets(cas)] == [
-        ["CO", "45", "1.5"],
-        ["CO", "59", "2"],
-        ["CO", "A2", "4"],
-        ["CO", "1", "5"],
-        ["CO", "2", "6"],
-        ["CO", "3", "7"],
-    ]
-    assert [quantity(one, 4) for one in triplets(cas) if len(one) > 4 and one[4]] == [Decimal(3), Decimal(9)]
     assert adjusted(cas) == Decimal("25.50")
     assert adjusted(segments("CAS*PR*1*2*****3*4")[0]) == Decimal(6)
+    assert adjusted(segments("CAS*PR")[0]) == adjusted(segments("CAS*PR**")[0]) == 0
+
+
+@pytest.mark.parametrize(("cas", "where"), [("CAS*CO*45", "CAS-03"), ("CAS*CO*45*1**A2*x", "CAS-06")])
+def test_an_amount_of_a_cas_that_is_none_is_named_by_its_place(cas, where):
+    """The second reason's amount is the sixth element, not the third."""
+    with pytest.raises(InvalidContent) as caught:
+        adjusted(segments(cas)[0])
+    assert caught.value.where == where
 
 
 def test_all_six_pairs_of_a_plb_are_read():

@@ -79,6 +79,32 @@ def top(field: str) -> str:
     return field.partition(".")[0].partition("[")[0]
 
 
+READ = 'from = "REF[1L]-02"'
+
+
+@pytest.mark.parametrize(("rules", "given"), [
+    (f"[fields.group_number]\n{READ}\ndefault = 'none'", {"none"}),
+    (f"[[fields.group_number]]\n{READ}\n[[fields.group_number]]\nvalue = 'none'", {"none"}),
+    (f"[fields.group_number]\n{READ}\ntable = 'claim_status'", {None}),
+    (f"[fields.group_number]\n{READ}\nwhen = 'CLP-01'", {None}),
+    ("[fields.group_number]\nfrom = ['REF[1L]-02', 'CLP-07']", {"HMC92", "HMC90", "HMC91"}),
+])  # fmt: skip
+def test_what_is_not_there_is_passed_over_and_nothing_else(tmp_path, rules, given):
+    """Rules are not asked where their segment is absent, unless they say something of that: both ways agree."""
+    (tmp_path / "claim_payment.toml").write_text(rules)
+    mapping = Mapping.load(ADAPTER.mappings, tmp_path, ADAPTER.path).bind(zone="America/Chicago")
+    found = set()
+    for item in golden():
+        fast, traced = (
+            ADAPTER.normalizer(ADAPTER.config(), one)(item.body, item.context).patches
+            for one in (mapping, mapping.traced())
+        )
+        assert fast == traced
+        found |= {one.fields.get("group_number") for one in fast if one.type == "ClaimPayment"}
+    assert found >= given
+    assert given == found or len(given) > 1
+
+
 def test_a_line_is_explained_by_its_own_segments():
     """The third line's amounts are those of the third SVC, with what follows it."""
     item = next(one for one in golden() if one.kind == "835 claim" and one.body.count(b"SVC*") >= 3)
