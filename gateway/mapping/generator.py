@@ -115,6 +115,23 @@ def _indented(block: Block, depth: int, *, head: bool = False) -> Iterator[str]:
         previous = one
 
 
+def there(several: Sequence[Rule | Getter], reader: Callable[[str], Getter], writer: Writer, record: str) -> list[str]:
+    """Variables of which one is true where a field can be said at all, because most of what is read is not there.
+
+    None of them when that cannot be told, or when a rule says something of what is not there.
+    """
+    found: list[str] = []
+    for rule in several:
+        if not isinstance(rule, Rule) or rule.constant or rule.fields or rule.each:
+            return []
+        for path in (*rule.paths, *rule.join, *rule.every):
+            told = getattr(reader(path), "there", None)
+            if told is None:
+                return []
+            found.append(str(told(writer, record)))
+    return list(dict.fromkeys(found))
+
+
 class Generator:
     """Generates functions for one kind of message, bound to a clinic's zone and a source's settings."""
 
@@ -186,27 +203,11 @@ class Generator:
                 self._field(name, several, record)
 
     def _field(self, name: str, several: Sequence[Rule | Getter], record: str) -> None:
-        writer, there = self._writer, self._there(several, record)
-        with writer.block(f"if {' or '.join(there)}:") if there else nullcontext():
+        writer, segments = self._writer, there(several, self._reader, self._writer, record)
+        with writer.block(f"if {' or '.join(segments)}:") if segments else nullcontext():
             value = self._several(several, record)
             with writer.block(f"if {value} is not None:"):
                 writer.line(f"fields[{writer.constant(name)}] = None if {value} is NULL else {value}")
-
-    def _there(self, several: Sequence[Rule | Getter], record: str) -> list[str]:
-        """Variables of which one is true where a field can be said at all, because most of what is read is not there.
-
-        None of them when that cannot be told, or when a rule says something of what is not there.
-        """
-        found: list[str] = []
-        for rule in several:
-            if not isinstance(rule, Rule) or rule.constant or rule.fields or rule.each:
-                return []
-            for path in (*rule.paths, *rule.join, *rule.every):
-                there = getattr(self._reader(path), "there", None)
-                if there is None:
-                    return []
-                found.append(str(there(self._writer, record)))
-        return list(dict.fromkeys(found))
 
     @contextmanager
     def _held(self, name: str) -> Iterator[None]:

@@ -207,10 +207,29 @@ class SegmentReader:
         if end < 0:
             return place
         whole = not self._skipping and end - place <= self._max
+        header = end + 1 - ISA_LENGTH
+        if whole and header > start and HEADER.match(data, header) and self._tear(data, start, header):
+            return end + 1
         self._give(data[place:end], place, delimiters)
         if whole and data.startswith(b"IEA" + delimiters.element, start):
             self._delimiters = None
         return end + 1
+
+    def _tear(self, data: bytes, start: int, header: int) -> bool:
+        """Begin an interchange inside a segment: a file was cut off there, and another of its kind put behind it."""
+        out, number = len(self._out), self._number
+        self._number += 1
+        if self._open(data, header) is not None:
+            self._number = number
+            return False
+        torn = Finding(
+            reason="truncated",
+            what="a segment is cut off by the header of another interchange",
+            where=f"segment {number + 1}, byte {self._offset + start}",
+            body=data[start:header][:MAX_EVIDENCE],
+        )
+        self._out.insert(out, torn)
+        return True
 
     def _give(self, block: bytes, place: int, delimiters: Delimiters) -> None:
         """Hand out every segment of a block that begins at ``place`` of the held bytes and ends before a terminator."""

@@ -35,6 +35,18 @@ def findings(data: bytes) -> list[tuple[str, str]]:
     return [(event.reason, event.where) for event in events(data) if isinstance(event, Finding)]
 
 
+def test_a_header_inside_a_segment_begins_another_interchange():
+    """What it cut off is told with its place and kept; text that only looks like a header is text."""
+    torn = SMALL[: SMALL.index(b"*0001~SE")] + SMALL
+    assert findings(torn) == [("truncated", f"segment 3, byte {SMALL.index(b'ST*')}")]
+    (told,) = [one for one in events(torn) if isinstance(one, Finding)]
+    assert told.body == b"ST*835"
+    assert texts(torn)[-6:] == texts(SMALL)
+    name = SMALL.replace(b"ST*835*0001~", b"NM1*VISA*LISA*" + b"X" * 120 + b"~")
+    assert findings(name) == []
+    assert len(texts(name)) == len(texts(SMALL))
+
+
 def isa(element=b"*", component=b":", repetition=b"^", terminator=b"~") -> bytes:
     return ISA.replace(b"*", element)[:-2].replace(b"^", repetition) + component + terminator
 

@@ -104,6 +104,18 @@ def test_the_end_of_a_truncated_file_is_a_finding_and_what_came_before_is_read()
     assert "truncated" in {one.reason for one in findings}
 
 
+def test_a_file_cut_off_before_another_loses_only_what_was_cut():
+    """Wherever the first is cut, inside a segment too, the second is whole and under its own numbers."""
+    second = MIXED.replace("000000101", "000000102")
+    expected = [(item.control_id, item.body) for item in parts(second)[0]]
+    whole = {item.body for item in parts(MIXED)[0]}
+    for end in range(len(ISA) + 40, len(MIXED) - len(TAIL), 3):
+        items, findings = parts(MIXED[:end] + second)
+        assert [(item.control_id, item.body) for item in items[-len(expected) :]] == expected
+        assert {item.body for item in items[: -len(expected)]} <= whole
+        assert findings
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf_16_is_told_with_its_cure(encoding):
     """One finding for the file; it is recognised as X12 so that it comes to be told."""
