@@ -112,7 +112,7 @@ def until(said: Callable[[], Any]) -> None:
     end = time.monotonic() + PATIENCE
     while not said():
         assert time.monotonic() < end
-        time.sleep(0.5)
+        time.sleep(1.0)
 
 
 def work(place: Path) -> set[str]:
