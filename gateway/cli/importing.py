@@ -108,11 +108,11 @@ async def _make_room(gateway: Gateway, tenant: str, normalizer: Normalizer | Non
     Raises:
         Backpressure: nobody normalized anything for :data:`PATIENCE_SECONDS`.
     """
-    most = max(1, gateway.settings.limits.unsettled_messages - STEP_ITEMS)
-    if gateway.handoff.unsettled < (most if normalizer is None else min(most, STEP_ITEMS)):
-        return
     if normalizer is not None:
         _settle(gateway, normalizer)
+        return
+    most = max(1, gateway.settings.limits.unsettled_messages - STEP_ITEMS)
+    if gateway.handoff.unsettled < most:
         return
     waited, least = 0.0, gateway.handoff.unsettled
     while gateway.handoff.unsettled >= most:

@@ -15,9 +15,9 @@ SCALE = float(os.environ.get("GATEWAY_MEMORY_SCALE", "1"))
 FEW, MANY = int(4_000_000 * SCALE), int(32_000_000 * SCALE)
 TEXT = 20_000
 """Characters of narrative in a patient: many bytes in few resources, so that what keeps bytes is seen at once."""
-KEPT = 0.6
+KEPT = 0.35
 """Of each byte more that is brought in, how much may be more in memory: caches bounded by their number, and the
-allocator's holes, are about a third of so few bytes, whoever keeps them has them all."""
+allocator's holes, are about a tenth of so few bytes; whoever keeps them has them all."""
 SETTINGS = """
 [keys.config]
 path = "keys/root.key"
