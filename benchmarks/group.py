@@ -21,7 +21,7 @@ from benchmarks import house
 from benchmarks.group_clinics import SECRETS
 
 CLINICS = {"cliniko": 6, "jane": 6, "webpt": 4, "hl7": 2, "fhir": 2}
-READY_SECONDS = 60.0
+READY_SECONDS = 300.0
 _HEAD = """
 [data]
 directory = "data"
@@ -83,6 +83,8 @@ class Lines:
         self.by_source: dict[str, int] = {}
         self.moved: dict[tuple[str, datetime], float] = {}
         """When each appointment arrived that was moved to a time, by source and time."""
+        self.latest: dict[str, float] = {}
+        """When the newest line of each source arrived."""
 
     def read(self) -> None:
         """Read the files that are new."""
@@ -91,6 +93,7 @@ class Lines:
             self._read.add(path)
             for line in path.read_bytes().splitlines():
                 row = msgspec.json.decode(line)
+                self.latest[row["source"]] = max(arrived, self.latest.get(row["source"], 0.0))
                 if row["record_id"] not in self.records:
                     self.records.add(row["record_id"])
                     self.by_source[row["source"]] = self.by_source.get(row["source"], 0) + 1
@@ -164,8 +167,15 @@ class Group:
 
     def changes(self) -> list[dict[str, Any]]:
         """Every change that has happened: source, new start, seconds since 1970."""
-        lines = [line for path in self.folder.glob("*.changes") for line in path.read_text("utf-8").splitlines()]
-        return [one | {"start": datetime.fromisoformat(one["start"])} for one in map(json.loads, lines)]
+        return [one | {"start": datetime.fromisoformat(one["start"])} for one in self._told("changes")]
+
+    def nights(self) -> list[dict[str, Any]]:
+        """Every night that was let fall: source, seconds since 1970, and whether it told of anything new."""
+        return self._told("nights")
+
+    def _told(self, what: str) -> list[dict[str, Any]]:
+        lines = [line for path in self.folder.glob(f"*.{what}") for line in path.read_text("utf-8").splitlines()]
+        return [json.loads(line) for line in lines]
 
     # --- the gateway --------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 ``python -m benchmarks.group_clinics VENDOR FOLDER CLINICS APPOINTMENTS PORTS``; it writes, for each clinic, the
 settings of its source into FOLDER, renews what it has counted there, and takes words on its standard input: ``mark``
 (what was served so far is what came before a crash), ``change SECONDS`` (an appointment of each clinic moves every so
-often), ``night`` (the next nightly extract falls) and ``quiet``.
+often), ``night`` (the next nightly extract falls, and is told in a file of nights) and ``quiet``.
 """
 
 from __future__ import annotations
@@ -77,8 +77,9 @@ class Clinic(ABC):
     async def move(self, start: datetime) -> None:
         """Move one appointment."""
 
-    async def night(self) -> None:  # noqa: B027 - most have none
-        """Let the nightly extract fall, where there is one."""
+    async def night(self) -> bool:
+        """Let the nightly extract fall, where there is one; whether it tells of another state of any appointment."""
+        return False
 
     def mark(self) -> None:  # noqa: B027 - most serve no pages
         """What was served until now came before the crash."""
@@ -212,10 +213,13 @@ class Nightly(Clinic):
         account = {"host": HOST, "port": self._server.port, "user": USER, "host_keys": [self._server.host_key]}
         return {"sftp": {**account, "password": "env:GROUP_WEBPT"}}
 
-    async def night(self) -> None:
+    async def night(self) -> bool:
+        before = self._company.window()
         self._company.live()
-        self._told = len(self._company.window())
+        window = self._company.window()
+        self._told = len(window)
         put(self._mailbox, self._company.night())
+        return window != before
 
     def counted(self) -> dict[str, Any]:
         return {"appointments": self._told, "requests": self._server.logins, "violations": 0, "window": WINDOW}
@@ -314,7 +318,8 @@ class Program:
                 one.mark()
         elif words[0] == "night":
             for one in self._clinics:
-                await one.night()
+                at = time.time()
+                self._tell("nights", {"source": one.name, "at": at, "news": await one.night()})
         self._every = float(words[1]) if words[0] == "change" else 0.0
 
     async def _count(self) -> None:
@@ -323,14 +328,17 @@ class Program:
             await asyncio.sleep(COUNT_SECONDS)
 
     async def _change(self) -> None:
-        with (self._folder / f"{self._vendor}.changes").open("a", encoding="utf-8") as told:
-            while True:
-                await asyncio.sleep(self._every or COUNT_SECONDS)
-                for one in self._clinics if self._every else ():
-                    start = MOVED_TO + timedelta(minutes=next(self._minute))
-                    at = time.time()
-                    await one.move(start)
-                    print(json.dumps({"source": one.name, "start": utc(start), "at": at}), file=told, flush=True)
+        while True:
+            await asyncio.sleep(self._every or COUNT_SECONDS)
+            for one in self._clinics if self._every else ():
+                start = MOVED_TO + timedelta(minutes=next(self._minute))
+                at = time.time()
+                await one.move(start)
+                self._tell("changes", {"source": one.name, "start": utc(start), "at": at})
+
+    def _tell(self, what: str, row: dict[str, Any]) -> None:
+        with (self._folder / f"{self._vendor}.{what}").open("a", encoding="utf-8") as told:
+            told.write(json.dumps(row) + "\n")
 
     def _write(self, what: str, value: Any) -> None:
         part = self._folder / f"{self._vendor}.{what}.part"

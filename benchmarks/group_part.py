@@ -19,7 +19,9 @@ PAGE = 100
 OVERLAP = 5
 """Rows of the two minutes of a clinic's time that each look at a Cliniko list reads again, crash or not."""
 NIGHTLY = ("webpt",)
-"""Their changes come with the next night, by their own schedule."""
+"""Their changes come with the next night, by their own schedule: what counts is how soon after it falls it is in."""
+ASKED_NIGHT = 3600.0
+"""Before anybody opens a clinic in the morning."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +55,11 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Median and worst of each vendor."""
     behind: int
     """Streams behind their goal at the end."""
+    nights: int
+    """Nightly extracts that fell with something new in them."""
+    nights_seen: int
+    night_worst: float
+    """From a night's fall until its last line was at the receiver."""
 
 
 def run(folder: Path, pace: Pace) -> Figures:
@@ -70,6 +77,7 @@ def run(folder: Path, pace: Pace) -> Figures:
         again = max((rows for one in group.counted().values() for rows in one.get("again", {}).values()), default=0)
         idle, memory = _idle(group, pace.quiet)
         found = _steady(group, pace)
+        nights = _nights(group, pace)
         behind = sum(one["lag"] > 0 for one in group.streams())
         group.stop()
         group.lines.read()
@@ -83,6 +91,8 @@ def run(folder: Path, pace: Pace) -> Figures:
         refused=_sum(counted, "refused"), requests=_sum(counted, "requests"), idle_core=idle, idle_memory_mb=memory,
         changes=sum(map(len, found.values())), seen=len(fresh), fresh_median=statistics.median(fresh),
         fresh_worst=fresh[-1], fresh_by_vendor=_by_vendor(found), behind=behind,
+        nights=len(nights), nights_seen=sum(value is not None for value in nights),
+        night_worst=max((value for value in nights if value is not None), default=0.0),
     )  # fmt: skip
 
 
@@ -127,6 +137,24 @@ def _steady(group: Group, pace: Pace) -> dict[str, list[float | None]]:
     return found
 
 
+def _nights(group: Group, pace: Pace) -> list[float | None]:
+    """How long after its fall each night that tells of something new was in; None for one that did not come."""
+    group.tell("night", *NIGHTLY)
+    clinics = sum(CLINICS[vendor] for vendor in NIGHTLY)
+    group.until(lambda: len(group.nights()) == clinics, 60, "no night falls")
+    fell = {one["source"]: one["at"] for one in group.nights() if one["news"]}
+
+    def arrived() -> bool:
+        group.lines.read()
+        return all(group.lines.latest.get(source, 0.0) > at for source, at in fell.items()) and group.settled()
+
+    end = time.monotonic() + min(ASKED_NIGHT, pace.patience)
+    while not arrived() and time.monotonic() < end:
+        time.sleep(0.5)
+    ages = {source: group.lines.latest.get(source, 0.0) - at for source, at in fell.items()}
+    return [age if age > 0 else None for age in ages.values()]
+
+
 def _by_vendor(found: dict[str, list[float | None]]) -> dict[str, tuple[float, float]]:
     vendors: dict[str, list[float]] = {}
     for source, values in found.items():
@@ -159,6 +187,7 @@ def section(figures: Figures) -> Section:
         {"figure": "requests", "": figures.requests},
         {"figure": "resident MB afterwards", "": round(figures.idle_memory_mb)},
         {"figure": "changes made and seen", "": f"{figures.changes} and {figures.seen}"},
+        {"figure": "nights with news, and seen", "": f"{figures.nights} and {figures.nights_seen}"},
         *(
             {"figure": f"freshness of {vendor}, median and worst s", "": f"{median:.1f} and {worst:.1f}"}
             for vendor, (median, worst) in figures.fresh_by_vendor.items()
@@ -166,6 +195,10 @@ def section(figures: Figures) -> Section:
     ]
     asked = [
         Asked("20 clinics: freshness", "under 300 s", fresh, _fresh(figures)),
+        Asked(
+            "20 clinics: nightly files, after they fall", f"within {ASKED_NIGHT / 60:.0f} min",
+            f"{figures.night_worst:.0f} s", figures.nights_seen == figures.nights > 0,
+        ),
         Asked("20 clinics: limit violations", "0", str(figures.violations), figures.violations == 0),
         Asked("20 clinics: idle", "under 0.5 core", f"{figures.idle_core:.2f} core", figures.idle_core < ASKED_CORE),
         Asked(

@@ -16,7 +16,7 @@ PACE = Pace(
         "fhir": {**POLL, "page_size": PAGE},
         "webpt": {"poll_seconds": 2.0, "settle_seconds": 0.3},
     },
-    patience=100.0, quiet=1.5, steady=1.5, every=0.5,
+    patience=240.0, quiet=1.5, steady=1.5, every=0.5,
 )  # fmt: skip
 """Half a hundredth of what `make group` runs, in pages so small that there is something to break off."""
 
@@ -28,7 +28,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Figures:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_killed_back_fill_goes_on_where_it_was(figures: Figures) -> None:
     """After kill -9 everything arrives, the ledger adds up, and no list is read again by more than a page."""
     assert figures.killed_at < figures.appointments
@@ -48,6 +48,12 @@ def test_every_change_arrives_while_it_is_fresh(figures: Figures) -> None:
     assert figures.seen == figures.changes > 0
     assert figures.behind == 0
     assert figures.fresh_worst < PACE.patience
+
+
+def test_a_nightly_extract_is_in_soon_after_it_falls(figures: Figures) -> None:
+    """What WebPT leaves at night is at the receiver by its own schedule: the next look, and a file at rest."""
+    assert figures.nights_seen == figures.nights > 0
+    assert figures.night_worst < PACE.patience
 
 
 def test_an_idle_gateway_leaves_the_machine_alone(figures: Figures) -> None:
