@@ -32,8 +32,8 @@ from gateway.store import journal
 from gateway.store import messages as stored_messages
 from gateway.store.rows import Found
 
-MOST = 100_000
-"""Records of one type that a list reads."""
+STEP = 5_000
+"""Records opened under one access entry."""
 StateOption = Annotated[
     str, typer.Option("--state", help="Only these; a state that is not known is answered with all there are.")
 ]
@@ -119,18 +119,24 @@ def current_row(gateway: Gateway, tenant: str, record: str, type_: str) -> Found
 def opened_records(
     gateway: Gateway, tenant: str, type_: str, only: Iterable[str] | None = None
 ) -> list[dict[str, Any]]:
-    """Fields of current records of one type, of all or of those named, under one access entry."""
-    wanted = None if only is None else {UUID(id).bytes for id in only}
-    rows = gateway.store.read_sync(lambda connection: journal.recent_records(connection, tenant, type_, None, MOST))
-    kept = [row for row in rows if not row.removed and (wanted is None or bytes(row.record_id) in wanted)]
-    if not kept:
-        return []
-    contents = contents_of(gateway, tenant, kept)
-    return [
-        {"id": str(UUID(bytes=bytes(row.record_id)))} | contents[bytes(row.record_id)]["fields"]
-        for row in kept
-        if not contents[bytes(row.record_id)].get("shredded")
-    ]
+    """Fields of current records of one type, of all or of those named; an access entry names each step of them."""
+    if only is None:
+        rows = gateway.store.read_sync(lambda connection: journal.recent_records(connection, tenant, type_, None, None))
+    else:
+        wanted = [UUID(id).bytes for id in only]
+        heads = gateway.store.read_sync(lambda connection: journal.record_heads(connection, tenant, wanted))
+        rows = [row for row in heads.values() if row.type == type_]
+    kept = [row for row in rows if not row.removed]
+    found: list[dict[str, Any]] = []
+    for at in range(0, len(kept), STEP):
+        step = kept[at : at + STEP]
+        contents = contents_of(gateway, tenant, step)
+        found += (
+            {"id": str(UUID(bytes=bytes(row.record_id)))} | contents[bytes(row.record_id)]["fields"]
+            for row in step
+            if not contents[bytes(row.record_id)].get("shredded")
+        )
+    return found
 
 
 def in_state(gateway: Gateway, tenant: str, type_: str, state: str) -> list[dict[str, Any]]:

@@ -192,9 +192,9 @@ def versions(
 
 
 def recent_records(
-    connection: Connection, tenant: str, record_type: str | None, patient: bytes | None, limit: int
+    connection: Connection, tenant: str, record_type: str | None, patient: bytes | None, limit: int | None
 ) -> Sequence[Found]:
-    """Current records, optionally of one type or patient."""
+    """Current records, optionally of one type or patient; all of them when there is no limit."""
     query = select(records).where(records.c.tenant == tenant)
     if record_type is not None:
         query = query.where(records.c.type == record_type)
