@@ -67,5 +67,5 @@ def test_power_cut_finds_a_build_that_acknowledges_too_early(early: Recorded, tm
 @pytest.mark.timeout(600)
 def test_kills_at_syncs_find_a_build_that_acknowledges_too_early(early: Recorded, tmp_path: Path) -> None:
     """The same judgement of kills on that build finds acknowledged messages missing."""
-    found = _lost(kills(replace(early, disk=copy.deepcopy(early.disk)), 0.1, tmp_path))
+    found = _lost(kills(replace(early, disk=copy.deepcopy(early.disk)), 1.0, tmp_path))
     assert any("acknowledged but lost" in finding for finding in found)
