@@ -150,14 +150,8 @@ class BatchWriter:
             row = self._row(one.message, source, change, box)
             rows.append(row)
             if change.into is not None:
-                twin = row | {
-                    "kind": "barrier",
-                    "box": None,
-                    "wrapped": None,
-                    "key_id": None,
-                    "location": None,
-                    "left_location": None,
-                }
+                empty = dict.fromkeys(("box", "wrapped", "key_id", "location", "left_location"))
+                twin = row | empty | {"kind": "barrier"}
                 twin["partner_lane"] = journal_lane(one.message.source, change.into)
                 twin["into"] = change.into
                 rows.append(twin)

@@ -183,7 +183,7 @@ def changes_for_routes(connection: Connection, tenant: str, lane: int | None = N
     query = (
         select(
             changes.c.lane, changes.c.position, changes.c.kind, changes.c.type, changes.c.source, changes.c.location,
-            changes.c.left_location,            changes.c.record_id, changes.c.patient, changes.c.partner_position,
+            changes.c.left_location, changes.c.record_id, changes.c.patient, changes.c.partner_position,
         )
         .where(changes.c.tenant == tenant)
         .order_by(changes.c.lane, changes.c.position)
