@@ -80,6 +80,12 @@ class RateLimited(SourceUnavailable):
     http_status = 429
 
 
+class DescriptorsExhausted(RetryLater):
+    """This process may open no further file or connection: what needs one waits."""
+
+    code = "descriptors-exhausted"
+
+
 class Backpressure(RetryLater):
     """The gateway has more unsettled work than it may hold; the peer must wait."""
 

@@ -32,7 +32,7 @@ _NDJSON = {"Accept": "application/fhir+ndjson"}
 _LONGEST_WAIT = 300.0
 _FIRST_WAIT = 5.0
 _ROOM_WAIT, _ROOM_PATIENCE = 2.0, 900.0
-"""Seconds between two tries to store a step that had no room, and after how many the export is given up for now."""
+"""Seconds between two tries to store a step that had no room, and after how many the export waits for its next turn."""
 Sleep = Callable[[float], Awaitable[None]]
 
 

@@ -21,6 +21,7 @@ import structlog
 from sqlalchemy import Connection
 
 from gateway.audit import AuditLog
+from gateway.descriptors import require_descriptor
 from gateway.errors import RetryLater
 from gateway.flow.answers import keep_answers
 from gateway.flow.call import Caller
@@ -143,6 +144,7 @@ class Deliverer:
         most = self.valve.most(now)
         if most <= 0:
             return None
+        require_descriptor()
         due = self._parking.due(now, most) if self.valve.retries else []
         if self.valve.state == "draining":
             reading = Reading()

@@ -16,6 +16,7 @@ from typing import cast
 
 import structlog
 
+from gateway.descriptors import is_reserved
 from gateway.errors import InvalidConfiguration
 from gateway.transport.mllp_limits import Counts, Limits
 from gateway.transport.mllp_peers import Network, is_loopback, may_speak_plainly
@@ -152,9 +153,9 @@ class MllpServer:
         if self._server is not None:
             await self._server.wait_closed()
 
-    def admits(self, peer: object) -> bool:
-        """Whether a peer may connect: room is left, and without TLS its address must be allowed."""
-        if self.closing or len(self.connections) >= self.limits.connections:
+    def admits(self, peer: object, descriptor: int) -> bool:
+        """Whether a peer may connect: room is left, here and in the process, and without TLS its address is allowed."""
+        if self.closing or len(self.connections) >= self.limits.connections or is_reserved(descriptor):
             return False
         if self.encrypted:
             return True
@@ -214,7 +215,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own class derives from neither
-        if not self._server.admits(transport.get_extra_info("peername")):
+        descriptor = transport.get_extra_info("socket").fileno()
+        if not self._server.admits(transport.get_extra_info("peername"), descriptor):
             self._server.counts.refused += 1
             self._transport.abort()
             return

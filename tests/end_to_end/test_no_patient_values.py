@@ -6,7 +6,6 @@ import asyncio
 import base64
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from gateway_demo.config import DROP, MAILBOX, SECRET_FILE, DemoConfig
@@ -14,11 +13,14 @@ from gateway_demo.simulator import HOST, World
 from gateway_hl7.simulator import send_day
 from gateway_x12.simulator import file_835
 from tests.end_to_end.conftest import SCRIPT, Answer, Run
+from tests.planted import forms
 
 FAMILY, GIVEN, CHART, PHONE, BORN = "Quaggaworth", "Zephyrine", "MRN77440912", "2025550173", "19610229"
 PLANTED = (FAMILY, GIVEN, CHART, PHONE, "(202) 555-0173", BORN, "1961-02-28", "Wibblecondition", "NOTATIME8812")
 OUTSIDE = (MAILBOX, "out")
 """Where values belong: what went to payers and came from them, and what the files route delivered."""
+SHORTEST = 8
+"""Fewest bytes of a form: a shorter one stands by chance in the random bytes of an encrypted database."""
 LOOKS = (
     "messages", "quarantine list", "verify ledger", "verify audit --export bundle.ndjson", "health", "records",
     "explain nobody name", f"import {DROP}/failed/third.835",
@@ -125,15 +127,6 @@ async def _until(condition: object, seconds: float = 90.0) -> None:
         await asyncio.sleep(0.1)
 
 
-def forms(value: str) -> Iterator[bytes]:
-    """How a value might be written: as it is, in UTF-16, and in base64 at any offset."""
-    yield value.lower().encode()
-    yield value.lower().encode("utf-16-le")
-    for offset in range(3):
-        coded = base64.b64encode(b" " * offset + value.encode())
-        yield coded[4 if offset else 0 : -4].lower()
-
-
 def hits(where: str, content: bytes) -> list[str]:
     """The planted values that a place holds."""
     lowered = content.lower()
@@ -171,6 +164,9 @@ def test_the_search_sees_what_is_there(tmp_path: Path, gateway: Run) -> None:
     (tmp_path / "one.hl7").write_bytes(hl7(2, "SIU^S12", sch(), pid()))
     shown = gateway("import", "one.hl7", "--dry-run", "--json").out.encode()
     assert {hit.rpartition(" ")[2] for hit in hits("shown", shown)} >= {FAMILY, GIVEN, CHART}
-    assert hits("coded", base64.b64encode(f"x{FAMILY}".encode()))
+    for value in PLANTED:
+        for before in ("", "x", "xy", "xyz"):
+            assert f"coded: {value}" in hits("coded", base64.b64encode(f"{before}{value}{before}".encode()))
+        assert min(map(len, forms(value))) >= SHORTEST
     assert hits("wide", FAMILY.encode("utf-16-le"))
     assert hits("plain", b"nothing of it") == []

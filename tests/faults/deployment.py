@@ -30,6 +30,8 @@ SCALE = float(os.environ.get("GATEWAY_FAULT_SCALE", "0.1"))
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 READY_SECONDS = 180.0
 SENDERS = 8
+QUIET_LOOKS = 3
+"""Looks a second apart, all of which see nothing new, before a load is over."""
 
 TOML = """
 [data]
@@ -189,6 +191,28 @@ class Deployment:
             if not found["pending"] or time.monotonic() > until:
                 return found
             time.sleep(1.0)
+
+    def settle(self, seconds: float) -> None:
+        """Wait until no message is unsettled and the receiver hears nothing more, without a look into the store.
+
+        A command would write to the store as a second process: its own audit entry, and a checkpoint. What one process
+        alone is recorded of could not be rebuilt then.
+        """
+        until, heard, quiet = time.monotonic() + seconds, -1, 0
+        while quiet < QUIET_LOOKS:
+            assert time.monotonic() < until, "the load does not come to an end"
+            time.sleep(1.0)
+            before, heard = heard, self.receiver_ledger.stat().st_size if self.receiver_ledger.exists() else 0
+            quiet = quiet + 1 if heard == before and self._unsettled() == 0 else 0
+
+    def _unsettled(self) -> int | None:
+        """How many messages the serving process says are unsettled; None while it says nothing."""
+        try:
+            told = json.loads((self.folder / "data" / "health.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        unsettled: int = told["unsettled_messages"]
+        return unsettled
 
     def stored(self) -> set[str]:
         """Control ids of all stored messages."""

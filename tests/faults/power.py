@@ -44,7 +44,7 @@ def record(folder: Path, messages: int, *, program: str | None = None, inject: S
         deployment.start()
         acked: set[str] = set()
         asyncio.run(asyncio.wait_for(send_all(deployment.port, day, acked), 480))
-        deployment.drain(120)
+        deployment.settle(120)
         deployment.kill()
     return Recorded(folder, disk, events(calls, folder))
 

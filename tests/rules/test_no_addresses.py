@@ -45,5 +45,5 @@ def test_every_dependency_is_pinned_with_hashes() -> None:
 def test_the_rules_see_a_planted_fault() -> None:
     """An index address and a home folder are found; a folder of the product is not."""
     planted = "\n".join(["pip install --index" + "-url x", "/" + "home/me/clone"])  # in pieces: this file is read too
-    text = f"{planted}\n/data and tests/work/x and ./home/me\n"
+    text = f"{planted}\n/data and tests/work/x and ./" + "home/me\n"
     assert list(addresses(text)) == [("package index", 1), ("machine path", 2)]

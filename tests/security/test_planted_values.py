@@ -33,6 +33,7 @@ from gateway_x12.simulator import file_835
 from tests.integration.parts import ROUTE, Parts, Place, Written, appointment, deliver_all, message, patient
 from tests.integration.serving import serving
 from tests.integration.test_http_feed import add_client
+from tests.planted import forms
 from tests.unit.plugins.clearinghouse import test_sink as clearing
 from tests.unit.plugins.ledger_entries import entry
 from tests.unit.plugins.quickbooks import test_sink as books
@@ -41,13 +42,8 @@ from tests.unit.plugins.twilio.due import delivery as reminder
 from tests.unit.transport.mailbox import mailbox
 
 MARK = "Zqvarthmob"
-"""Long enough that random bytes of an encrypted file do not hold its shortest form, eight letters of base64."""
-FORM = re.compile(
-    b"|".join(
-        [MARK.lower().encode(), MARK.lower().encode("utf-16-le")]
-        + [re.escape(base64.b64encode(b" " * n + MARK.encode())[4 if n else 0 : -4].lower()) for n in range(3)]
-    )
-)
+"""Long enough that random bytes of an encrypted file hold none of its forms."""
+FORM = re.compile(b"|".join(map(re.escape, forms(MARK))))
 PLANTED = 1000
 
 

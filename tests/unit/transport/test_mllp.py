@@ -270,9 +270,8 @@ def test_plaintext_needs_loopback_or_listed_networks():
     networks = [ipaddress.ip_network("10.1.0.0/16")]
     server = MllpServer("0.0.0.0", 0, echo, oversized=echo, plaintext_networks=networks)
     assert len(server.warnings) == 1
-    assert [server.admits((peer, 1)) for peer in ("127.0.0.1", "10.1.2.3", "10.2.0.1", "::ffff:10.1.0.9", "::1")] == [
-        True, True, False, True, True,
-    ]  # fmt: skip
+    peers = ("127.0.0.1", "10.1.2.3", "10.2.0.1", "::ffff:10.1.0.9", "::1")
+    assert [server.admits((peer, 1), 9) for peer in peers] == [True, True, False, True, True]
     assert MllpServer("127.0.0.1", 0, echo, oversized=echo).warnings == ()
 
 
