@@ -186,8 +186,7 @@ class Deliverer:
 
     async def _drained(self, now: int) -> None:
         """Nothing waits any more: the route stays still until a person lets it run."""
-        tenant, name = self.route.tenant, self.route.name
-        await self._store.write(lambda c: route_states.set_state(c, tenant, name, "paused", now))
+        await self._store.write(lambda c: route_states.set_state(c, self.route.tenant, self.route.name, "paused", now))
         self.valve.state = "paused"
 
     async def _replays(self, places: AbstractSet[tuple[int, int]]) -> dict[tuple[int, int], str]:

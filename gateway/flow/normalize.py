@@ -117,6 +117,7 @@ class Normalizer:
                     self._look()
             except (StoreUnavailable, KeysUnavailable) as error:
                 log.warning("normalize-waits", error=error.code)
+                self._taker.shrink()
                 self._start_over()
             except Exception as error:  # noqa: BLE001 - a defect here must be heard of, and must not end all normalizing
                 log.error("normalize-failed", error=type(error).__name__)  # noqa: TRY400 - a traceback may hold values
@@ -151,6 +152,7 @@ class Normalizer:
         else:
             raise StoreUnavailable("Other writers were always faster", fix="Run fewer workers for this tenant.")
         self._handoff.settled(tenant, len(batch))
+        self._taker.grow()
         self._changed(tenant)
         return len(batch)
 

@@ -49,6 +49,15 @@ class Taker:
         self._audit = audit
         self._handoff = handoff
         self._trials = trials
+        self._most = BATCH
+
+    def shrink(self) -> None:
+        """After a batch that could not be written: on a disk that refuses now and then a smaller one may pass."""
+        self._most = max(1, self._most // 2)
+
+    def grow(self) -> None:
+        """After a batch that was written."""
+        self._most = min(BATCH, self._most * 2)
 
     def take(self, tenant: str) -> Sequence[Arrived]:
         """What is next, at most a batch; nothing when nothing waits."""
@@ -68,13 +77,13 @@ class Taker:
 
     def _next(self, tenant: str) -> Sequence[Arrived | Stored]:
         if self._handoff.is_live(tenant):
-            return self._handoff.take(tenant, BATCH)
+            return self._handoff.take(tenant, self._most)
         self._handoff.go_live(tenant)
         waiting = self._store.read_sync(partial(messages.waiting, tenant=tenant))
         stored = [Stored(row.message_id, row.source, row.lane) for row in waiting]
         if self._handoff.listed(tenant, stored):
-            return self._handoff.take(tenant, BATCH)
-        return Turns(stored).take(BATCH)  # so much arrived meanwhile that the list is made anew next time
+            return self._handoff.take(tenant, self._most)
+        return Turns(stored).take(self._most)  # so much arrived meanwhile that the list is made anew next time
 
     def _alone(self, tenant: str, trial: Trial) -> Sequence[Arrived]:
         if not trial.aside:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 
-from gateway.errors import InvalidConfiguration
+from gateway.errors import InvalidConfiguration, StoreUnavailable
+from gateway.flow import normalize as normalizing
 from gateway.flow import taking
 from gateway.flow.normalize import Normalizer
 from gateway.flow.quarantine import held, release
@@ -33,6 +34,7 @@ from tests.integration.parts import (
     patient,
     removed,
 )
+from tests.waiting import wait_until
 
 
 def sound(parts: Parts) -> None:
@@ -340,6 +342,35 @@ def test_a_slower_normalizer_starts_over(parts: Parts, seen: bool, monkeypatch: 
         second.close()
     assert fields(parts, "Patient", "p1") == {"name": {"family": "B"}, "language": "fr"}
     assert len(parts.history("Patient", "p1")) == 2 + seen
+    sound(parts)
+
+
+def test_a_disk_that_refuses_great_commits_gets_small_ones(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that cannot be written is tried again as a smaller one, until it passes; then batches grow again."""
+    for number in range(40):
+        asyncio.run(parts.accept(message(patient(f"p{number}", "A"), key=f"k{number}")))
+    real, sizes = parts.store.write_sync, []
+
+    def refusing(unit: Any) -> Any:
+        def bounded(connection: Connection) -> Any:
+            count = select(func.count()).select_from(changes)
+            before = connection.execute(count).scalar_one()
+            done = unit(connection)
+            sizes.append(connection.execute(count).scalar_one() - before)
+            if sizes[-1] > 5:
+                raise StoreUnavailable("The disk is full")
+            return done
+
+        return real(bounded)
+
+    monkeypatch.setattr(parts.store, "write_sync", refusing)
+    monkeypatch.setattr(normalizing, "PAUSE_SECONDS", 0.001)
+    parts.normalizer.start()
+    wait_until(lambda: parts.ledger().pending == 0, "what waits is never written")
+    parts.normalizer.stop()
+    monkeypatch.undo()
+    assert sum(size for size in sizes if size <= 5) == 40
+    assert sizes.index(4) < max(at for at, size in enumerate(sizes) if size > 5), "batches do not grow again"
     sound(parts)
 
 
