@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import os
 import shutil
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import msgspec
 from gateway.bootstrap import Gateway, open_gateway
 from gateway.errors import IntegrityViolated, InvalidConfiguration
 from gateway.settings import Settings, load
+from gateway.store.locking import take_lock
 
 MANIFEST = "manifest.json"
 DATA = "gateway.db"
@@ -85,10 +87,16 @@ def restore(settings: Settings, source: Path, keys_source: Path, *, replace: boo
     that is there is kept too, and nothing is done; with it, it is moved aside.
 
     Raises:
-        InvalidConfiguration: there is a store already.
+        InvalidConfiguration: there is a store already, or a gateway serves this data folder: it would go on
+            acknowledging messages into the store that was moved aside.
         IntegrityViolated: a file of the backup is missing or changed.
     """
     checked(source, keys_source)
+    with closing(take_lock(settings.data.directory)):
+        return _put_in_place(settings, source, keys_source, replace=replace)
+
+
+def _put_in_place(settings: Settings, source: Path, keys_source: Path, *, replace: bool) -> list[str]:
     store = settings.data.directory / DATA
     done = []
     if store.exists():

@@ -1,7 +1,8 @@
 """Which power each command asks for: whoever runs it has the role that ``[people.command_line]`` gives their account.
 
 A command that is not in the table (one that a plugin adds, say) asks for ``gateway.run``, which only administrators
-have. Commands that open no store ask for nothing: whoever can read the settings may run them.
+have. Commands that open no store ask for nothing: whoever can read the settings may run them. What tries or restores a
+backup asks the settings alone, for it must also run where the store is lost.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from gateway.access.roles import Role, built_in_roles
 from gateway.bootstrap import Gateway
 from gateway.errors import AccessRefused
 from gateway.flow.clock import micros
+from gateway.settings import Settings
 from gateway.settings_people import EVERYBODY
 from gateway.store import breakglass
 
@@ -69,6 +71,8 @@ POWERS: Mapping[str, str] = {
     "agreements add": OTHERWISE,
     "agreements end": OTHERWISE,
     "backup create": OTHERWISE,
+    "backup verify": "audit.read",
+    "backup restore": OTHERWISE,
     "hold list": "audit.read",
     "hold add": OTHERWISE,
     "hold remove": OTHERWISE,
@@ -111,11 +115,17 @@ def power_of(words: Sequence[str]) -> str:
     return OTHERWISE
 
 
-def role_of(gateway: Gateway, actor: str) -> Role | None:
+def role_of(settings: Settings, actor: str) -> Role | None:
     """The role of an account of this machine; None when the settings give it none."""
-    given = gateway.settings.people.command_line
+    given = settings.people.command_line
     name = given.get(actor.removeprefix("cli:"), given.get(EVERYBODY))
     return None if name is None else built_in_roles().role(name)
+
+
+def may(settings: Settings, actor: str) -> bool:
+    """Whether the settings alone let the present command go on: all that can be asked where no store is left."""
+    role = role_of(settings, actor)
+    return role is not None and power_of(_words.get()) in role.powers
 
 
 def permit(gateway: Gateway, actor: str) -> None:
@@ -126,16 +136,22 @@ def permit(gateway: Gateway, actor: str) -> None:
             for every clinic group here.
     """
     power = power_of(_words.get())
-    role = role_of(gateway, actor)
-    if role is not None and power in role.powers:
+    if may(gateway.settings, actor):
         return
+    role = role_of(gateway.settings, actor)
     broken = gateway.store.read_sync(lambda connection: breakglass.active(connection, actor, micros()))
     if role is not None and power in built_in_roles().emergency.powers and set(gateway.tenants) <= broken:
         return
     for tenant in gateway.tenants:
         entry = gateway.audit.entry(tenant, action="refuse", actor=actor, purpose="operations", outcome=power)
         gateway.audit.commit(entry)
-    raise AccessRefused(
-        f"This account may not do that: it lacks the power {power}", where=f"[people.command_line] {actor}",
+    raise refusal(actor)
+
+
+def refusal(actor: str) -> AccessRefused:
+    """What an account is told that may not run the present command."""
+    return AccessRefused(
+        f"This account may not do that: it lacks the power {power_of(_words.get())}",
+        where=f"[people.command_line] {actor}",
         fix="Ask an administrator, or `gateway breakglass start` in an emergency.",
-    )  # fmt: skip
+    )

@@ -12,10 +12,10 @@ from typer.main import get_command
 from gateway.cli import PANELS, app, permits
 
 OPEN_NO_STORE = (
-    "adapters", "adapters show", "certify", "health", "init", "sources", "simulate", "witness", "backup verify",
-    "backup restore", "mappings check", "mappings preview", "accounting", "visits",
+    "adapters", "adapters show", "certify", "health", "init", "sources", "simulate", "witness", "mappings check",
+    "mappings preview", "accounting", "visits",
 )  # fmt: skip
-"""Built-in commands that ask for no power: they read settings, status files or backups, or are a group's own page."""
+"""Built-in commands that ask for no power: they read settings or status files, or are a group's own page."""
 
 
 def _commands(command: Any, context: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
