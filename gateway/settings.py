@@ -227,7 +227,7 @@ class Limits(Part):
     unsettled_messages: int = Field(
         default=200_000,
         gt=0,
-        description="Accepted messages that may wait to be normalized before peers are told to wait.",
+        description="Accepted messages that may wait to be normalized before peers wait too; history fills half of it.",
     )
 
 

@@ -104,9 +104,10 @@ class Receiver:
 
         What a cursor's look finds again, in the overlap of two looks, is nothing new: it leaves no row. Such a page
         waits, within bounds, while too many messages wait to be normalized: refused, it would be asked for again.
+        History leaves half of that room to what happens now.
         """
         if cursor is not None:
-            await _room(self._handoff, self._most_unsettled)
+            await _room(self._handoff, max(1, self._most_unsettled // 2) if brings_history() else self._most_unsettled)
         evidence = [self._evidence.seal(found.body, "AA", found.reason, found.where, found.fix) for found in findings]
 
         def beside(connection: Connection) -> None:
@@ -171,7 +172,7 @@ class Receiver:
                 fix="Raise limits.message_bytes if such messages are expected.",
             )
         if self._handoff.unsettled >= self._most_unsettled:
-            return Backpressure("Too many messages wait to be normalized", fix="The sender may try again shortly.")
+            return _crowded()
         return None
 
     def _schedule(self) -> None:
@@ -316,10 +317,16 @@ class Receiver:
 
 
 async def _room(handoff: Handoff, most: int) -> None:
-    """Wait until fewer messages than this are unsettled, at most :data:`ROOM_SECONDS`."""
+    """Wait until fewer messages than this are unsettled; ``Backpressure`` after :data:`ROOM_SECONDS`."""
     end = time.monotonic() + ROOM_SECONDS
-    while handoff.unsettled >= most and time.monotonic() < end:  # noqa: ASYNC110 - a thread settles
+    while handoff.unsettled >= most:  # a thread settles
+        if time.monotonic() >= end:
+            raise _crowded()
         await asyncio.sleep(ROOM_SECONDS / 1000)
+
+
+def _crowded() -> Backpressure:
+    return Backpressure("Too many messages wait to be normalized", fix="The sender may try again shortly.")
 
 
 def _told(ended: Future[Any]) -> Exception | None:

@@ -34,6 +34,25 @@ def behind_live_traffic() -> Iterator[None]:
         _behind.reset(token)
 
 
+class Place:
+    """One of :class:`FairPlaces`: held until it is given back, and may be taken anew."""
+
+    def __init__(self, places: FairPlaces) -> None:
+        self._places = places
+        self._held = False
+
+    async def take(self) -> None:
+        """Wait for it."""
+        await self._places.take()
+        self._held = True
+
+    def give_back(self) -> None:
+        """Let another have it; nothing when it is not held."""
+        if self._held:
+            self._held = False
+            self._places.free()
+
+
 class FairPlaces:
     """So many places at a time; when one is free it goes to the asker that was served longest ago."""
 
@@ -42,16 +61,17 @@ class FairPlaces:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def place(self) -> AsyncIterator[Place]:
         """Wait for a place and hold it."""
-        await self._take()
+        place = Place(self)
+        await place.take()
         try:
-            yield
+            yield place
         finally:
-            self._free += 1
-            self._serve()
+            place.give_back()
 
-    async def _take(self) -> None:
+    async def take(self) -> None:
+        """Wait for a place, which is to be freed once."""
         if self._free > 0 and not self._waiting:
             self._free -= 1
             return
@@ -62,9 +82,13 @@ class FairPlaces:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():  # the place was given in the same turn of the loop
-                self._free += 1
-                self._serve()
+                self.free()
             raise
+
+    def free(self) -> None:
+        """One place that was taken is free."""
+        self._free += 1
+        self._serve()
 
     def _serve(self) -> None:
         """The first asker gets one place and goes to the end of the row."""

@@ -15,6 +15,7 @@ from gateway.errors import GatewayError, RetryLater, Stop
 from gateway.model.exchange import Intake, Sweep
 from gateway.transport.budget import behind_live_traffic
 from gateway.transport.history import bringing_history
+from gateway.transport.page_by_page import PageByPage
 from gateway.transport.schedule import Line, Scheduler, Seat, current_seat
 
 _log = structlog.get_logger(__name__)
@@ -80,9 +81,9 @@ class Poller:
     async def _loop(self, stream: PolledStream, intake: Intake, seat: Seat) -> None:
         line = seat.line(stream.name, self._rhythm.interval)
         while True:
-            async with seat.turn():
+            async with seat.turn() as place:
                 line.began(seat.now())
-                wait = await self._poll(stream, intake, seat, line)
+                wait = await self._poll(stream, PageByPage(intake, place), seat, line)
             line.next_at = seat.now() + wait
             await self._sleep(wait)
 

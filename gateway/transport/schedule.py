@@ -2,7 +2,8 @@
 
 Theory of operation. The core gives each source a :class:`Seat` and puts it into the context in which the source's
 transports run; pollers and HTTP clients find it there, so that no adapter has to know of it. A poll needs a turn, and
-turns go round among sources: a clinic with many lists waits behind itself and never in front of others. A request
+turns go round among sources: a clinic with many lists waits behind itself and never in front of others. At the end of
+each page a turn goes on to whoever waits, so no reading of years holds one while another stream has news. A request
 needs a place in every budget it falls under: its credential's, which the adapter knows, and those that the settings
 give a vendor as a whole and each of its endpoints. Work behind live traffic takes only what that leaves of a budget.
 Where several processes share one database, only the leader polls. What was spent outlives a crash in small files.
@@ -26,7 +27,7 @@ import structlog
 
 from gateway.errors import GatewayError
 from gateway.model.exchange import Intake, RateBudget, Sweep
-from gateway.transport.budget import FairPlaces, RateWindow, Windows, asker
+from gateway.transport.budget import FairPlaces, Place, RateWindow, Windows, asker
 from gateway.transport.spent import Spent
 
 DEFAULT_GOAL = 300.0
@@ -137,11 +138,11 @@ class Seat:
         return line
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until this process leads and a place is free; held while a stream is polled."""
-        async with self._scheduler.turns.place():
+    async def turn(self) -> AsyncIterator[Place]:
+        """Wait until this process leads and a place is free; held while a stream asks."""
+        async with self._scheduler.turns.place() as place:
             await self._scheduler.leading.wait()
-            yield
+            yield place
 
     def own(self, window: RateWindow) -> None:
         """A client of this source keeps this budget."""

@@ -105,3 +105,19 @@ def test_a_polls_page_waits_for_room(parts: Parts) -> None:
     [receipt] = asyncio.run(page())
     parts.settle()
     assert parts.outcomes(receipt.message_id) == [("normalized", "")]
+
+
+def test_history_leaves_room_to_what_happens_now(parts: Parts) -> None:
+    """A page of history waits where half of the room is used; what happens now is stored meanwhile."""
+    parts = replace(parts, most_unsettled=6)
+    asyncio.run(parts.accept(*(message(patient(f"p{number}", "A")) for number in range(3))))
+
+    async def pages() -> Sequence[Receipt]:
+        with bringing_history():
+            old = asyncio.create_task(parts.accept(message(patient("old", "B")), stream="years", cursor="2"))
+        new = await asyncio.wait_for(parts.accept(message(patient("new", "C")), stream="people", cursor="3"), 60)
+        assert not old.done()
+        await asyncio.to_thread(parts.settle)
+        return [*new, *await asyncio.wait_for(old, 60)]
+
+    assert len(asyncio.run(pages())) == 2

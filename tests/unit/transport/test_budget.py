@@ -66,6 +66,35 @@ def test_a_cancelled_wait_gives_its_place_on() -> None:
     asyncio.run(run())
 
 
+def test_a_place_given_back_early_is_freed_once() -> None:
+    """Whoever gives a place back and ends before having it anew leaves as many places as there were."""
+
+    async def run() -> None:
+        places = FairPlaces(1)
+
+        async def lends() -> None:
+            async with places.place() as place:
+                place.give_back()
+                await asyncio.sleep(0)
+                await place.take()
+                await asyncio.sleep(60)
+
+        first, second = asyncio.create_task(lends()), asyncio.create_task(lends())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        for task in (second, first):
+            task.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        async with places.place():
+            other = asyncio.create_task(lends())
+            await asyncio.sleep(0)
+            assert places._waiting, "there was one place, and there is one"
+            other.cancel()
+            await asyncio.gather(other, return_exceptions=True)
+
+    asyncio.run(run())
+
+
 def test_work_behind_live_traffic_leaves_half_of_the_budget() -> None:
     """A sweep waits while half of the budget is used, live traffic does not."""
 

@@ -88,6 +88,59 @@ def test_the_time_a_peer_names_is_obeyed() -> None:
     assert stream.polls == 1
 
 
+class BackFill:
+    """A first reading that goes on for years, a page at a time."""
+
+    name = "years"
+
+    def __init__(self) -> None:
+        self.pages = 0
+
+    async def poll(self, intake) -> None:
+        while True:
+            self.pages += 1
+            await intake.accept([], stream=self.name, cursor=str(self.pages))
+            await asyncio.sleep(0)
+
+
+class Full(RecordingIntake):
+    """Has no room for what is stored."""
+
+    async def accept(self, items, **page):
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["stored", "no-room"])
+def test_first_readings_without_end_leave_turns_to_others(full: bool) -> None:
+    """With every turn at a back-fill, of this clinic or another, a stream of short polls is polled all the same."""
+
+    async def run() -> tuple[int, list[int]]:
+        scheduler = Scheduler(at_once=2)
+        short, fills, tasks = Stream("visits", *[None] * 20), [BackFill() for _ in range(4)], []
+
+        def start(clinic: str, stream: Stream | BackFill, intake: RecordingIntake) -> None:
+            with seated(scheduler.seat("group", clinic, "vendor", {})):
+                poller = Poller(clinic, [stream], Rhythm(interval=0.001))
+                tasks.append(asyncio.create_task(poller.run(intake)))
+
+        for number, fill in enumerate(fills):
+            start(f"clinic-{number % 2}", fill, Full() if full else RecordingIntake())
+        await asyncio.sleep(0)
+        start("clinic-1", short, RecordingIntake())
+        for _ in range(2000):
+            if short.polls == 21:
+                break
+            await asyncio.sleep(0.001)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return short.polls, [fill.pages for fill in fills]
+
+    polls, pages = asyncio.run(run())
+    assert polls == 21
+    assert min(pages) == 1 if full else min(pages) > 10, "and every back-fill goes on as well"
+
+
 def test_only_the_leader_polls() -> None:
     """While another process leads nothing is asked; it begins as soon as this one leads."""
 
