@@ -19,6 +19,7 @@ from gateway.model.patient import Patient
 from gateway.model.visit import Visit
 from gateway_claims.config import ClaimsConfig
 from gateway_claims.translate import Known, charged, claim_of, eligibility_of, request_of
+from gateway_claims.translate_policy import incomplete
 
 T = TypeVar("T")
 _GONE = frozenset({"cancelled", "no-show"})
@@ -63,6 +64,8 @@ class Claims:
                 unnamed = settings.without_status and visit.status is None and visit.charges
                 if visit.status in settings.ready or unnamed:
                     records += claim_of(id, visit, known, settings)
+            if any(one.type == "Submission" for one in records):
+                records += incomplete(known.policies, patient)
         if "authorization" in settings.documents:
             for id, asked in known.permissions.items():
                 if asked.status == "requested":

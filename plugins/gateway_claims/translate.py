@@ -19,6 +19,7 @@ from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
 from gateway.model.values import ZERO
 from gateway.model.visit import Charge, Visit
+from gateway_claims.translate_policy import billed_policy, further_policies
 from gateway_claims.translate_scrub import Rules, Scrubbed, scrub
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def control_number(kind: str, *parts: object) -> str:
 def claim_of(id: RecordId, visit: Visit, known: Known, settings: ClaimsConfig) -> Iterator[Derived]:
     """A claim and its submission, or a task that says what is wrong with the visit."""
     day = visit.service_date or (visit.start.date() if visit.start else None)
-    policy_id, policy = _policy(known, day)
+    policy_id, policy = billed_policy(known.policies, day)
     if policy_id is None or policy is None or day is None:
         lacking = "the day of treatment" if day is None else "a policy that covers the day"
         yield _held(id, known, [Scrubbed("no-policy", None, f"The visit has no {lacking[2:]}.", f"Enter {lacking}.")])
@@ -83,7 +84,7 @@ def claim_of(id: RecordId, visit: Visit, known: Known, settings: ClaimsConfig) -
     fields = {
         **_common("claim", claim["control_number"], id, known, policy), "claim": claim,
         "practitioner": visit.practitioner, "supervisor": visit.supervisor, "location": visit.location,
-        "other_policies": [msgspec.to_builtins(one) for one in _further(known, day, policy_id)],
+        "other_policies": [msgspec.to_builtins(one) for one in further_policies(known.policies, day, policy_id)],
     }  # fmt: skip
     if permission_id is not None and permission is not None:
         fields["permission"] = msgspec.to_builtins(permission)
@@ -104,7 +105,7 @@ def eligibility_of(
 
 def request_of(id: RecordId, asked: Authorization, known: Known, settings: ClaimsConfig) -> Iterator[Derived]:
     """A request for an authorization that the clinic's system asks for."""
-    policy_id, policy = _policy(known, asked.starts_on)
+    policy_id, policy = billed_policy(known.policies, asked.starts_on)
     if asked.coverage is not None and asked.coverage in known.policies:
         policy_id, policy = asked.coverage, known.policies[asked.coverage]
     if policy_id is None or policy is None:
@@ -163,26 +164,6 @@ def _claim(
     if permission is not None and permission.number:
         fields["authorization_number"] = permission.number
     return fields
-
-
-def _policy(known: Known, day: date | None) -> tuple[RecordId | None, Coverage | None]:
-    """The first payer's policy on a day."""
-    covering = [(one.priority or 1, id, one) for id, one in known.policies.items() if _covers(one, day)]
-    if not covering:
-        return None, None
-    _, id, policy = min(covering, key=lambda each: each[:2])
-    return id, policy
-
-
-def _further(known: Known, day: date, first: RecordId) -> list[Coverage]:
-    """Policies whose payers pay after the first one, in that order; one without a place in it cannot be billed so."""
-    others = [(one.priority, id, one) for id, one in known.policies.items() if id != first and _covers(one, day)]
-    return [one for place, _, one in sorted((p, id, one) for p, id, one in others if p is not None and p > 1)]
-
-
-def _covers(one: Coverage, day: date | None) -> bool:
-    begun = one.starts_on is None or day is None or one.starts_on <= day
-    return one.active is not False and begun and (one.ends_on is None or day is None or day <= one.ends_on)
 
 
 def _permission(

@@ -5,7 +5,7 @@ CAQH CORE vC2.2.0 (SOAP with MTOM, or MIME multipart), one interchange per submi
 attempts; answers that come back at once (271, 277, 278, 999, TA1) as messages of the source that the route names;
 profiles for Stedi, Availity, Optum, Waystar, TriZetto and Eligible, which hold confirmed facts only.
 
-What it cannot give: vendors' own JSON interfaces; claims to third payers; client certificates.
+What it cannot give: vendors' own JSON interfaces; client certificates.
 Answers that come later lie in the mailbox, where a source of the adapter ``x12`` fetches them.
 
 Guides: https://x12.org/products/technical-reports. CORE rules: https://www.caqh.org/core.

@@ -60,7 +60,7 @@ class Adjudicated(Struct, frozen=True):
 
 def adjudicate(body: list[list[str]], random: Random) -> Adjudicated:
     """Decide the first claim of an 837P: most lines are paid, some are reduced, some denied."""
-    names = {one[1]: one for one in body if one[0] == "NM1"}
+    names = {one[1]: one for one in reversed(body) if one[0] == "NM1"}  # other payers' people come later
     claim = next(one for one in body if one[0] == "CLM")
     patient, member = names.get("QC", names["IL"]), names["IL"][9]
     starts = [place for place, one in enumerate(body) if one[0] == "LX"]

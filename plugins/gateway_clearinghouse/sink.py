@@ -160,7 +160,7 @@ class Clearinghouse:
             return parties
         document = _BUILDERS[submission.kind](submission, parties, at)
         one = TransactionSet(id=document.id, version=document.version, body=document.body)
-        return Content(sets=(one,), said=document.body[1:])  # all but its own number and time (BHT)
+        return Content(sets=(one,), said=document.said)
 
     def _parcel(self, one: Delivery, submission: Submission, content: Content, at: datetime) -> Parcel | Outcome:
         key, digest = _document_key(submission), content.digest
@@ -201,19 +201,22 @@ class Clearinghouse:
         supervisor = memory.find(Practitioner, submission.supervisor)
         decisions = (*submission.before, submission.prior) if submission.prior else ()
         priors = [memory.find(Payer, one.policy.payer) for one in decisions]
+        later = tuple(memory.find(Payer, one.payer) for one in submission.other_policies)
+        named = [one.payer is not None for one in submission.other_policies]
         lacking = {
             "payer": payer is None,
             "organization": billing is None,
             "practitioner": submission.practitioner is not None and practitioner is None,
             "supervisor": submission.supervisor is not None and supervisor is None,
             "prior-payer": None in priors,
+            "later-payer": any(told and one is None for told, one in zip(named, later, strict=True)),
         }
         if payer is None or billing is None or any(lacking.values()):
             lacks = next(name for name, gone in lacking.items() if gone)
             return Retry(f"directory-lacks-{lacks}", self._config.directory_seconds)
         return Parties(
             submitter=self._submitter, payer=payer, billing=billing, practitioner=practitioner, supervisor=supervisor,
-            location=location, prior_payers=tuple(one for one in priors if one is not None),
+            location=location, prior_payers=tuple(one for one in priors if one is not None), later_payers=later,
         )  # fmt: skip
 
     def _billing(self, submission: Submission) -> Organization | None:

@@ -1,7 +1,7 @@
 """A claim submission to an 837P (005010X222A1). Pure: the time is handed in.
 
-A claim to the second or third payer tells every decision before (loops 2320, 2330, 2430); without them it is refused
-rather than sent.
+Every claim lists the other payers of the day (loops 2320, 2330). One to a further payer tells every decision before
+(also in 2430); without them it is refused rather than sent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gateway.errors import InvalidContent
 from gateway.model.claim import Claim, ClaimLine
 from gateway.model.submission import Submission
 from gateway.wire.x12_write import Body, day, number, plain
-from gateway_clearinghouse.translate_coordination import decided_line, other_payers, turn
+from gateway_clearinghouse.translate_coordination import decided_line, later_payers, other_payers, turn
 from gateway_clearinghouse.translate_parties import (
     Document,
     Parties,
@@ -55,20 +55,22 @@ def claim(submission: Submission, parties: Parties, at: datetime) -> Document:
     charge = sum((line.charge for line in one.lines), Decimal("0.00"))
     if one.charge is not None and one.charge != charge:
         raise InvalidContent("unbalanced-claim", "The lines do not add up to the claim's charge", where="CLM02")
-    body = (
-        beginning("0019", "00", submission.control_number, at, "CH"),
+    start = beginning("0019", "00", submission.control_number, at, "CH")
+    head = (
         *_envelope(parties),
         *_billing(parties),
         *_insured(submission, parties),
         *_claim(submission, one, parties, charge),
         *other_payers(submission, parties),
-        *(
-            segment
-            for place, line in enumerate(one.lines, 1)
-            for segment in (*_line(one, line, place), *decided_line(submission, parties, place))
-        ),
     )
-    return Document(id="837", version="005010X222A1", body=body)
+    lines = tuple(
+        segment
+        for place, line in enumerate(one.lines, 1)
+        for segment in (*_line(one, line, place), *decided_line(submission, parties, place))
+    )
+    # A policy that is entered after the claim went out changes nothing that was billed.
+    body = (start, *head, *later_payers(submission, parties), *lines)
+    return Document(id="837", version="005010X222A1", body=body, told=(*head, *lines))
 
 
 def _envelope(parties: Parties) -> Iterator[Body]:

@@ -1,4 +1,7 @@
-"""What the payers before decided, in the claim to the next one: loops 2320, 2330A, 2330B and 2430 of the 837P. Pure."""
+"""The other payers in a claim: what those before decided, and who pays after. Pure.
+
+Loops 2320, 2330A, 2330B and 2430 of the 837P.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from itertools import groupby
 
 from gateway.errors import InvalidContent
 from gateway.model.coordination import PriorDecision, PriorLine
+from gateway.model.coverage import Coverage
 from gateway.model.organization import Payer
 from gateway.model.patient import Patient
 from gateway.model.remittance import Adjustment
@@ -27,8 +31,8 @@ from gateway_clearinghouse.translate_parties import (
 )
 
 _RELATION = {"self": "18", "spouse": "01", "child": "19", "other": "G8"}
-_TURNS = ("P", "S", "T")
-"""The first, second and third payer (SBR01)."""
+_TURNS = "PSTABCDEFGH"
+"""The first to the eleventh payer (SBR01): all that the guide knows."""
 _TRIPLETS = 6
 """Reasons in one CAS segment."""
 
@@ -50,15 +54,45 @@ def other_payers(submission: Submission, parties: Parties) -> Iterator[Body]:
 
 def _other_payer(submission: Submission, prior: PriorDecision, decider: Payer, place: str) -> Iterator[Body]:
     _check(submission, prior)
-    policy = prior.policy
-    group = plain(policy.group_number, 50)
-    plan = "" if group else plain(policy.plan_name, 60)
-    relation = _RELATION[policy.relationship or "self"]
-    yield ("SBR", place, relation, group, plan, "", "", "", "", filing(policy, decider))
+    yield _insurance(prior.policy, decider, place)
     yield from _adjusted(prior.adjustments)
     yield ("AMT", "D", number(prior.paid))
     if not prior.lines and (left := _left(prior.adjustments)):
         yield ("AMT", "EAF", number(left))
+    yield from _holder(submission, prior.policy)
+    yield payer(decider)
+    if not prior.lines:
+        yield _decided_on(prior)
+    if prior.payer_claim_number:
+        yield ("REF", "F8", prior.payer_claim_number)
+
+
+def later_payers(submission: Submission, parties: Parties) -> Iterator[Body]:
+    """Loops 2320, 2330A and 2330B of each payer that pays after this one and has decided nothing.
+
+    One that the guide's required elements cannot be told of is left out and keeps its turn: it does not hold back what
+    another payer owes. So is one with the id of a payer that decided, because loop 2430 knows those by nothing else.
+    """
+    decided = {one.payer_id for one in parties.prior_payers}
+    turns = _TURNS[len(_decided(submission)) + 1 :]
+    for policy, one, place in zip(submission.other_policies, parties.later_payers, turns, strict=False):
+        named = one is not None and plain(one.name, 60) and one.payer_id and one.payer_id not in decided
+        held = policy.member_id and (is_subscriber(policy) or plain(policy.subscriber_name, 60))
+        if one is not None and named and held:
+            yield _insurance(policy, one, place)
+            yield from _holder(submission, policy)
+            yield payer(one)
+
+
+def _insurance(policy: Coverage, one: Payer, place: str) -> Body:
+    group = plain(policy.group_number, 50)
+    plan = "" if group else plain(policy.plan_name, 60)
+    relation = _RELATION[policy.relationship or "self"]
+    return ("SBR", place, relation, group, plan, "", "", "", "", filing(policy, one))
+
+
+def _holder(submission: Submission, policy: Coverage) -> Iterator[Body]:
+    """That benefits are assigned and may be told about, and who holds the policy (loop 2330A)."""
     yield ("OI", "", "", "Y", "", "", "Y")
     subject = submission.subject or Patient()
     if is_subscriber(policy):
@@ -66,11 +100,6 @@ def _other_payer(submission: Submission, prior: PriorDecision, decider: Payer, p
         yield from address(subject.addresses[0] if subject.addresses else None, "loop 2330A")
     else:
         yield subscriber(policy)
-    yield payer(decider)
-    if not prior.lines:
-        yield _decided_on(prior)
-    if prior.payer_claim_number:
-        yield ("REF", "F8", prior.payer_claim_number)
 
 
 def decided_line(submission: Submission, parties: Parties, place: int) -> Iterator[Body]:

@@ -44,6 +44,8 @@ class Parties(Struct, frozen=True, kw_only=True):
     location: Location | None = None
     prior_payers: tuple[Payer, ...] = ()
     """Who decided before, in that order, in a claim to a further payer."""
+    later_payers: tuple[Payer | None, ...] = ()
+    """Who pays after this payer: one for each further policy of the submission, None where it names no payer."""
 
 
 class Document(Struct, frozen=True, kw_only=True):
@@ -52,6 +54,13 @@ class Document(Struct, frozen=True, kw_only=True):
     id: str
     version: str
     body: tuple[Body, ...]
+    told: tuple[Body, ...] = ()
+    """The part of the body by which it is known again, where that is not all of it but its own number and time."""
+
+    @property
+    def said(self) -> tuple[Body, ...]:
+        """What must not change once it was sent."""
+        return self.told or self.body[1:]
 
 
 def need(value: str | None, place: str, what: str) -> str:

@@ -36,7 +36,7 @@ class FollowUpConfig(InquiryConfig):
         description="Whether a reactor `inquiries` asks about claims made elsewhere: then they are work later.",
     )
     second_payers: bool = Field(
-        default=True, description="Whether claims are made for second and third payers once those before decided."
+        default=True, description="Whether claims are made for further payers once those before decided."
     )
     passed_on_remarks: tuple[str, ...] = Field(
         default=("MA18", "N89"), description="Remark codes by which a payer says that it passed a claim on."

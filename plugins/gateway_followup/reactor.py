@@ -31,7 +31,7 @@ class FollowUps:
         docs="docs/how-to/follow-claims.md",
         reads=frozenset({"Claim", "ClaimStatusReport", "ClaimPayment", "Submission"}),
         writes=frozenset({"ClaimProgress", "FollowUp", "Task"}),
-        joins=frozenset({"Submission"}),  # the claims of one visit to its first, second and third payer
+        joins=frozenset({"Submission"}),  # the claims of one visit to all its payers
     )
     config: type[BaseModel] = FollowUpConfig
 

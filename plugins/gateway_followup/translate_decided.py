@@ -15,9 +15,12 @@ from gateway_followup.translate import REVERSAL, Facts, control_number, moment
 if TYPE_CHECKING:
     from gateway_followup.config import FollowUpConfig
 
-TURNS = ("first", "second", "third")
-"""Payers in the order they pay."""
+TURNS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
+)  # fmt: skip
+"""Payers in the order they pay: as many as the 837P has names for (SBR01)."""
 _TURN = {f"processed-{word}": turn for turn, word in enumerate(("primary", "secondary", "tertiary"))}
+_LAST = max(_TURN.values())
 _FORWARDED = "-forwarded"
 _UNNAMED = "unknown"
 
@@ -64,14 +67,28 @@ def decided(known: Facts, first: int, settings: FollowUpConfig) -> dict[int, Dec
 
 
 def _turn(payment: ClaimPayment, standing: dict[int, Decision], first: int) -> int | None:
-    """Whose decision it is; a refusal of a claim that was passed on is that of who got it."""
+    """Whose decision it is; a refusal of a claim that was passed on is that of who got it.
+
+    The 835 has no word for payers after the third (CLP02 3 is its last): what comes once a third payer passed the
+    claim on, under another payer's number, is the next one's.
+    """
     if payment.status == "denied":
         turn = first
         while turn in standing and standing[turn].forwarded_to:
             turn += 1
         return turn
     told = _TURN.get(payment.status.removesuffix(_FORWARDED))
-    return None if told is None else max(first, told)
+    if told is None:
+        return None
+    turn = max(first, told)
+    while told == _LAST and turn in standing and _another(payment, standing[turn]):
+        turn += 1
+    return turn
+
+
+def _another(payment: ClaimPayment, before: Decision) -> bool:
+    """Whether a payment is the decision of a payer that got the claim from the one that decided before."""
+    return before.forwarded_to is not None and payment.payer_claim_number != before.payment.payer_claim_number
 
 
 def _reversed(standing: dict[int, Decision], payment: ClaimPayment) -> int:

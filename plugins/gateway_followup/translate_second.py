@@ -1,4 +1,4 @@
-"""The claim to the second and the third payer, once those before decided and did not pass it on by themselves. Pure.
+"""The claim to each further payer, once those before decided and did not pass it on by themselves. Pure.
 
 A payer is told every decision before its own to the cent: charge less every adjustment is what was paid, for each line
 and for the claim. A decision that does not add up, or that cannot be laid beside the lines billed, is work.
@@ -111,7 +111,7 @@ def _passed(
     due = standing.at + timedelta(days=settings.passed_on_days)
     if due > now:
         return (), due
-    who, next_ = (f"the {one} payer" for one in (*TURNS, "fourth")[turn : turn + 2])
+    who, next_ = (f"the {one} payer" for one in (*TURNS, "next")[turn : turn + 2])
     title = f"Ask {next_} about a claim that {who} passed on."
     why = f"{who.capitalize()} said that it passed the claim on, and no answer came since."
     return (task(known, "passed-on-unanswered", title, why),), None

@@ -187,3 +187,26 @@ def test_charges_of_the_year_count_towards_the_threshold_whoever_told_them():
     dear = charge(id="item-0", amount=Decimal("9000.00"), visit="visit-0")
     made, _ = derived(PATIENT, policy, earlier, dear, bare(), charge())
     assert any("threshold-kx" in one.reason for one in made["Task"] if one.about == "visit-1")
+
+
+@pytest.mark.parametrize(
+    ("changed", "lacks"),
+    [
+        ({"member_id": None}, "the member id"),
+        ({"payer": None, "relationship": "spouse"}, "the payer and the subscriber's name"),
+        ({}, None),
+        ({"priority": 1, "member_id": None}, None),
+        ({"active": False, "member_id": None}, None),
+    ],
+    ids=["no member id", "no payer, no subscriber", "complete", "no further payer", "not in force"],
+)
+def test_a_further_policy_that_claims_cannot_name_is_one_task(changed, lacks):
+    """However many visits there are, and only where claims are made; it holds none of them back."""
+    whole = Coverage(patient="p", payer="payer-2", member_id="M2", priority=2)
+    further = snapshot(msgspec.structs.replace(whole, **changed), "coverage-2")
+    made, _ = derived(PATIENT, POLICY, further, VISIT, snapshot(VISIT.record, "visit-2"))
+    assert len(made["Claim"]) == 2
+    told = [one for one in made.get("Task", ()) if one.kind == "further-policy-incomplete"]
+    assert [one.about for one in told] == (["coverage-2"] if lacks else [])
+    assert all(one.reason.endswith(f"lacks {lacks}.") for one in told)
+    assert "Task" not in derived(PATIENT, POLICY, further)[0]

@@ -11,7 +11,9 @@ import pytest
 
 pytest.importorskip("pyx12", reason="the extra x12 is not installed")
 
+from gateway.model.coverage import Coverage
 from gateway.model.exchange import Finding
+from gateway.model.organization import Payer
 from gateway.wire.x12_835_cut import CLAIM as CLAIM_KIND
 from gateway.wire.x12_cut import cut
 from gateway_clearinghouse.simulator_payer import SimulatedPayer
@@ -79,3 +81,15 @@ def test_a_repeat_is_refused_and_counted():
     again = payer.take(billed(1), AT)
     assert b"*R*025~" in again.acknowledgements[0]
     assert (payer.repeats, len(payer.claims)) == (1, 1)
+
+
+def test_the_payer_answers_about_its_own_member():
+    """A further payer's subscriber stands later in the claim: the remittance names who was insured here."""
+    second = Coverage(member_id="SEC0001", priority=2, relationship="spouse", subscriber_name="Other, Olga", payer="p2")
+    one = msgspec.structs.replace(submission(), other_policies=(second,))
+    parties = msgspec.structs.replace(PARTIES, later_payers=(Payer(name="Second Plan", payer_id="SEC01"),))
+    payer = SimulatedPayer(1)
+    payer.take(file(claim(one, parties, AT)), AT)
+    remittance = payer.remit(AT)
+    assert b"*MI*MBR0001~" in remittance
+    assert b"SEC0001" not in remittance

@@ -14,7 +14,9 @@ pytest.importorskip("asyncssh", reason="the extra sftp is not installed")
 from gateway.errors import InvalidConfiguration
 from gateway.model import encode
 from gateway.model.acknowledgement import AcknowledgedGroup, Acknowledgement
+from gateway.model.coverage import Coverage
 from gateway.model.exchange import HELD, Ambiguous, Delivered, Delivery, Dispatch, Rejected, Retry
+from gateway.model.organization import Payer
 from gateway.model.submission import Submission
 from gateway.transport.egress import Answer
 from gateway_clearinghouse.config import ClearinghouseConfig
@@ -229,7 +231,10 @@ def test_a_wrong_password_waits_and_says_so(core):
 
 
 def test_what_was_sent_is_not_sent_again(core):
-    """Another version that says the same is settled without sending; a changed claim waits for a person."""
+    """Another version that says the same is settled without sending; a changed claim waits for a person.
+
+    A second policy that was entered since is no change of what was billed to the first payer.
+    """
 
     async def scenario(route):
         await route.send(asked("claim", "PCN-1001"))
@@ -238,6 +243,11 @@ def test_what_was_sent_is_not_sent_again(core):
         fewer = msgspec.structs.replace(CLAIM, lines=CLAIM.lines[:1], charge=CLAIM.lines[0].charge)
         changed = msgspec.structs.replace(asked("claim", "PCN-1001", claim=fewer), key="version-3")
         assert await route.send(changed) == [Rejected("changed-after-sending")]
+        second = Coverage(member_id="SEC0001", priority=2, payer="payer-2")
+        further = msgspec.structs.replace(asked("claim", "PCN-1001", other_policies=(second,)), key="version-4")
+        assert await route.send(further) == [Retry("directory-lacks-later-payer", 60.0)]
+        await route.send(delivery("Payer", "payer-2", Payer(name="Second Plan", payer_id="SEC01")))
+        assert await route.send(further) == [Delivered("unchanged since it was sent")]
         replaced = msgspec.structs.replace(fewer, frequency="7", payer_claim_number="HMC1")
         (outcome,) = await route.send(msgspec.structs.replace(asked("claim", "PCN-1001", claim=replaced), key="4"))
         assert isinstance(outcome, Delivered)

@@ -1,4 +1,4 @@
-"""A claim to the second payer tells the first one's decision, to the cent, as the guide wants it."""
+"""Claims list the other payers, and tell the decision of each one before, to the cent, as the guide wants it."""
 
 from __future__ import annotations
 
@@ -159,3 +159,106 @@ def test_payers_that_decided_are_told_apart():
     with pytest.raises(InvalidContent) as caught:
         third(parties=msgspec.structs.replace(ALL, prior_payers=(PARTIES.payer, PARTIES.payer)))
     assert caught.value.reason == "ambiguous-payer"
+
+
+# --- payers that have decided nothing --------------------------------------------------------------------------------
+
+FOURTH = Coverage(
+    member_id="FOU0001", priority=4, relationship="child", subscriber_name="Tester, Paul", payer="payer-4"
+)
+PAYERS = {
+    "payer-2": BOTH.payer, "payer-3": ALL.payer,
+    "payer-4": Payer(name="Fourth Plan", payer_id="FOU01", kind="medicaid"),
+}  # fmt: skip
+
+
+def listing(*policies: Coverage, prior: PriorDecision | None = None, priors=(), payers=PAYERS):
+    """A claim with policies that pay later: to the first payer, or with a decision to the second."""
+    one = msgspec.structs.replace(
+        submission(policy=SECOND if prior else SELF), other_policies=policies, prior=prior
+    )  # fmt: skip
+    later = tuple(payers.get(each.payer) for each in policies)
+    first = BOTH.payer if prior else PARTIES.payer
+    parties = msgspec.structs.replace(PARTIES, payer=first, prior_payers=priors, later_payers=later)
+    return claim(one, parties, AT)
+
+
+def test_a_claim_to_the_first_payer_lists_those_that_pay_after_it():
+    """Each with its turn, its policy and who holds it, before the lines and without a decision; the guide agrees."""
+    made = listing(SECOND, THIRD, FOURTH)
+    assert validate(file(made)) == []
+    read = segments(file(made))
+    assert [one[1] for one in read if one[0] == "SBR"] == ["P", "S", "T", "A"]
+    start = read.index(["SBR", "A", "19", "", "", "", "", "", "", "MC"])
+    assert read[start + 1 : start + 4] == [
+        ["OI", "", "", "Y", "", "", "Y"],
+        ["NM1", "IL", "1", "TESTER", "PAUL", "", "", "", "MI", "FOU0001"],
+        ["NM1", "PR", "2", "FOURTH PLAN", "", "", "", "", "PI", "FOU01"],
+    ]
+    assert read[start + 4][0] == "LX"
+    assert not [one for one in read if one[0] in {"AMT", "CAS", "SVD"}]
+
+
+def test_a_claim_to_the_second_payer_lists_the_third_as_well():
+    """What was decided comes first, then who has not been asked yet."""
+    made = listing(THIRD, prior=BY_LINE, priors=(PARTIES.payer,))
+    assert validate(file(made)) == []
+    read = segments(file(made))
+    assert [one[1] for one in read if one[0] == "SBR"] == ["S", "P", "T"]
+    assert [one[0] for one in read].count("SVD") == len(LINES)
+
+
+@pytest.mark.parametrize(
+    ("policy", "payers"),
+    [
+        (msgspec.structs.replace(SECOND, member_id=None), PAYERS),
+        (msgspec.structs.replace(SECOND, relationship="spouse"), PAYERS),
+        (SECOND, {**PAYERS, "payer-2": Payer(name="Second Plan")}),
+        (SECOND, {**PAYERS, "payer-2": None}),
+    ],
+    ids=["no member id", "no subscriber's name", "no payer id", "no payer"],
+)
+def test_a_payer_that_cannot_be_told_keeps_its_turn_and_holds_nothing_back(policy, payers):
+    """The first payer's claim goes without it, and the third stays the third."""
+    made = listing(policy, THIRD, payers=payers)
+    assert validate(file(made)) == []
+    assert [one[1] for one in segments(file(made)) if one[0] == "SBR"] == ["P", "T"]
+
+
+def test_a_later_payer_with_the_id_of_one_that_decided_is_left_out():
+    """A line's decision names its payer by id: a second loop of that id would make it nobody's."""
+    made = listing(THIRD, prior=BY_LINE, priors=(PARTIES.payer,), payers={"payer-3": PARTIES.payer})
+    assert [one[1] for one in segments(file(made)) if one[0] == "SBR"] == ["S", "P"]
+
+
+def test_a_policy_entered_after_the_claim_went_out_does_not_make_it_another_claim():
+    """What a claim is known again by is what it bills, not who else pays; a decision before it is part of that."""
+    assert listing(SECOND).said == listing().said
+    assert listing(SECOND).body != listing().body
+    changed = msgspec.structs.replace(SELF, member_id="MBR0002")
+    assert claim(submission(policy=changed), PARTIES, AT).said != listing().said
+    later = msgspec.structs.replace(BY_LINE, decided_on=date(2026, 7, 21))
+    assert listing(prior=later, priors=(PARTIES.payer,)).said != listing(prior=BY_LINE, priors=(PARTIES.payer,)).said
+
+
+def test_the_fourth_payer_is_told_three_decisions():
+    """Its turn is A, each decision before stands with its own payer, and the guide has nothing to object to."""
+    told = tuple(
+        msgspec.structs.replace(
+            line, paid=Decimal("5.00") if line.place == 1 else Decimal("0.00"),
+            adjustments=adjusted(("OA", "23", paid), ("PR", "3", left)),
+        )
+        for line, paid, left in zip(LINES, ("145.00", "25.00"), ("0.00", "75.00"), strict=True)
+    )  # fmt: skip
+    third_decision = PriorDecision(policy=THIRD, paid=Decimal("5.00"), decided_on=date(2026, 8, 20), lines=told)
+    one = msgspec.structs.replace(
+        submission(policy=FOURTH), before=(BY_LINE, SECOND_DECISION), prior=third_decision
+    )  # fmt: skip
+    parties = msgspec.structs.replace(
+        ALL, payer=PAYERS["payer-4"], prior_payers=(PARTIES.payer, BOTH.payer, ALL.payer)
+    )  # fmt: skip
+    made = claim(one, parties, AT)
+    assert validate(file(made)) == []
+    read = segments(file(made))
+    assert [each[1] for each in read if each[0] == "SBR"] == ["A", "P", "S", "T"]
+    assert [each[2] for each in read if each[:2] == ["AMT", "D"]] == ["80", "15", "5"]

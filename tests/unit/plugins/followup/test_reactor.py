@@ -276,7 +276,7 @@ def test_nothing_is_billed_where_nothing_is_left():
     assert of(derived(alone, MADE[1], paid(), days=11), "FollowUp") == []
 
 
-# --- the third payer -------------------------------------------------------------------------------------------------
+# --- third and fourth payers ----------------------------------------------------------------------------------------
 
 THIRD = Coverage(member_id="M3", payer="payer-3", priority=3)
 THREE = snapshot(msgspec.structs.replace(SUBMISSION, other_policies=(SECOND, THIRD)), source="reactor.claims")
@@ -374,6 +374,56 @@ def test_the_third_payer_is_told_only_what_stands(more, expected):
     assert set(claims_to(derivation)) == expected
     held = [one["money"] for one in of(derivation, "Task") if one["kind"] == "third-payer-held"]
     assert held == ([Decimal("10.00")] if more[0].record.paid == Decimal("30.00") else [])
+
+
+FOUR = snapshot(
+    msgspec.structs.replace(
+        SUBMISSION, other_policies=(SECOND, THIRD, Coverage(member_id="M4", payer="payer-4", priority=4))
+    ),
+    source="reactor.claims",
+)
+N4 = numbers(FOUR.record)[3]
+
+
+def _after_the_third(number: str, **changed) -> Snapshot:
+    """The third payer's decision: what the two before paid is its OA 23."""
+    lines = tuple(
+        ServiceLine(
+            procedure_code=one.procedure_code, charge=one.charge, line_control_number=f"{number}{place:02d}",
+            paid=Decimal("4.00") if place == 1 else Decimal("0.00"),
+            adjustments=(
+                Adjustment(group="OA", reason="23", amount=one.charge - Decimal(10 if place == 1 else 0)),
+                *((Adjustment(group="PR", reason="3", amount=Decimal("6.00")),) if place == 1 else ()),
+            ),
+        )
+        for place, one in enumerate(LINES, 1)
+    )  # fmt: skip
+    told = {"status": "processed-tertiary", "paid": Decimal("4.00"), "lines": lines, "payer_claim_number": "R99"}
+    return later(number, days=40, at=11, **(told | changed))
+
+
+def test_the_fourth_payer_gets_three_decisions():
+    """The walk goes on as long as there are policies and something is left to the patient."""
+    made = claims_to(derived(FOUR, MADE[1], paid(), later(N2), _after_the_third(N3), days=41))
+    assert set(made) == {"payer-2", "payer-3", "payer-4"}
+    fourth = made["payer-4"]
+    assert (fourth["control_number"], fourth["policy"]["member_id"]) == (N4, "M4")
+    assert [one["policy"]["member_id"] for one in (*fourth["before"], fourth["prior"])] == ["M1", "M2", "M3"]
+    assert [one["paid"] for one in (*fourth["before"], fourth["prior"])] == ["120.00", "20.00", "4.00"]
+    assert [one["member_id"] for one in made["payer-2"]["other_policies"]] == ["M3", "M4"]
+
+
+@pytest.mark.parametrize(
+    ("number", "waits"), [("S77", False), ("R99", True)], ids=["another payer's", "the third payer's again"]
+)
+def test_a_fourth_payer_that_got_the_claim_from_the_third_is_heard(number, waits):
+    """The 835 has no word for it but that of the third; its own number of the claim tells them apart."""
+    third = _after_the_third(N3, status="processed-tertiary-forwarded")
+    fourth = _after_the_third(N3, payer_claim_number=number, status="processed-tertiary-forwarded" if waits else
+                              "processed-tertiary")  # fmt: skip
+    derivation = derived(FOUR, MADE[1], paid(), later(N2), third, fourth, days=100)
+    assert "payer-4" not in claims_to(derivation)
+    assert ("passed-on-unanswered" in [one["kind"] for one in of(derivation, "Task")]) is waits
 
 
 def test_the_claims_of_one_visit_are_derived_together():
