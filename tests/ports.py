@@ -13,6 +13,12 @@ APART = 40
 _numbers = count(os.getpid() * APART)
 
 
+def is_open(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def free_port() -> int:
     """A port of loopback that nobody uses now, another one at each call."""
     for _ in range(LAST - FIRST):

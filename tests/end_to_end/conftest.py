@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 SCRIPT = Path(sys.executable).with_name("gateway")
-DEMO_SECONDS = 240.0
+DEMO_SECONDS = 270.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Answer:
 Run = Callable[..., Answer]
 
 
-def run_gateway(*arguments: str | Path, cwd: Path, timeout: float = 30.0) -> Answer:
+def run_gateway(*arguments: str | Path, cwd: Path, timeout: float = PATIENCE) -> Answer:
     """Run the installed command in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     done = subprocess.run(
@@ -51,7 +53,7 @@ def gateway(tmp_path: Path) -> Run:
     if not SCRIPT.exists():
         pytest.skip("the command `gateway` is not installed beside this interpreter: pip install -e .")
 
-    def run(*arguments: str | Path, timeout: float = 30.0) -> Answer:
+    def run(*arguments: str | Path, timeout: float = PATIENCE) -> Answer:
         return run_gateway(*arguments, cwd=tmp_path, timeout=timeout)
 
     return run

@@ -6,8 +6,7 @@ import asyncio
 import os
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
@@ -22,6 +21,7 @@ from tests.end_to_end.conftest import SCRIPT, run_gateway
 from tests.end_to_end.test_remits import FILE
 from tests.end_to_end.test_remits import SETTINGS as REMITS
 from tests.unit.plugins.ledger_entries import ACCOUNTS
+from tests.waiting import PATIENCE, wait_until
 
 SETTINGS = """
 [[reactors]]
@@ -51,7 +51,6 @@ token_url = "{url}/oauth2/v1/tokens/bearer"
 allow_loopback = true
 [routes.config.accounts]
 """
-PATIENCE = 60.0
 
 
 @contextmanager
@@ -62,20 +61,13 @@ def company() -> Iterator[Company]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(simulated.start(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(simulated.start(), loop).result(PATIENCE)
         yield simulated
-        asyncio.run_coroutine_threadsafe(simulated.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(simulated.stop(), loop).result(PATIENCE)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENCE)
         loop.close()
-
-
-def _until(found: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not found():
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 def _tied(folder: Path) -> Any:
@@ -102,7 +94,7 @@ def test_a_remittance_is_one_journal_and_ties_to_the_bank(tmp_path: Path, monkey
             [SCRIPT, "serve"], cwd=tmp_path, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            _until(lambda: len(books.entries) == 1)
+            wait_until(lambda: len(books.entries) == 1)
             assert books.balances() == {
                 "35": Decimal("80.00"), "80": Decimal("50.00"), "85": Decimal("20.00"), "84": Decimal("-150.00"),
             }  # fmt: skip
@@ -113,11 +105,11 @@ def test_a_remittance_is_one_journal_and_ties_to_the_bank(tmp_path: Path, monkey
             before = _tied(tmp_path)
             assert (before["open_items"], before["booked"]) == ("80.00", "80.00")
             (tmp_path / "in/bank/day.bai2").write_bytes(bai2(date(2026, 7, 15), [Deposit(Decimal("80.00"), "EFT0001")]))
-            _until(lambda: _tied(tmp_path)["deposits"] == "80.00")
+            wait_until(lambda: _tied(tmp_path)["deposits"] == "80.00")
             tied = _tied(tmp_path)
             assert (tied["tied"], tied["open_items"], tied["items"]) == (True, "0.00", [])
         finally:
             serving.terminate()
-            serving.wait(30)
+            serving.wait(PATIENCE)
         assert len(books.entries) == 1
     assert run_gateway("verify", "ledger", cwd=tmp_path).code == 0

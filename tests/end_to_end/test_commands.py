@@ -19,8 +19,7 @@ from gateway_hl7.simulator import clinic_day, send_day
 from gateway_x12.simulator import file_835
 from tests.end_to_end.conftest import SCRIPT, Run
 from tests.ports import free_port
-
-READY_SECONDS = 90.0
+from tests.waiting import PATIENCE
 
 
 @contextmanager
@@ -29,14 +28,14 @@ def serving(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "serve.log").open("wb") as log:
         process = subprocess.Popen([str(SCRIPT), "serve"], cwd=folder, stderr=log, env=os.environ)
     try:
-        ends = time.monotonic() + READY_SECONDS
+        ends = time.monotonic() + PATIENCE
         while b"ready\n" not in (folder / "serve.log").read_bytes():
             assert process.poll() is None, "serve ended"
             assert time.monotonic() < ends, "serve is not ready"
             time.sleep(0.05)
         yield process
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=PATIENCE) == 0
     finally:
         if process.poll() is None:
             process.kill()
@@ -45,7 +44,7 @@ def serving(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def settled(gateway: Run, accepted: int) -> Any:
     """The ledger once so many messages are in and nothing waits."""
-    ends = time.monotonic() + READY_SECONDS
+    ends = time.monotonic() + PATIENCE
     while True:
         ledger = gateway("verify", "ledger", "--json").json
         if (ledger["messages_accepted"], ledger["pending"]) == (accepted, 0):
@@ -75,7 +74,7 @@ def test_a_new_gateway_from_init_to_verify(tmp_path: Path, gateway: Run) -> None
     assert gateway("check", "--json").json == {"ok": True, "problems": []}
     messages = clinic_day(5, patients=2, visits=2, merges=0)
     with serving(tmp_path):
-        assert asyncio.run(send_day("127.0.0.1", port, messages, timeout=10.0, attempts=1)) == len(messages)
+        assert asyncio.run(send_day("127.0.0.1", port, messages, timeout=PATIENCE, attempts=1)) == len(messages)
         ledger = settled(gateway, len(messages))
         assert gateway("health", "--json").json["healthy"] is True
     assert ledger["unaccounted"] == 0

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import SCRIPT, Played, run_gateway
+from tests.waiting import PATIENCE
 
-START_SECONDS = 240.0
+START_SECONDS = 270.0
 LISTENING = "0A"
 """State of a listening socket in /proc/net/tcp."""
 
@@ -153,7 +154,7 @@ def test_the_demo_stays_up_to_be_explored(
     assert all(answer.json for answer in answers)
     assert _listening(demo_that_stays.pid) <= {"0100007F"}
     demo_that_stays.send_signal(signal.SIGINT)
-    assert demo_that_stays.wait(timeout=60) == 0
+    assert demo_that_stays.wait(timeout=PATIENCE) == 0
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("gateway-demo-")] == []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import signal
-import time
 from pathlib import Path
 
 from gateway_demo.config import DROP, MAILBOX, SECRET_FILE, DemoConfig
@@ -14,6 +13,7 @@ from gateway_hl7.simulator import send_day
 from gateway_x12.simulator import file_835
 from tests.end_to_end.conftest import SCRIPT, Answer, Run
 from tests.planted import forms
+from tests.waiting import PATIENCE, until
 
 FAMILY, GIVEN, CHART, PHONE, BORN = "Quaggaworth", "Zephyrine", "MRN77440912", "2025550173", "19610229"
 PLANTED = (FAMILY, GIVEN, CHART, PHONE, "(202) 555-0173", BORN, "1961-02-28", "Wibblecondition", "NOTATIME8812")
@@ -90,11 +90,11 @@ async def served(folder: Path, gateway: Run) -> list[Answer]:
     with (folder / "serve.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(str(SCRIPT), "serve", cwd=folder, stdout=log, stderr=log)
     try:
-        await _until(lambda: b"ready\n" in (folder / "serve.log").read_bytes())
+        await until(lambda: b"ready\n" in (folder / "serve.log").read_bytes())
         plant_files(folder / DROP)
-        await send_day(HOST, world.config.mllp_port, messages(), timeout=10.0, attempts=1)
+        await send_day(HOST, world.config.mllp_port, messages(), timeout=PATIENCE, attempts=1)
         await _refused(world.config.mllp_port)
-        await _until(lambda: len(world.receiver.lines) > 20 and not list((folder / DROP).glob("*.835")))
+        await until(lambda: len(world.receiver.lines) > 20 and not list((folder / DROP).glob("*.835")))
         answers += [await asyncio.to_thread(gateway, *command.split()) for command in LOOKS]
     finally:
         process.send_signal(signal.SIGKILL)
@@ -114,17 +114,10 @@ async def _refused(port: int) -> None:
     """A frame that is no message at all, and one that never ends."""
     reader, writer = await asyncio.open_connection(HOST, port)
     writer.write(b"\x0bPID|" + FAMILY.encode() + b"\x1c\r")
-    assert b"MSA|AR" in await asyncio.wait_for(reader.read(4096), 10)
+    assert b"MSA|AR" in await asyncio.wait_for(reader.read(4096), PATIENCE)
     writer.write(b"\x0bMSH|^~\\&|" + FAMILY.encode())
     await writer.drain()
     writer.close()
-
-
-async def _until(condition: object, seconds: float = 90.0) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]  # a function without arguments
-        assert time.monotonic() < ends, "the gateway did not come that far"
-        await asyncio.sleep(0.1)
 
 
 def hits(where: str, content: bytes) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway_bank.simulator import Deposit, bai2
 from tests.end_to_end.conftest import SCRIPT, run_gateway
+from tests.waiting import PATIENCE
 
 SETTINGS = """
 [[tenants]]
@@ -47,7 +48,6 @@ name = "followup"
 tenant = "northside"
 reactor = "followup"
 """
-PATIENCE = 60.0
 ISA = "ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *260714*0930*^*00501*000000101*0*T*:~"
 BODY = (
     "BPR*I*80*C*ACH************20260714~TRN*1*EFT0001*1999999999~DTM*405*20260713~N1*PR*SOME PLAN~"
@@ -99,7 +99,7 @@ def test_a_remittance_is_matched_with_the_bank_to_the_cent(tmp_path: Path) -> No
         assert (denial["fields"]["category"], denial["fields"]["at_risk"]) == ("authorization", "50.00")
     finally:
         serving.terminate()
-        serving.wait(30)
+        serving.wait(PATIENCE)
     assert run_gateway("remits", "show", "NOTHING", cwd=tmp_path).code == 2
     assert run_gateway("claims", "show", "NOTHING", cwd=tmp_path).code == 2
     assert run_gateway("verify", "audit", cwd=tmp_path).code == 0

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from aiohttp import web
 
 from gateway_webhook.simulator import Receiver
+from tests.waiting import PATIENCE
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ class Beside:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine there and wait for its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     def call(self, work: Callable[[], T]) -> T:
         """Run a function there, where it is alone with the simulators, and wait for its result."""

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,7 +22,8 @@ from gateway.cli import app
 from gateway_hl7.simulator import send_day
 from tests.faults import broken
 from tests.faults.resources import cpu_seconds
-from tests.ports import free_port
+from tests.ports import free_port, is_open
+from tests.waiting import PATIENCE, wait_until
 
 SCALE = float(os.environ.get("GATEWAY_FAULT_SCALE", "0.1"))
 """1.0 is the full run of `make faults`; CI runs a tenth."""
@@ -115,6 +115,8 @@ class Deployment:
             [sys.executable, "-m", "gateway_webhook.simulator", str(self.receiver_ledger), str(self._receiver_port)],
             env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        # A delivery that fails twice waits for minutes: the receiver is there before the first one.
+        wait_until(lambda: is_open(self._receiver_port), "the receiver does not listen")
 
     def __exit__(self, *error: object) -> None:
         self.kill()
@@ -143,11 +145,10 @@ class Deployment:
         while time.monotonic() - began < READY_SECONDS:
             if self._serving.poll() is not None:
                 break
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    self.ready_seconds.append(time.monotonic() - began)
-                    self.ready_work.append(cpu_seconds(self._serving.pid))
-                    return
+            if is_open(self.port):
+                self.ready_seconds.append(time.monotonic() - began)
+                self.ready_work.append(cpu_seconds(self._serving.pid))
+                return
             time.sleep(0.02)
         raise AssertionError(f"the gateway did not become ready: {self.log()[-2000:]}")
 
@@ -167,7 +168,7 @@ class Deployment:
         """SIGTERM, and wait for the end."""
         if self._serving is not None:
             os.killpg(self._serving.pid, signal.SIGTERM)
-            self._serving.wait(60)
+            self._serving.wait(PATIENCE)
             self._serving = None
 
     @property

@@ -61,6 +61,10 @@ class Relay:
             return
         path = f"{self._target.query['host']}/.s.PGSQL.{self._target.port or 5432}"
         there, back = await asyncio.open_unix_connection(path)
+        if self._split:  # meanwhile: a connection that outlived the split would reach the store all through it
+            writer.transport.abort()
+            back.transport.abort()
+            return
         both = {writer, back}
         self._open |= both
         ways = [asyncio.ensure_future(_carry(reader, back)), asyncio.ensure_future(_carry(there, writer))]

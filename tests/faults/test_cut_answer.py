@@ -13,6 +13,7 @@ from gateway.wire.hl7_path import compile_path
 from gateway.wire.mllp import Decoder, encode
 from gateway_hl7.simulator import clinic_day
 from tests.faults.deployment import SCALE, Deployment
+from tests.waiting import PATIENCE
 
 ANSWER = [compile_path(path) for path in ("MSA-1", "MSA-2")]
 STEP = max(1, round(1 / SCALE))
@@ -31,7 +32,7 @@ def _read(peer: socket.socket, most: int) -> bytes:
 
 def _sent(port: int, message: bytes, most: int) -> bytes:
     """Send a message, read so many bytes of the answer, and cut the connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as peer:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as peer:
         peer.sendall(encode(message))
         answer = _read(peer, most)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

@@ -12,13 +12,14 @@ import pytest
 from gateway_hl7.simulator import clinic_day
 from tests.faults.deployment import SCALE, Deployment, Load
 from tests.faults.resources import cpu_seconds, descriptors
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 FLOOD = max(100, int(800 * SCALE))
 LEFT = 60
 """Descriptors that the process may still open when the flood begins."""
 WATCHED = 2.0
 """Seconds for which its use of the processor is watched."""
+TIMES = 10
 BUSY = 0.2
 """Greatest share of a processor while nothing can be accepted."""
 MESSAGES = clinic_day(81, patients=20, visits=60)[:40]
@@ -31,10 +32,18 @@ def limit(pid: int, left: int) -> None:
 
 
 def share(pid: int) -> float:
-    """How much of a processor it uses, watched for a while."""
-    used = cpu_seconds(pid)
-    time.sleep(WATCHED)
-    return (cpu_seconds(pid) - used) / WATCHED
+    """How much of a processor it uses while it rests: the least of some times it is watched.
+
+    What it has in hand is finished first; what never rests is busy each time.
+    """
+    least = float("inf")
+    for _ in range(TIMES):
+        used, began = cpu_seconds(pid), time.monotonic()
+        time.sleep(WATCHED)
+        least = min(least, (cpu_seconds(pid) - used) / (time.monotonic() - began))
+        if least < BUSY:
+            break
+    return least
 
 
 def is_shut(peer: socket.socket) -> bool:
@@ -68,7 +77,7 @@ def test_without_descriptors_the_gateway_sheds_and_recovers(tmp_path: Path) -> N
         pid = deployment.pid
         assert pid is not None
         limit(pid, LEFT)
-        flood = [socket.create_connection(("127.0.0.1", deployment.port), timeout=10) for _ in range(FLOOD)]
+        flood = [socket.create_connection(("127.0.0.1", deployment.port), timeout=PATIENCE) for _ in range(FLOOD)]
         wait_until(lambda: sum(map(is_shut, flood)) >= FLOOD - LEFT, "the flood is not shed")
         used = share(pid)
         judge(deployment, pid, first.acked, 10)  # while the flood stands

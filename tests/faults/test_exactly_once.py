@@ -206,8 +206,9 @@ def test_a_hung_sink_slows_nobody(tmp_path: Path) -> None:
     async def measured(prefix: str, *, hanging: bool) -> float:
         sinks = [Timed(hangs=hanging and number == 0) for number in range(10)]
         routes = [parts.delivering(sink, name=f"{prefix}{n}", start_now=True) for n, sink in enumerate(sinks)]
+        for route in routes:
+            await route.recover()  # from here on each knows where it begins: what comes now is for all of them
         tasks = [asyncio.create_task(route.run()) for route in routes]
-        await asyncio.sleep(0.5)
         delays: list[float] = []
         for number in range(rounds):
             native_id = f"{prefix}-{number}"

@@ -34,7 +34,7 @@ async def _load_with_kills(deployment: Deployment, messages: list[bytes], kills:
     for far in sorted(rnd.sample(range(1, len(messages) * 4 // 5), kills)):
         await until(lambda far=far: len(acked) >= far or load.done(), seconds=FINISHED)
         await asyncio.sleep(rnd.uniform(0, LATER))
-        await asyncio.to_thread(deployment.kill)
+        deployment.kill()  # here and now: while it is ended no sender goes on
         assert not load.done(), "the load ended before the kill"
         await asyncio.to_thread(deployment.start)
     await load

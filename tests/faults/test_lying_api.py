@@ -44,7 +44,7 @@ poll_seconds = 5
 per_page = 10
 requests_per_minute = 200
 retries = 0
-timeout_seconds = 5
+timeout_seconds = 60
 """
 
 

@@ -19,8 +19,9 @@ PROGRAM = str(Path(__file__).with_name("short_of_memory.py"))
 def test_a_message_that_needs_too_much_memory_waits_alone(tmp_path: Path, repository: Path) -> None:
     """Under a real limit of the address space one message is refused its memory, and all others are done."""
     command = [sys.executable, broken.PROGRAM if broken.program() else PROGRAM, str(tmp_path)]
-    environment = os.environ | {"PYTHONPATH": str(repository), broken.RUNS: PROGRAM}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100, env=environment)
+    # One arena: each thread would map one of its own, more or fewer by chance, and they count against the limit.
+    environment = os.environ | {"PYTHONPATH": str(repository), broken.RUNS: PROGRAM, "MALLOC_ARENA_MAX": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout)
     assert told == {

@@ -21,6 +21,7 @@ import pytest
 from gateway_hl7.simulator import clinic_day
 from tests.faults.deployment import SCALE, Deployment, Load
 from tests.faults.resources import connections, descriptors, memory, threads
+from tests.waiting import PATIENCE
 
 SECONDS = float(os.environ.get("GATEWAY_SOAK_HOURS", "0")) * 3600 or max(8.0, 120 * SCALE)
 LEAST_ROUNDS = 8
@@ -69,7 +70,7 @@ def _read(pid: int, log: Path) -> Reading:
 def _annoy(port: int) -> None:
     """Peers that break off inside a frame, half of them by a reset."""
     for number in range(ANNOYERS):
-        with socket.create_connection(("127.0.0.1", port), 5) as peer:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as peer:
             peer.sendall(b"\x0bMSH|^~\\&|half a frame")
             if number % 2:
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST)

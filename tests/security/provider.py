@@ -17,6 +17,8 @@ from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
+from tests.waiting import PATIENCE
+
 CLIENT, SECRET = "gateway", "synthetic-secret"
 
 
@@ -111,9 +113,9 @@ def providing() -> Iterator[Provider]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert opened.wait(10)
+    assert opened.wait(PATIENCE)
     try:
         yield made
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(PATIENCE)

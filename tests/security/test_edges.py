@@ -21,6 +21,7 @@ from gateway.transport.row_files import compose
 from gateway.wire.tabular import plain
 from gateway.wire.xlsx import rows
 from tests.security.conftest import Admin
+from tests.waiting import PATIENCE
 
 SIGNS = (
     *("=", "+", "-", "@", "\t=", "\r=", "\n=", "\x00=", " ="),
@@ -155,7 +156,7 @@ def test_two_lengths_are_not_one_request(admin: Admin) -> None:
         b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"Content-Length: 5\r\nContent-Length: 6\r\n",
         b"Content-Length: -1\r\n", b"Transfer-Encoding: gzip, chunked\r\n",
     ):  # fmt: skip
-        with socket.create_connection((host, port), timeout=5) as peer:
+        with socket.create_connection((host, port), timeout=PATIENCE) as peer:
             peer.sendall(b"POST /session HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n0\r\n\r\n")
             peer.shutdown(socket.SHUT_WR)
             answer = peer.recv(200)

@@ -15,6 +15,7 @@ from gateway.settings import Oidc, People
 from tests.integration.parts import TENANT, Place
 from tests.security.conftest import Admin, open_admin
 from tests.security.provider import CLIENT, SECRET, Provider, providing
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def sound(provider: Provider) -> Iterator[None]:
 def get(url: str, cookie: str = "") -> tuple[int, dict[str, list[str]], bytes]:
     """One request, no redirect followed, as a browser sends it that comes from the provider's site."""
     parts = urlsplit(url)
-    connection = HTTPConnection(parts.hostname or "", parts.port or 80, timeout=20)
+    connection = HTTPConnection(parts.hostname or "", parts.port or 80, timeout=PATIENCE)
     sent = {"Cookie": cookie} if cookie else {}
     connection.request("GET", f"{parts.path}?{parts.query}", headers={**sent, "Sec-Fetch-Site": "cross-site"})
     answer = connection.getresponse()
@@ -64,7 +65,7 @@ def get(url: str, cookie: str = "") -> tuple[int, dict[str, list[str]], bytes]:
 def start(port: Admin) -> tuple[int, str, str]:
     """The status of setting out, where to, and the cookie; no redirect is followed."""
     there = urlsplit(port.url)
-    connection = HTTPConnection(there.hostname or "", there.port or 80, timeout=20)
+    connection = HTTPConnection(there.hostname or "", there.port or 80, timeout=PATIENCE)
     connection.request("GET", "/oidc/start")
     answer = connection.getresponse()
     told = answer.status, answer.getheader("Location") or "", answer.getheader("Set-Cookie") or ""

@@ -40,6 +40,7 @@ from tests.unit.plugins.quickbooks import test_sink as books
 from tests.unit.plugins.twilio import test_sink as texts
 from tests.unit.plugins.twilio.due import delivery as reminder
 from tests.unit.transport.mailbox import mailbox
+from tests.waiting import PATIENCE
 
 MARK = "Zqvarthmob"
 """Long enough that random bytes of an encrypted file hold none of its forms."""
@@ -197,7 +198,7 @@ async def by_files(folder: Path, values: Values) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_thousand_planted_values_are_nowhere(
     tmp_path: Path, parts: Parts, values: Values, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -205,8 +206,8 @@ def test_a_thousand_planted_values_are_nowhere(
     logs.configure("debug")
     found = over_http(parts, values)
     for way in (by_twilio(values), by_clearinghouse(tmp_path, values), by_books(tmp_path, values)):
-        found += asyncio.run(asyncio.wait_for(way, 40))
-    found += asyncio.run(asyncio.wait_for(by_files(tmp_path, values), 40))
+        found += asyncio.run(asyncio.wait_for(way, PATIENCE))
+    found += asyncio.run(asyncio.wait_for(by_files(tmp_path, values), PATIENCE))
     said = capfd.readouterr()
     found += hits("log", (said.out + said.err).encode())
     parts.store.copy(tmp_path / "gateway" / "copy.db")

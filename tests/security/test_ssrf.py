@@ -19,6 +19,7 @@ from gateway.transport import addresses
 from gateway.transport.addresses import is_private
 from gateway.transport.egress import Egress
 from gateway.transport.http import HttpClient, HttpLimits, is_loopback
+from tests.waiting import PATIENCE
 
 INSIDE = (
     "127.0.0.1", "127.8.9.10", "10.0.0.5", "172.16.3.4", "192.168.1.1", "169.254.169.254", "100.64.0.9", "0.0.0.0",
@@ -82,7 +83,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def send(url: str, resolver: AbstractResolver | None) -> None:
     """By the client for what persons typed."""
-    way = Egress(url, timeout=3)
+    way = Egress(url, timeout=PATIENCE)
     way._guard._resolver = resolver
     try:
         await way.post(b"{}", {})
@@ -92,7 +93,7 @@ async def send(url: str, resolver: AbstractResolver | None) -> None:
 
 async def poll(url: str, resolver: AbstractResolver | None, **options: bool) -> None:
     """By the client that asks systems, on an origin that is not this machine's own."""
-    limits = HttpLimits(attempts=1, total=3.0)
+    limits = HttpLimits(attempts=1, total=PATIENCE)
     async with HttpClient([url], budget=RateBudget(requests=9, seconds=1.0), limits=limits, **options) as client:  # type: ignore[arg-type]  # of these only allow_private
         client._guard._resolver = resolver
         await client.get(URL(url), bytes)
