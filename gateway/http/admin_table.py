@@ -1,6 +1,7 @@
 """Which power each route of the admin port asks for, and for which purpose it is used: the one table of it.
 
-A route that is not here cannot be served: the port refuses to start. Open is only what signs people in.
+A route that is not here cannot be served: the port refuses to start. Open is only what signs people in, and the pages,
+which are the same for everybody.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ SIGNED = Need("", "operations", tenant=False)
 
 TABLE: Mapping[tuple[str, str], Need] = {
     ("GET", "/health"): OPEN,
+    ("GET", "/passkeys"): OPEN,
+    ("GET", "/passkeys.js"): OPEN,
+    ("GET", "/console.css"): OPEN,
     ("POST", "/session"): OPEN,
     ("POST", "/session/passkey/question"): OPEN,
     ("POST", "/session/passkey"): OPEN,

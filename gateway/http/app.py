@@ -12,6 +12,7 @@ from gateway.errors import GatewayError
 from gateway.http.admin_audit import examined
 from gateway.http.admin_door import ENTERED, AdminDoor, check_table
 from gateway.http.admin_oidc import oidc
+from gateway.http.admin_pages import pages
 from gateway.http.admin_passkeys import passkeys
 from gateway.http.admin_rooms import emergency, opened_rooms, rooms
 from gateway.http.admin_sign_in import sign_in
@@ -72,6 +73,7 @@ def admin_app(house: House) -> FastAPI:
     app = FastAPI(title="EMR gateway: admin", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[ENTERED])
     app.state.admin_door = door = AdminDoor(house)
     app.include_router(detailed(house))
+    app.include_router(pages())
     app.include_router(sign_in(door))
     app.include_router(passkeys(house, door))
     app.include_router(oidc(house, door))
