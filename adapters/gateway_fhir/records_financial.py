@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from gateway.model.identity import ALIAS
 from gateway_fhir.records import (
     CodeableConcept,
     Coding,
@@ -191,7 +192,9 @@ class ExplanationOfBenefit(Answer, frozen=True, kw_only=True, gc=False):
     def native_id(self) -> str:
         """That of the ClaimResponse it explains, where it names one: both tell of the same adjudication."""
         found = None if self.claim_response is None else target(self.claim_response)
-        return found[1] if found is not None and found[0] == "ClaimResponse" else f"{self.resource_type}/{self.id}"
+        if found is None or found[0] != "ClaimResponse" or found[1].startswith(ALIAS):  # an alias is no record's id
+            return f"{self.resource_type}/{self.id}"
+        return found[1]
 
 
 class PaymentDetail(Element, frozen=True, kw_only=True, gc=False):

@@ -2,7 +2,8 @@
 
 The fast path knows ``Type/id`` with or without a version. Everything else is rewritten to that form before it is typed:
 a contained resource gets the id of its holder and its own with ``#`` between them, which no server can give out; a
-resource of another server keeps its whole address. So a native id is there before its target arrives.
+resource of another server keeps its whole address. So a native id is there before its target arrives. A reference by
+identifier, or by a search for one, is an alias: the core knows which record it means once that has come.
 """
 
 from __future__ import annotations
@@ -10,15 +11,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
-from gateway_fhir.records import Reference
+from gateway.model.identity import ALIAS
+from gateway_fhir.records import Identifier, Reference, Resource
 
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]{2,40})/(.+?)(?:/_history/[^/]+)?\Z", re.DOTALL)
 _ABSOLUTE = re.compile(r"(https?://[^\s]+?)/([A-Z][A-Za-z]{2,40})/([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]+)?\Z")
+_CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{2,40})\?identifier=([^&]+)\Z")
+"""A search in place of an address, as transactions have it."""
 _ODD = re.compile(rb'"reference"\s*:\s*"(?:#|urn:|https?:)')
 _HOLDS = re.compile(rb'"contained"\s*:\s*\[')
 _MARKED = frozenset({"Claim", "ClaimResponse", "ExplanationOfBenefit", "PractitionerRole"})
 """Resources whose native id carries their name; see ``records.Marked``."""
+_NAMED = frozenset(
+    {"Patient", "Practitioner", "Organization", "Location", "Coverage", "Claim", "ServiceRequest", "EpisodeOfCare"}
+)
+"""Resources that others refer to by identifier. A role has its person's often enough that both would claim it."""
+MOST_NAMES = 8
 
 MADE_OF: dict[str, frozenset[str]] = {
     "Appointment": frozenset({"Appointment"}),
@@ -46,9 +56,25 @@ def target(reference: Reference) -> tuple[str | None, str] | None:
         if found is not None:
             type, id = found.groups()
             return type, f"{type}/{id}" if type in _MARKED else id
+        found = _CONDITIONAL.match(text)
+        if found is not None:
+            type, name = found.groups()
+            return type, f"{ALIAS}{unquote(name)}"
     if reference.identifier is not None and reference.identifier.value:
-        return reference.type, f"{reference.identifier.system or ''}|{reference.identifier.value}"
+        return reference.type, f"{ALIAS}{named(reference.identifier)}"
     return None
+
+
+def named(identifier: Identifier) -> str:
+    """An identifier as references by it say it, and as a search for it does."""
+    return f"{identifier.system or ''}|{identifier.value}"
+
+
+def names(resource: Resource) -> tuple[str, ...] | None:
+    """The identifiers by which other resources of the server may refer to this one; None when it does not tell."""
+    if resource.resource_type not in _NAMED or not resource.whole or "#" in resource.id:
+        return None  # a contained one is known to its holder alone
+    return tuple(dict.fromkeys(named(one) for one in resource.identifier[:MOST_NAMES] if one.value))
 
 
 def referred(reference: Reference | None, record_type: str, *, strict: bool) -> str | None:

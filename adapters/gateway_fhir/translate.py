@@ -21,6 +21,7 @@ from gateway_fhir.translate_authorization import authorization
 from gateway_fhir.translate_benefit import benefits
 from gateway_fhir.translate_carried import carried, pushed
 from gateway_fhir.translate_claim import answer, claim, reconciliation
+from gateway_fhir.translate_names import known_by
 from gateway_fhir.translate_validity import refuse_invalid, validated
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _patches(
     _refuse_modifiers(resource, config)
     kind = kind_of(resource)
     for patch in mapping.patches(kind, resource):
-        for made in _meant(patch, resource, inner):
+        for made in known_by(_meant(patch, resource, inner), resource):
             if made.operation == "remove" or not resource.whole:
                 yield made
                 continue
@@ -182,7 +183,8 @@ def _deleted(context: bytes, fields: Fields) -> Normalized:
     made.discard("Patient" if type == "RelatedPerson" else "")
     if not made:
         return Normalized(suppressed="makes-no-record")
-    return Normalized(patches=tuple(Patch(type=one, native_id=native_id, operation="remove") for one in sorted(made)))
+    gone = (Patch(type=one, native_id=native_id, operation="remove", aliases=()) for one in sorted(made))
+    return Normalized(patches=tuple(gone))
 
 
 def _refuse_modifiers(resource: Resource, config: FhirConfig) -> None:

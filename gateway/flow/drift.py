@@ -22,7 +22,7 @@ from gateway.flow.link import LinkedPatch
 from gateway.flow.merge import Current
 from gateway.flow.normalize_write import Conflict, Settled
 from gateway.flow.source import Origin, Source
-from gateway.flow.words import stored_word
+from gateway.flow.words import TARGET_ARRIVED, stored_word
 from gateway.model.patch import Normalized
 from gateway.store import drift, messages
 from gateway.store.messages import Values
@@ -90,7 +90,8 @@ class Drift:
     def begin(self, tenant: str, batch: Sequence[Arrived]) -> dict[int, dict[bytes, set[str]]]:
         """Before a batch is read: what messages that were folded before are read again for.
 
-        Nothing is the answer for one whose held fields were all said anew meanwhile: all that it says is old.
+        Nothing is the answer for one whose held fields were all said anew meanwhile: all that it says is old. One that
+        is read again because it names what has come by now is read whole.
         """
         for watch in self._watches.values():
             watch.held.clear()
@@ -101,7 +102,8 @@ class Drift:
             self.heed(tenant)
         if not again:
             return {}
-        folded = self._store.read_sync(partial(messages.normalized_before, tenant=tenant, ids=again))
+        before = partial(messages.normalized_before, tenant=tenant, ids=again, unless=TARGET_ARRIVED)
+        folded = self._store.read_sync(before)
         released = self._store.read_sync(partial(drift.released_of, tenant=tenant, messages=folded)) if folded else {}
         return {message: released.get(message, {}) for message in folded}
 

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from gateway.audit import AuditLog
 from gateway.flow.clock import micros
-from gateway.flow.quarantine import wait_again
-from gateway.store import drift, messages
+from gateway.flow.quarantine import read_again
+from gateway.store import drift
 from gateway.store.opening import Store
 
 PAGE = 200
@@ -43,22 +43,8 @@ def _page(connection: Connection, key: Mapping[str, str], state: str, mapping: b
     drift.settle_alarm(connection, key, state, micros(), mapping)
     rows = drift.held_for(connection, key, PAGE)
     ids = sorted({row.message_id for row in rows})
-    again = {message_id for message_id in ids if _wait(connection, tenant, message_id)}
+    again = {message_id for message_id in ids if read_again(connection, tenant, message_id)}
     drift.mark_released(connection, again, key)
     gone = [(bytes(row.record_id), row.field) for row in rows if row.message_id not in again]
     drift.drop_held(connection, tenant, gone)
     return len(ids)
-
-
-def _wait(connection: Connection, tenant: str, message_id: int) -> bool:
-    """Let a message wait to be normalized again, unless its bytes are gone; one that waits already does."""
-    message = messages.one(connection, tenant, message_id)
-    history = messages.outcomes_of(connection, tenant, message_id)
-    if message is None or not history:
-        return False
-    if history[-1].outcome == "released":
-        return True
-    if history[-1].wrapped is None:
-        return False
-    wait_again(connection, tenant, message, history[-1])
-    return True

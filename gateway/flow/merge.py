@@ -16,6 +16,7 @@ from gateway import model
 from gateway.errors import InvalidContent
 from gateway.flow.link import LinkedPatch
 from gateway.model.exchange import ChangeKind
+from gateway.model.identity import ALIAS
 
 Digest = Callable[[bytes], bytes]
 
@@ -102,6 +103,10 @@ def fold_message(
     stale: set[bytes] = set()
     for patch in patches:
         current = moved.get(patch.record_id) or currents.get(patch.record_id)
+        if patch.native_id.startswith(ALIAS):  # it tells more of a record that another message must have made
+            if current is None:
+                continue
+            patch = msgspec.structs.replace(patch, native_id=current.native_id)  # noqa: PLW2901 - by its own name
         if current is not None and current.encoded is None:
             raise InvalidContent(
                 "record-damaged", "The stored record cannot be opened", where=patch.type,

@@ -14,17 +14,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
-import msgspec
 import structlog
 
 from gateway.audit import AuditLog
 from gateway.errors import GatewayError, InvalidContent, KeysUnavailable, RejectMessage, Shredded, StoreUnavailable
+from gateway.flow.aliases import Linker, Waking
 from gateway.flow.drift import Drift, restricted
 from gateway.flow.handoff import Arrived, Handoff
-from gateway.flow.link import LinkedPatch, link
+from gateway.flow.link import LinkedPatch
 from gateway.flow.merge import Current, Folded, fold_message, open_parts
 from gateway.flow.normalize_write import BatchWriter, Conflict, Settled
 from gateway.flow.places import change_place, change_row
+from gateway.flow.rejection import CRASHED, DAMAGED, GONE, Rejection, defect
 from gateway.flow.source import Origin, Source
 from gateway.flow.taking import BATCH, Taker, opened
 from gateway.flow.trials import Trials
@@ -42,23 +43,6 @@ RACES = 50
 """How often another writer may be faster before this one lets it go first."""
 
 log = structlog.get_logger(__name__)
-
-
-class Rejection(msgspec.Struct, frozen=True):
-    """Why a message waits in quarantine."""
-
-    reason: str
-    place: str
-    fix: str
-
-
-DAMAGED = Rejection("damaged", "store", "Restore the damaged rows from a verified backup, then release.")
-GONE = Rejection("key-destroyed", "store", "A backup older than the message's key was restored: have it sent again.")
-CRASHED = Rejection(
-    "crashed-thrice",
-    "process",
-    "The process ended three times with it at hand: mend the adapter or the fault of the machine, then release.",
-)
 
 
 class Normalizer:
@@ -85,6 +69,8 @@ class Normalizer:
         self._trials = Trials(store)
         self._taker = Taker(store, vault, audit, handoff, self._trials)
         self._drift = Drift(sources, store)
+        self._linker = Linker(sources, store, vault)
+        self._waking = Waking(store)
 
     def start(self) -> None:
         """Begin with what waits in the store."""
@@ -139,6 +125,7 @@ class Normalizer:
         """Settle one batch; how many messages it had, 0 when nothing waits."""
         batch = self._taker.take(tenant)
         if not batch:
+            self._wake(tenant)
             return 0
         left: Sequence[Arrived] = batch
         for _ in range(RACES):
@@ -154,17 +141,20 @@ class Normalizer:
         self._handoff.settled(tenant, len(batch))
         self._taker.grow()
         self._changed(tenant)
+        self._wake(tenant)
         return len(batch)
+
+    def _wake(self, tenant: str) -> None:
+        """Go back to the store for what is read again, because it named by another name what has come by now."""
+        if self._waking.turn(tenant):
+            self._handoff.fall_behind(tenant)
 
     # --- settling -----------------------------------------------------------------------------------------------
 
     def _settle(self, tenant: str, batch: Sequence[Arrived]) -> None:
         again = self._drift.begin(tenant, batch)
         read = [self._normalize(tenant, message) for message in batch]
-        linked = []
-        for at, message in enumerate(batch):
-            read[at], patches = self._link(tenant, message, read[at])
-            linked.append(patches)
+        linked, names = self._linker.link(tenant, batch, read)
         touched = {patch.record_id for patches in linked for patch in patches}
         currents = self._currents(tenant, touched)
         expected = {record_id: current.version for record_id, current in currents.items()}
@@ -181,7 +171,9 @@ class Normalizer:
         keys = self._vault.keystore.ensure_patients(tenant, patients) if patients else {}
         writer = BatchWriter(tenant, self._vault, self._audit, self._sources, keys)
         notes = self._drift.notes(tenant, read, linked, settled, again)
-        self._store.write_sync(writer.unit(settled, expected, touched, residue, self._drift.writing(tenant, notes)))
+        also = (self._drift.writing(tenant, notes), names.writing(settled, linked, expected))
+        self._store.write_sync(writer.unit(settled, expected, touched, residue, also))
+        self._waking.note(names)
         if notes is not None and self._drift.written(tenant, notes):
             self._handoff.fall_behind(tenant)
         self._handoff.tell((one.message.message_id, one.fate) for one in settled)
@@ -198,26 +190,7 @@ class Normalizer:
         except RejectMessage as error:
             return Rejection(error.reason, error.where, error.fix)
         except Exception as error:  # noqa: BLE001 - the seam to an adapter: its defect may cost this message only
-            return _defect(source.label, error)
-
-    def _link(
-        self, tenant: str, message: Arrived, result: Normalized | Rejection
-    ) -> tuple[Normalized | Rejection, list[LinkedPatch]]:
-        if isinstance(result, Rejection):
-            return result, []
-        source, vault = message.source, self._vault
-        foreign = self._sources[tenant, source].foreign
-        try:
-            return result, [
-                link(patch, lambda kind, native: vault.record_id(tenant, source, kind, native), foreign=foreign)
-                for patch in result.patches
-            ]
-        except RejectMessage as error:
-            return Rejection(error.reason, error.where, error.fix), []
-        except GatewayError:
-            raise
-        except Exception as error:  # noqa: BLE001 - patches of the wrong shape are the adapter's defect too
-            return _defect(source, error), []
+            return defect(source.label, error)
 
     def _currents(self, tenant: str, touched: set[bytes]) -> dict[bytes, Current]:
         """The records concerned, opened under an access entry that was committed before."""
@@ -284,8 +257,8 @@ class Normalizer:
         except GatewayError:
             raise
         except Exception as error:  # noqa: BLE001 - values of the wrong shape are the adapter's defect too
-            defect = _defect(message.source, error)
-            return Settled(message, "quarantined", defect.reason, defect.place, defect.fix)
+            fault = defect(message.source, error)
+            return Settled(message, "quarantined", fault.reason, fault.place, fault.fix)
         currents.update(moved)
         whose = (patch.belongs_to(_before(patch, currents)) if patch.unowned else patch.patient for patch in patches)
         patients = [patient for patient in whose if patient is not None]
@@ -309,11 +282,6 @@ class Normalizer:
 def _before(patch: LinkedPatch, currents: Mapping[bytes, Current]) -> bytes | None:
     current = currents.get(patch.record_id)
     return None if current is None else current.patient
-
-
-def _defect(adapter: str, error: Exception) -> Rejection:
-    log.error("adapter-failed", adapter=adapter, error=type(error).__name__)
-    return Rejection("adapter-error", type(error).__name__, "Report this to the adapter's author; then release.")
 
 
 def _remark(folded: Folded) -> str:

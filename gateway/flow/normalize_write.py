@@ -75,7 +75,7 @@ class BatchWriter:
         expected: Mapping[bytes, int],
         touched: set[bytes],
         residue: Mapping[tuple[str, str, str], int],
-        also: Callable[[Connection], None] | None = None,
+        also: Sequence[Callable[[Connection], None] | None] = (),
     ) -> Callable[[Connection], None]:
         """The unit of work, with what ``also`` writes; raises :class:`Conflict` when a record has moved meanwhile."""
         sealed = [(one, self._sealed(one)) for one in settled]
@@ -118,8 +118,9 @@ class BatchWriter:
             messages.settle(connection, done, left)
             shreds.tell_of(connection, self._tenant, several)
             messages.count_residue(connection, self._tenant, residue)
-            if also is not None:
-                also(connection)
+            for further in also:
+                if further is not None:
+                    further(connection)
             self._audit.append(connection, entry)
 
         return write

@@ -89,11 +89,25 @@ def _release_message(tenant: str, held_id: str) -> Any:  # a unit of work
     return unit
 
 
-def wait_again(connection: Connection, tenant: str, message: Found, last: Found) -> None:
+def read_again(connection: Connection, tenant: str, message_id: int, reason: str = "") -> bool:
+    """Let a message wait to be normalized again, unless its bytes are gone; True also of one that waits already."""
+    message = messages.one(connection, tenant, message_id)
+    history = messages.outcomes_of(connection, tenant, message_id)
+    if message is None or not history:
+        return False
+    if history[-1].outcome == "released":
+        return True
+    if history[-1].wrapped is None:
+        return False
+    wait_again(connection, tenant, message, history[-1], reason)
+    return True
+
+
+def wait_again(connection: Connection, tenant: str, message: Found, last: Found, reason: str = "") -> None:
     """Let a message wait to be normalized again, with the key of its last outcome."""
     row = {
         "tenant": tenant, "message_id": last.message_id, "attempt": last.attempt + 1, "outcome": "released",
-        "reason": "", "place": "", "fix": "", "at": micros(), "adapter": last.adapter, "mapping": None,
+        "reason": reason, "place": "", "fix": "", "at": micros(), "adapter": last.adapter, "mapping": None,
         "changes": 0, "key_id": None, "wrapped": None,
     }  # fmt: skip
     messages.settle(connection, [row], [])

@@ -25,7 +25,7 @@ from sqlalchemy import Connection
 from gateway.audit import AuditLog
 from gateway.errors import IntegrityViolated, InvalidConfiguration
 from gateway.flow.quarantine import release_delivery
-from gateway.store import deliveries, holds, retention, sealed, shreds
+from gateway.store import aliases, deliveries, holds, retention, sealed, shreds
 from gateway.store.opening import Store
 from gateway.vault import Vault
 from gateway.vault.keyfile import KeyRow
@@ -97,16 +97,20 @@ class Shredder:
         """
         keystore = self._vault.keystore
         counts = self._store.read_sync(partial(shreds.counts, tenant=tenant, patient=patient))
-        rows = keystore.keys_of(tenant, patient)
+        # What called the patient by another name, before it was known whose that is, lies under that name's own key.
+        names = self._store.read_sync(partial(aliases.names_alone, tenant=tenant, record_id=patient))
+        rows = [row for owner in (patient, *names) for row in keystore.keys_of(tenant, owner)]
         if not rows and not counts["changes"]:
             raise InvalidConfiguration("Nothing is known of this patient", fix="See `gateway patients find`.")
         under = partial(sealed.messages_under, tenant=tenant, keys=[row.key_id for row in rows])
         counts["messages"] = len(self._store.read_sync(under))
         counts["unattributed"] = self._store.read_sync(partial(shreds.unattributed, tenant=tenant))
         self._begin(tenant, patient, reason, actor, silent_since)
-        self._list.add(tenant, patient)
-        keystore.shred(tenant, patient)
-        counts["shared_messages"] = self._tell_store(tenant, patient, reason, actor)
+        counts["shared_messages"] = 0
+        for owner in (*names, patient):
+            self._list.add(tenant, owner)
+            keystore.shred(tenant, owner)
+            counts["shared_messages"] += self._tell_store(tenant, owner, reason, actor)
         return self._certificate(tenant, patient, reason, actor, rows, counts)
 
     def _begin(self, tenant: str, patient: bytes, reason: str, actor: str, silent_since: int | None) -> None:

@@ -54,6 +54,12 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     """Where ``patient`` is only a number or an address: record id of the patient whom the record belongs to, and under
     whose key it is sealed; empty when this message does not tell, and it stays with whom it was given to before."""
+    aliases: tuple[str, ...] | None = None
+    """Every other name by which its source may refer to this record; None when the message does not tell.
+
+    A reference by such a name has the native id :data:`~gateway.model.identity.ALIAS` + name. A name that two records
+    claim leads to neither.
+    """
 
     @property
     def held(self) -> tuple[HeldField, ...]:

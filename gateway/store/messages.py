@@ -125,12 +125,16 @@ def outcomes_of(connection: Connection, tenant: str, message_id: int) -> Sequenc
     return connection.execute(query).fetchall()
 
 
-def normalized_before(connection: Connection, tenant: str, ids: Iterable[int]) -> frozenset[int]:
-    """Which of these messages were folded into records at an earlier attempt."""
-    query = select(outcomes.c.message_id).where(
-        outcomes.c.tenant == tenant, outcomes.c.message_id.in_(list(ids)), outcomes.c.outcome == "normalized"
+def normalized_before(connection: Connection, tenant: str, ids: Iterable[int], unless: str) -> frozenset[int]:
+    """Which of these messages were folded into records at an earlier attempt, but those let go last for this reason."""
+    query = (
+        select(outcomes.c.message_id, outcomes.c.outcome, outcomes.c.reason)
+        .where(outcomes.c.tenant == tenant, outcomes.c.message_id.in_(list(ids)))
+        .order_by(outcomes.c.attempt)
     )
-    return frozenset(connection.execute(query).scalars())
+    rows = connection.execute(query).fetchall()
+    last = {row.message_id: row.reason for row in rows}
+    return frozenset(row.message_id for row in rows if row.outcome == "normalized" and last[row.message_id] != unless)
 
 
 def latest(connection: Connection, tenant: str, *, outcome: str | None = None, limit: int = 100) -> Sequence[Found]:

@@ -1,4 +1,4 @@
-"""The tables beside the vault: by what a patient is found, who was shredded here, and what must be kept."""
+"""The tables beside the vault: by what records are found, who was shredded here, and what must be kept."""
 
 from __future__ import annotations
 
@@ -53,5 +53,29 @@ told_of = Table(
     sqlite_with_rowid=False,
 )
 """Everybody of whom a message tells that tells of several: its changes alone do not name whom it left as they were."""
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("alias", Binary(16), nullable=False, doc="the record id that references by this name lead to by themselves"),
+    Column("record_id", Binary(16), nullable=False),
+    PrimaryKeyConstraint("tenant", "alias", "record_id"),
+    Index("aliases_record", "tenant", "record_id"),
+    sqlite_with_rowid=False,
+)
+
+alias_waits = Table(
+    "alias_waits",
+    metadata,
+    Column("tenant", String(64), nullable=False),
+    Column("alias", Binary(16), nullable=False),
+    Column("record_id", Binary(16), nullable=False, doc="what the message told of"),
+    Column("message_id", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant", "alias", "record_id"),
+    sqlite_with_rowid=False,
+)
+"""The last message about each record that named another one by an alias which led to none."""
 
 TABLES = (patient_index, shreds, holds)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import CompoundSelect, Connection, delete, func, select, union, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.store import searching
+from gateway.store import aliases, searching
 from gateway.store.schema import changes, deliveries, messages, outcomes, records, waiting
 from gateway.store.schema_vault import patient_index, shreds, told_of
 
@@ -120,6 +120,7 @@ def forget(connection: Connection, tenant: str, patient: bytes) -> None:
         delete(patient_index).where(patient_index.c.tenant == tenant, patient_index.c.record_id == patient)
     )
     searching.forget(connection, tenant, patient)
+    aliases.forget(connection, tenant, patient)
     connection.execute(
         update(waiting)
         .where(waiting.c.tenant == tenant, waiting.c.order_key == patient, waiting.c.due_at < 2**61)

@@ -7,7 +7,8 @@ import signal
 
 from gateway.cli import main
 from gateway.flow.handoff import Arrived
-from gateway.flow.normalize import Normalizer, Rejection
+from gateway.flow.normalize import Normalizer
+from gateway.flow.rejection import Rejection
 from gateway.model.patch import Normalized
 
 DEADLY = b"DEADLY"
