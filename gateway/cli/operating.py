@@ -145,6 +145,7 @@ def run(gateway: bootstrap.Gateway, roles: frozenset[str], *, json_: bool) -> No
     import uvloop
 
     def ready() -> None:
+        leave_out_of_collections()
         if json_:
             as_json({"ready": True, "roles": sorted(roles)})
         else:
@@ -161,8 +162,8 @@ def run(gateway: bootstrap.Gateway, roles: frozenset[str], *, json_: bool) -> No
     uvloop.run(main())
 
 
-def ready() -> None:
-    """Say so, and keep what the gateway is made of out of every later collection.
+def leave_out_of_collections() -> None:
+    """Keep what the gateway is made of out of every later collection.
 
     Modules, compiled mappings and statements are 140,000 objects that live as long as the process. Looking
     through them takes 100 ms in which no message is acknowledged, and under load Python would do it every second or so.
@@ -170,7 +171,6 @@ def ready() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
-    typer.echo("ready", err=True)
 
 
 def health(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
+import threading
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from gateway.bootstrap import open_gateway
 from gateway.cli import operating
+from gateway.cli.printing import read
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -20,15 +28,39 @@ def collector() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("collector")
-def test_what_a_gateway_is_made_of_is_not_collected_again(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("json_", [False, True])
+def test_what_a_gateway_is_made_of_is_not_collected_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, json_: bool
+) -> None:
     """Once a gateway says that it is ready, collections look at what was made since, and later garbage still goes."""
     made_before: list[object] = []
-    operating.ready()
-    assert capsys.readouterr().err == "ready\n"
+    gc.unfreeze()
+    _serve(tmp_path, json_=json_)
+    told = capsys.readouterr()
+    assert '"ready": true' in told.out if json_ else told.err.endswith("ready\n")
     looked_at = gc.get_objects()
     assert not any(one is made_before for one in looked_at)
+    assert gc.get_threshold()[0] == operating.YOUNG_OBJECTS
     made_since: list[object] = []
     made_since.append(made_since)
     assert any(one is made_since for one in gc.get_objects())
     del made_since, looked_at
     assert gc.collect() >= 1
+
+
+def _serve(folder: Path, *, json_: bool) -> None:
+    """Serve until the gateway has said how it is, which it does after it was ready."""
+    config = folder / "gateway.toml"
+    config.write_text('[keys.config]\npath = "keys/root.key"\n[[tenants]]\nname = "clinic"\n', encoding="utf-8")
+    settings, text = read(config)
+    health = settings.data.directory / "health.json"
+
+    def end() -> None:
+        wait_until(health.exists)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with closing(open_gateway(settings, folder, text, create=True)) as gateway:
+        ender = threading.Thread(target=end)
+        ender.start()
+        operating.run(gateway, frozenset(operating.ROLES), json_=json_)
+        ender.join()
