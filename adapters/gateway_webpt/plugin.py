@@ -80,8 +80,7 @@ class WebptAdapter:
 
     def hooks(self, name: str, config: BaseModel) -> HookReceiver | None:
         """The receiver of uploads, where a token is set."""
-        del name  # the address already led here
-        return receiver(cast("WebptConfig", config))
+        return receiver(name, cast("WebptConfig", config))
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -30,6 +31,9 @@ _MOST_DIGESTS = 400
 _HELD = 64 * 1024 * 1024
 """A file whose name has no night is held up to this size, to know before it is read whether it came before."""
 
+_TURNS: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+"""The lock of each source's files, as long as one of its ways is there."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -44,17 +48,21 @@ def transports(name: str, config: WebptConfig) -> Sequence[Transport]:
     if config.sftp is not None:
         found.append(Mailbox(name, config, config.sftp))
     if config.folder is not None:
-        found.append(Dropped(config, config.folder))
+        found.append(Dropped(name, config, config.folder))
     return found
 
 
 class Extracts:
-    """Brings files in, one after another, with what is remembered of earlier nights."""
+    """Brings one source's files in, one after another, with what is remembered of earlier nights.
 
-    def __init__(self, config: WebptConfig, clock: Clock) -> None:
+    Whatever way a file comes by, it waits for those of the source's other ways: two nights of one table that are read
+    side by side would both be compared with the night before.
+    """
+
+    def __init__(self, name: str, config: WebptConfig, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        self._one = asyncio.Lock()
+        self._one = _TURNS.setdefault(name, asyncio.Lock())
 
     async def take(self, intake: Intake, name: str, modified: float, pieces: Iterator[bytes]) -> tuple[int, int]:
         """Store what one file changes; how many messages and findings that was.
@@ -133,7 +141,7 @@ class Mailbox:
     async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
         """Poll until cancelled."""
         config = self._config
-        extracts = Extracts(config, self._clock)
+        extracts = Extracts(self._name, config, self._clock)
 
         async def handle(file: RemoteFile, pieces: Iterator[bytes]) -> None:
             await extracts.take(intake, file.name, file.modified, pieces)
@@ -149,12 +157,12 @@ class Mailbox:
 class Dropped:
     """Takes files out of a folder."""
 
-    def __init__(self, config: WebptConfig, folder: Path, clock: Clock = utc_now) -> None:
-        self._config, self._folder, self._clock = config, folder, clock
+    def __init__(self, name: str, config: WebptConfig, folder: Path, clock: Clock = utc_now) -> None:
+        self._name, self._config, self._folder, self._clock = name, config, folder, clock
 
     async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
         """Watch until cancelled."""
-        extracts = Extracts(self._config, self._clock)
+        extracts = Extracts(self._name, self._config, self._clock)
 
         async def handle(path: Path) -> None:
             modified = await asyncio.to_thread(lambda: path.stat().st_mtime)
@@ -170,12 +178,12 @@ class Dropped:
         await FileDrop(self._folder, self._config.patterns, handle, poll=poll).run()
 
 
-def receiver(config: WebptConfig, clock: Clock = utc_now) -> Uploads | None:
+def receiver(name: str, config: WebptConfig, clock: Clock = utc_now) -> Uploads | None:
     """The receiver of uploads, where a token is set; a file whose name has no night is of the time it comes."""
-    extracts = Extracts(config, clock)
+    extracts = Extracts(name, config, clock)
 
-    async def taken(intake: Intake, data: bytes, name: str) -> tuple[int, int]:
-        return await extracts.take(intake, name, clock().timestamp(), iter([data]))
+    async def taken(intake: Intake, data: bytes, file: str) -> tuple[int, int]:
+        return await extracts.take(intake, file, clock().timestamp(), iter([data]))
 
     return uploads(config.upload_token, taken)
 

@@ -33,7 +33,7 @@ def kinds(intake: RecordingIntake) -> list[str]:
 
 def test_a_file_without_a_night_in_its_name_is_known_again_by_its_bytes():
     """The same bytes under any name and time are taken once: an old file sent again makes nothing stale new."""
-    intake, extracts = RecordingIntake(), Extracts(config(), lambda: NOW)
+    intake, extracts = RecordingIntake(), Extracts("north", config(), lambda: NOW)
     one, two = (table("appointments", [row("1", 12, reason=reason)]) for reason in ("a", "b"))
 
     async def run():
@@ -42,6 +42,33 @@ def test_a_file_without_a_night_in_its_name_is_known_again_by_its_bytes():
 
     asyncio.run(run())
     assert kinds(intake) == ["appointments", "extract"] * 2
+
+
+class Unhurried(RecordingIntake):
+    """Lets others run before it answers, as a store does."""
+
+    async def cursor(self, stream: str) -> str | None:
+        await asyncio.sleep(0.02)
+        return await super().cursor(stream)
+
+
+@pytest.mark.parametrize(("second", "rows"), [("north", 1), ("south", 2)], ids=["one source", "two sources"])
+def test_nights_that_come_by_two_ways_at_once_take_turns(second, rows):
+    """The later night is compared with the earlier one: a row that is the same in both is stored once a source."""
+    nights = [table("appointments", [row("1", 12)])] * 2
+    intakes = {"north": Unhurried(), "south": Unhurried()}
+    ways = [(name, Extracts(name, config(), lambda: NOW)) for name in ("north", second)]
+
+    async def run():
+        await asyncio.gather(
+            *(
+                way.take(intakes[name], f"appointments_2026071{day}.csv", 0.0, iter([data]))
+                for day, ((name, way), data) in enumerate(zip(ways, nights, strict=True))
+            )
+        )
+
+    asyncio.run(run())
+    assert [kind for one in intakes.values() for kind in kinds(one)].count("appointments") == rows
 
 
 def test_the_mailbox_is_read_and_left_as_it_was(tmp_path):
@@ -70,7 +97,7 @@ def test_a_dropped_file_is_archived_and_a_strange_one_fails(tmp_path):
     (tmp_path / "other.csv").write_text("colour\nred\n")
 
     async def run():
-        dropped = Dropped(config(settle_seconds=0.02), tmp_path, lambda: NOW)
+        dropped = Dropped("north", config(settle_seconds=0.02), tmp_path, lambda: NOW)
         task = asyncio.create_task(dropped.run(intake, lambda: None))
         await until(lambda: (tmp_path / "archive/appointments_20260714.csv").exists()
                     and (tmp_path / "failed/other.csv").exists(), task)  # fmt: skip
@@ -121,7 +148,7 @@ def test_silence_from_the_first_look_on_is_told():
     async def run():
         for hours in (0, 20, 40, 60):
             now[0] = NOW + timedelta(hours=hours)
-            await Extracts(config(), lambda: now[0]).watch(intake)
+            await Extracts("north", config(), lambda: now[0]).watch(intake)
 
     asyncio.run(run())
     assert [(one.reason, one.where) for one in intake.findings] == [("extract-late", "any table")]
