@@ -136,11 +136,16 @@ def moment_if_timed(text: str, zone: tzinfo | None) -> datetime | None:
     return None
 
 
-def as_sent(text: str, zone: tzinfo | None) -> str | Null:
-    """The text itself where it left the zone, and with it a clock change, open; ``NULL`` where it has an offset."""
+def as_sent(text: str, zone: tzinfo | None) -> str | Null | None:
+    """The text itself where it left the zone, and with it a clock change, open; ``NULL`` where it has an offset.
+
+    None for a date, a month or a year alone: they are no time that could be doubted.
+    """
     del zone  # asked for like every reader of times
     if len(text) == 14 and text.isdigit():
         return text
+    if ONLY_A_DATE.match(text) is not None:
+        return None
     return NULL if read_time(text).tzinfo is not None else text
 
 

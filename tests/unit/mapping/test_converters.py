@@ -110,6 +110,8 @@ READS = [
     ("datetime_if_timed", "202601091230", datetime(2026, 1, 9, 12, 30, tzinfo=CHICAGO)),
     ("datetime_if_timed", "20260109", None),
     ("datetime_if_timed", "2026-01", None),
+    ("time_as_sent", "20260109", None),
+    ("time_as_sent", "2026", None),
     ("datetime_or_day", "20260109", datetime(2026, 1, 9, tzinfo=CHICAGO)),
     ("time_as_sent", "20260109123000", "20260109123000"),
     ("time_as_sent", "2026-01-09T12:30", "2026-01-09T12:30"),

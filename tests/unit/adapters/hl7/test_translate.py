@@ -168,6 +168,41 @@ def test_a_day_stands_where_the_standard_allows_a_time():
     assert days == {"CERT5": date(2026, 1, 4), "A-1": date(2026, 1, 3)}
 
 
+def scheduled(event: str, start: str, end: str, *more: str) -> dict:
+    """The appointment's fields of a schedule message, of which nothing is held back."""
+    sch = f"SCH|P1|F1|||||||30|min|^^30^{start}^{end}||||||||||||||Booked"
+    (one,) = by_type(normalize(f"SIU^{event}", sch, "PID|1||7^^^A^MR||DOE^JO", *more))["Appointment"]
+    assert one.held == ()
+    return one.fields
+
+
+def test_a_day_alone_is_no_time_of_an_appointment():
+    """Where SCH-11 has only days the next place that has a time counts; the end may stay open, and nothing is held."""
+    fields = scheduled("S12", "20260109123000", "20260109")
+    assert fields["start_as_sent"] == "20260109123000"
+    assert not fields.keys() & {"end", "end_as_sent"}
+    fields = scheduled("S13", "20260109", "", "AIS|1||X|20260109124500-0600")
+    assert (fields["start"].isoformat(), fields["start_as_sent"]) == ("2026-01-09T12:45:00-06:00", None)
+    fields = scheduled("S12", "20260109123000", "20260109", "TQ1|1||||||20260109123000|20260109131500")
+    assert (fields["end"].isoformat(), fields["end_as_sent"]) == ("2026-01-09T13:15:00-06:00", "20260109131500")
+
+
+@pytest.mark.parametrize("event", ["S15", "S16", "S17", "S26"])
+def test_an_appointment_ends_though_its_message_names_only_the_day(event):
+    """It is known by its number: whoever waits for the cancellation must not wait for a time that nobody needs."""
+    fields = scheduled(event, "20260109", "20260109")
+    assert fields["status"] in {"cancelled", "no-show"}
+    assert not fields.keys() & {"start", "end", "start_as_sent", "end_as_sent"}
+
+
+@pytest.mark.parametrize("event", ["S12", "S13", "S14"])
+def test_an_appointment_that_is_made_or_moved_needs_its_time(event):
+    """Midnight would be a guess that patients are reminded of: the message waits, and its place is told."""
+    with pytest.raises(InvalidContent) as caught:
+        scheduled(event, "20260109", "20260109133000")
+    assert (caught.value.reason, caught.value.where) == ("imprecise-time", "SCH-11.4")
+
+
 def test_charges_add_up_under_their_visit():
     """DFT: codes, modifiers, units, diagnoses, amount and day of each charge; payments are records of their own."""
     result = normalize(
