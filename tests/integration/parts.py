@@ -43,8 +43,12 @@ from gateway.registry import Registry
 from gateway.store import journal, messages
 from gateway.store.opening import Store, open_store
 from gateway.vault import Keystore, Vault
+from tests.waiting import PATIENCE
 
 TENANT = "northside"
+FAR = 1e9
+"""Seconds of a schedule for what shall not come again while a test runs: of what is drawn evenly below an hour, one in
+some hundreds is over before a busy machine is through."""
 VIEW = View("plain", {"Patient": ["name", "language"], "Appointment": ["start", "status", "patient", "reason"]})
 NO_CONFIG: Any = None
 """The test source has no settings: nothing of the flow looks at them."""
@@ -233,7 +237,7 @@ class Parts:
 
         for at, item in enumerate(items):
             receiver.submit(item, answer(at))
-        await asyncio.wait_for(told_all.wait(), 30)
+        await asyncio.wait_for(told_all.wait(), PATIENCE)
         return [answers[at] for at in range(len(items))]
 
     def settle(self) -> None:

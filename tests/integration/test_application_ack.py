@@ -10,6 +10,7 @@ import pytest
 from benchmarks import house
 from gateway import bootstrap
 from gateway.wire.mllp import encode
+from tests.waiting import PATIENCE
 
 HEADER = b"MSH|^~\\&|APP|NORTH|GW|HUB|20260302080000||SIU^S12|%s|P|2.5.1|||AL|AL\r"
 PID = b"PID|1||7^^^A^MR||Miller^Ann\r"
@@ -23,7 +24,7 @@ async def conversation(port: int, *messages: bytes) -> list[bytes]:
     heard = []
     for message in messages:
         writer.write(encode(message))
-        heard += [await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 60) for _ in range(2)]
+        heard += [await asyncio.wait_for(reader.readuntil(b"\x1c\r"), PATIENCE) for _ in range(2)]
     writer.close()
     return heard
 
@@ -38,7 +39,7 @@ def test_the_sender_hears_of_storing_and_of_reading(tmp_path: Path, again: bool)
             ready = asyncio.Event()
             serving = asyncio.create_task(bootstrap.serve(gateway, frozenset({"intake", "worker"}), ready.set))
             try:
-                await asyncio.wait_for(ready.wait(), 10)
+                await asyncio.wait_for(ready.wait(), PATIENCE)
                 heard = await conversation(port, GOOD, BAD)
                 return await conversation(port, GOOD, BAD) if again else heard
             finally:

@@ -24,11 +24,11 @@ from gateway_fhir.transport import ServerTransport
 from tests.integration.parts import TENANT, Parts, Place, appointment, merged, message, patient, removed
 from tests.integration.serving import Served, serving
 from tests.integration.test_http_feed import add_client, pulled
+from tests.waiting import PATIENCE
 
 WHOLE = View("whole", {type: ["*"] for type in HELD})
 MARKED = {"Claim": "Claim", "Authorization": "ClaimResponse", "ClaimPayment": "ExplanationOfBenefit"}
 """Record types whose native id in FHIR names the resource."""
-PATIENCE = 12.0
 MONEY = {"charge": "150.00", "paid": "88.10"}
 ADJUSTED = [{"group": "CO", "reason": "45", "amount": "50.00"}, {"group": "PR", "reason": "2", "amount": "11.90"}]
 

@@ -11,6 +11,7 @@ from gateway.access import passwords
 from gateway.flow import accounts
 from gateway.settings_people import People
 from tests.integration.parts import TENANT, Parts
+from tests.waiting import PATIENCE
 
 AT_ONCE = 12
 FEW = 3
@@ -22,14 +23,14 @@ def test_guesses_at_the_same_time_are_counted(parts: Parts, monkeypatch: pytest.
     monkeypatch.setattr(accounts.one_time, "step_of", lambda secret, code, at: int(code) or None)
     people = accounts.Accounts(parts.store, parts.vault, parts.audit, People(), [TENANT])
     people.add("anne", role="operator", tenants=[TENANT], view="", locations=(), subject="", actor="cli:tester")
-    together = threading.Barrier(AT_ONCE, timeout=30)
+    together = threading.Barrier(AT_ONCE, timeout=PATIENCE)
     failing = threading.Semaphore(0)
 
     def matches(password: str, kept: str | None) -> bool:
         together.wait()
         if password == "right":
             for _ in range(AT_ONCE - 1):
-                assert failing.acquire(timeout=30)
+                assert failing.acquire(timeout=PATIENCE)
         return password == "right"
 
     monkeypatch.setattr(passwords, "matches", matches)

@@ -18,7 +18,7 @@ from gateway.flow.route import Filter
 from gateway.model.exchange import Ambiguous, Delivered, Delivery, Dispatch, Outcome, Rejected, Retry
 from gateway.store import deliveries
 from tests.integration.outcomes import Crash, rows, sound
-from tests.integration.parts import SINK, TENANT, Parts, Written, appointment, deliver_all, drain, message, patient
+from tests.integration.parts import FAR, SINK, TENANT, Parts, Written, appointment, deliver_all, drain, message, patient
 
 
 def two_patients(parts: Parts) -> None:
@@ -81,7 +81,7 @@ def test_a_failing_head_parks_only_its_patient(parts: Parts, fault: str, monkeyp
         return Delivered("ok")
 
     sink = Faulty(answer)
-    route = parts.delivering(sink, info=replace(SINK, batch=1), schedule=(0.0,) * 5 + (3600.0,) * 3)
+    route = parts.delivering(sink, info=replace(SINK, batch=1), schedule=(0.0,) * 5 + (FAR,) * 3)
 
     async def run() -> None:
         nonlocal broken
@@ -206,7 +206,7 @@ def test_a_dispatch_is_no_larger_than_the_sink_takes(parts: Parts, batch: int) -
         return Retry("busy") if broken else Delivered("ok")
 
     sink = Written(answer)
-    route = parts.delivering(sink, info=replace(SINK, batch=batch), schedule=(0.0,) * 2 + (3600.0,))
+    route = parts.delivering(sink, info=replace(SINK, batch=batch), schedule=(0.0,) * 2 + (FAR,))
     deliver_all(route)
     broken = False
     parts.store.write_sync(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
@@ -37,7 +36,6 @@ def told(folder: Path, *words: str):
     return json.loads(gateway(folder, *words, "--json"))
 
 
-@pytest.mark.timeout(60)
 def test_a_denial_is_written_off_and_opened_again(tmp_path: Path) -> None:
     """The verdict is followed both ways, its task goes and comes, and audit log and ledger stay whole."""
     config = tmp_path / "gateway.toml"
@@ -67,7 +65,6 @@ def test_a_denial_is_written_off_and_opened_again(tmp_path: Path) -> None:
     gateway(tmp_path, "verify", "ledger")
 
 
-@pytest.mark.timeout(30)
 def test_what_is_no_denial_is_not_written_off(tmp_path: Path) -> None:
     """An id of nothing, and a decision without a reason, are refused with a fix."""
     config = tmp_path / "gateway.toml"

@@ -15,7 +15,7 @@ from gateway.model.exchange import Ambiguous, Delivered, Dispatch, Item, Outcome
 from gateway.store import messages
 from gateway.store.rows import Found
 from tests.integration.outcomes import Crash, rows, sound
-from tests.integration.parts import SINK, TENANT, Parts, Written, deliver_all, message, patient
+from tests.integration.parts import FAR, SINK, TENANT, Parts, Written, deliver_all, message, patient
 
 PROBED = replace(SINK, idempotency="probe")
 UNPROTECTED = replace(SINK, idempotency="none")
@@ -104,7 +104,7 @@ def test_what_would_be_suppressed_is_asked_about_first(
     with pytest.raises(Crash):
         deliver_all(parts.delivering(sink, info=PROBED, policy=latest))
     parts.take(message(patient("p1", "B")))
-    deliver_all(parts.delivering(sink, info=PROBED, policy=latest, schedule=(3600.0,)))
+    deliver_all(parts.delivering(sink, info=PROBED, policy=latest, schedule=(FAR,)))
     assert [delivery.version for delivery in sink.effects] == ([1] if first is None else [1, 2])
     assert len(sink.probed) == 1
     assert rows(parts) == ([] if first is None else [first, ("delivered", "")])

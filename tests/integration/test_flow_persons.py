@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pytest
 from typer.testing import CliRunner
 
 from gateway import bootstrap, logs
@@ -88,7 +87,6 @@ def settled(folder: Path) -> None:
         opened.close()
 
 
-@pytest.mark.timeout(60)
 def test_persons_are_linked_reviewed_and_unlinked(tmp_path: Path) -> None:
     """An exact pair is one person, a near one is listed; link and unlink are followed and kept in the ledger."""
     (tmp_path / "gateway.toml").write_text(SETTINGS)
@@ -123,7 +121,6 @@ def test_persons_are_linked_reviewed_and_unlinked(tmp_path: Path) -> None:
     gateway(tmp_path, "verify", "ledger")
 
 
-@pytest.mark.timeout(90)
 def test_a_visit_seen_through_two_systems_is_flagged_and_reminded_of_once(tmp_path: Path) -> None:
     """Both records stay; the pair is listed, follows what either system says, and ends with the person."""
     (tmp_path / "gateway.toml").write_text(SETTINGS + SEEN_TWICE)

@@ -6,14 +6,13 @@ import asyncio
 import json
 from pathlib import Path
 
-import pytest
-
 from gateway import bootstrap, logs
 from gateway.flow.disclosed import breach
 from gateway.settings import load
 from gateway.wire.x12_cut import cut
 from tests.end_to_end.test_remits import ISA
 from tests.integration.test_flow_persons import gateway, settled
+from tests.waiting import PATIENCE
 
 SETTINGS = """
 [data]
@@ -68,7 +67,7 @@ def delivered(folder: Path) -> None:
             bootstrap.bind_route(opened, route), bootstrap.open_sink(opened, route), opened.store, opened.vault,
             opened.audit,
         )  # fmt: skip
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await one.recover()
             while await one.step():
                 pass
@@ -95,7 +94,6 @@ def told(folder: Path, *words: str):
     return json.loads(gateway(folder, *words, "--json"))
 
 
-@pytest.mark.timeout(60)
 def test_a_remittance_is_dropped_as_received_and_everybody_inside_is_told_of(tmp_path: Path) -> None:
     """One file that reads like the one received; both patients have a line of disclosure, and the ledgers add up."""
     (dropped,) = brought(tmp_path, ', "raw"')
@@ -120,7 +118,6 @@ def test_a_remittance_is_dropped_as_received_and_everybody_inside_is_told_of(tmp
     assert (pack.reconciled, pack.fields["Remittance.raw"]) == (True, 2)
 
 
-@pytest.mark.timeout(60)
 def test_nothing_as_received_leaves_without_the_grant(tmp_path: Path) -> None:
     """The same view without the word gives the fields alone, and tells nobody's messages."""
     assert brought(tmp_path, "") == []
@@ -129,7 +126,6 @@ def test_nothing_as_received_leaves_without_the_grant(tmp_path: Path) -> None:
     assert list((tmp_path / "out").glob("Remittance-*.ndjson"))
 
 
-@pytest.mark.timeout(60)
 def test_a_file_with_a_claim_in_quarantine_waits(tmp_path: Path) -> None:
     """Nobody could say whose claim it is, so nothing of the file leaves until a person has settled it."""
     assert brought(tmp_path, ', "raw"', FILE.replace("CLP*PCN-2*1*100*", "CLP*PCN-2*1*LOTS*")) == []

@@ -15,6 +15,7 @@ from gateway.store import messages
 from gateway.store.schema import contexts
 from gateway.store.schema import messages as message_table
 from tests.integration.parts import TENANT, Parts, Place, findings, message, patient
+from tests.waiting import PATIENCE
 
 
 def stored(parts: Parts) -> list[Any]:
@@ -55,7 +56,7 @@ def test_a_receipt_means_stored(parts: Parts) -> None:
             heard.set_result((receipt(answer), stored(parts)))
 
         receiver.submit(item, done)
-        first, rows = await asyncio.wait_for(heard, 10)
+        first, rows = await asyncio.wait_for(heard, PATIENCE)
         assert [row.message_id for row in rows] == [first.message_id]
         assert rows[0].control_id == "A1"
         assert rows[0].answer == "AA"
@@ -204,7 +205,7 @@ def test_refused_bytes_are_kept_as_evidence(parts: Parts) -> None:
     async def run() -> None:
         heard = asyncio.get_running_loop().create_future()
         parts.receiver().refuse(b"MSH|garbage", "AR", "no-control-id", "MSH-10", heard.set_result)
-        assert await asyncio.wait_for(heard, 10) is None
+        assert await asyncio.wait_for(heard, PATIENCE) is None
 
     asyncio.run(run())
     (row,) = stored(parts)
@@ -222,7 +223,7 @@ def test_refusing_tells_when_the_evidence_is_not_stored(parts: Parts) -> None:
         heard = asyncio.get_running_loop().create_future()
         break_store(parts)
         parts.receiver().refuse(BIG.encode(), "AR", "no-control-id", "MSH-10", heard.set_result)
-        assert isinstance(await asyncio.wait_for(heard, 10), StoreUnavailable)
+        assert isinstance(await asyncio.wait_for(heard, PATIENCE), StoreUnavailable)
 
     asyncio.run(run())
     assert stored(parts) == []

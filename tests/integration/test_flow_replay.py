@@ -19,6 +19,7 @@ from gateway.model.exchange import Delivered, Rejected, Retry
 from gateway.store import audit, deliveries
 from tests.integration.outcomes import counted, rows
 from tests.integration.parts import (  # fmt: skip
+    FAR,
     ROUTE,
     SINK,
     TENANT,
@@ -45,7 +46,7 @@ def test_a_replay_is_a_new_effect_once(parts: Parts) -> None:
     assert counted(parts).pending == 2
     busy = True
     sink.answer = lambda delivery: Retry("busy") if busy else Delivered("ok")
-    deliver_all(parts.delivering(sink, schedule=(3600.0,) * 5, info=altered(SINK, batch=1)))
+    deliver_all(parts.delivering(sink, schedule=(FAR,) * 5, info=altered(SINK, batch=1)))
     busy = False
     for native_id in ("p1", "p2"):
         key = parts.record("Patient", native_id)

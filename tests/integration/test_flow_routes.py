@@ -19,6 +19,7 @@ from gateway.store import deliveries, messages, route_states
 from tests.integration.counting import Counting
 from tests.integration.outcomes import counted, rows, want
 from tests.integration.parts import (  # fmt: skip
+    FAR,
     TENANT,
     VIEW,
     Parts,
@@ -72,7 +73,7 @@ def test_a_retry_is_looked_at_again_before_it_goes(parts: Parts) -> None:
     parts.take(message(appointment("a1", "p1")))
     busy = True
     sink = Written(lambda delivery: Retry("busy") if busy else Delivered("ok"))
-    route = parts.delivering(sink, policy=Policy(latest_only=True), schedule=(3600.0,) * 3)
+    route = parts.delivering(sink, policy=Policy(latest_only=True), schedule=(FAR,) * 3)
     deliver_all(route)
     busy = False
     parts.take(message(appointment("a1", "p1", status="cancelled")))
@@ -156,7 +157,7 @@ def test_pause_drain_and_resume(parts: Parts) -> None:
     parts.take(message(patient("p1", "A")))
     busy = True
     sink = Written(lambda delivery: Retry("busy") if busy else Delivered("ok"))
-    deliver_all(parts.delivering(sink, schedule=(3600.0,)))
+    deliver_all(parts.delivering(sink, schedule=(FAR,)))
     parts.take(message(patient("p2", "A")))
     busy = False
     want(parts, "paused")

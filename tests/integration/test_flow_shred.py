@@ -21,7 +21,18 @@ from gateway.store import holds, journal, messages
 from gateway.vault import Keystore, Sealed
 from gateway.vault.shred_list import ShredList
 from tests.integration.outcomes import rows
-from tests.integration.parts import TENANT, Parts, Place, Written, appointment, deliver_all, merged, message, patient
+from tests.integration.parts import (
+    FAR,
+    TENANT,
+    Parts,
+    Place,
+    Written,
+    appointment,
+    deliver_all,
+    merged,
+    message,
+    patient,
+)
 
 
 def shredder(parts: Parts) -> Shredder:
@@ -98,7 +109,7 @@ def test_what_waits_is_suppressed(parts: Parts) -> None:
     """Deliveries of the patient that wait, stand in quarantine or were not looked at yet end as suppressed."""
     two(parts)
     refusing = Written(answer=lambda delivery: Rejected("no") if delivery.type == "Patient" else Retry("busy"))
-    deliver_all(parts.delivering(refusing, schedule=(3600.0, 3600.0)))
+    deliver_all(parts.delivering(refusing, schedule=(FAR, FAR)))
     assert ("quarantined", "no") in rows(parts)
     shred(parts, "p1")
     parts.take(message(patient("p3", "Cole")))

@@ -11,6 +11,7 @@ from gateway.model.exchange import Item, Receipt
 from gateway.store import messages
 from gateway.transport.history import bringing_history
 from tests.integration.parts import TENANT, Parts, appointment, message, patient, told
+from tests.waiting import PATIENCE
 
 PATIENTS = 150
 
@@ -77,7 +78,7 @@ def test_a_start_after_a_crash_leaves_live_messages_in_front(parts: Parts) -> No
     parts.normalizer.start()  # leaves the mark of a run
     parts.normalizer._stopping.set()
     parts.handoff.arrived.set()
-    parts.normalizer._thread.join(30)
+    parts.normalizer._thread.join(PATIENCE)
     history(parts, count)
     parts.handoff.fall_behind(TENANT)
     after = parts.normalizing()
@@ -100,7 +101,7 @@ def test_a_polls_page_waits_for_room(parts: Parts) -> None:
         await asyncio.sleep(0)
         assert not waiting.done()
         await asyncio.to_thread(parts.settle)
-        return await asyncio.wait_for(waiting, 60)
+        return await asyncio.wait_for(waiting, PATIENCE)
 
     [receipt] = asyncio.run(page())
     parts.settle()
@@ -115,9 +116,9 @@ def test_history_leaves_room_to_what_happens_now(parts: Parts) -> None:
     async def pages() -> Sequence[Receipt]:
         with bringing_history():
             old = asyncio.create_task(parts.accept(message(patient("old", "B")), stream="years", cursor="2"))
-        new = await asyncio.wait_for(parts.accept(message(patient("new", "C")), stream="people", cursor="3"), 60)
+        new = await asyncio.wait_for(parts.accept(message(patient("new", "C")), stream="people", cursor="3"), PATIENCE)
         assert not old.done()
         await asyncio.to_thread(parts.settle)
-        return [*new, *await asyncio.wait_for(old, 60)]
+        return [*new, *await asyncio.wait_for(old, PATIENCE)]
 
     assert len(asyncio.run(pages())) == 2

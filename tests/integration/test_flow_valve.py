@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from msgspec.structs import replace as altered
 
+from gateway.flow import valve
 from gateway.flow.clock import micros
 from gateway.flow.policy import Policy
 from gateway.flow.valve import LONGEST_REST, Rest
 from gateway.model.exchange import Delivered, Delivery, Outcome, Retry
 from gateway.store import route_states
 from tests.integration.outcomes import counted, want
-from tests.integration.parts import SINK, TENANT, Parts, Written, deliver_all, drain, message, patient  # fmt: skip
+from tests.integration.parts import FAR, SINK, TENANT, Parts, Written, deliver_all, drain, message, patient  # fmt: skip
 
 
+@pytest.fixture
+def _long_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receiver rests for longer than a test takes: its first rest may be over after two and a half seconds."""
+    monkeypatch.setattr(valve, "FIRST_REST", FAR)
+    monkeypatch.setattr(valve, "LONGEST_REST", FAR)
+
+
+@pytest.mark.usefixtures("_long_rest")
 def test_a_receiver_that_fails_everybody_is_left_alone(parts: Parts) -> None:
     """After failures of several patients the rest stays in the journal; one success lets everything through."""
     parts.take(*(message(patient(f"p{n}", "A")) for n in range(40)))
     down = True
     sink = Written(lambda delivery: Retry("no-connection") if down else Delivered("ok"))
-    options: dict[str, Any] = {
-        "policy": Policy(break_after=3),
-        "info": altered(SINK, batch=2),
-        "schedule": (3600.0,) * 9,
-    }
+    options: dict[str, Any] = {"policy": Policy(break_after=3), "info": altered(SINK, batch=2), "schedule": (FAR,) * 9}
     route = parts.delivering(sink, **options)
     deliver_all(route)
     assert len(sink.dispatches) <= 3
@@ -45,12 +52,13 @@ class Peer(Written):
     endpoint = "https://peer.example"
 
 
+@pytest.mark.usefixtures("_long_rest")
 def test_a_receiver_rests_after_a_restart_and_on_every_route(parts: Parts) -> None:
     """That a peer is left alone is stored: neither a new process nor another route to it tries before the time."""
     parts.take(*(message(patient(f"p{n}", "A")) for n in range(8)))
     down, policy = True, Policy(break_after=3)
     sink = Peer(lambda _: Retry("no-connection") if down else Delivered("ok"))
-    deliver_all(parts.delivering(sink, policy=policy, info=altered(SINK, batch=4), schedule=(3600.0,)))
+    deliver_all(parts.delivering(sink, policy=policy, info=altered(SINK, batch=4), schedule=(FAR,)))
     tried = len(sink.dispatches)
     again, other = parts.delivering(sink, policy=policy), parts.delivering(sink, policy=policy, name="other")
     deliver_all(again)
@@ -68,12 +76,13 @@ def test_a_receiver_rests_after_a_restart_and_on_every_route(parts: Parts) -> No
     counted(parts)
 
 
+@pytest.mark.usefixtures("_long_rest")
 def test_a_person_who_resumes_a_route_wakes_its_receiver(parts: Parts) -> None:
     """A receiver that rests is tried at once, by every route that leads to it; a route that was paused since is not."""
     parts.take(*(message(patient(f"p{n}", "A")) for n in range(8)))
     down, policy = True, Policy(break_after=3)
     sink = Peer(lambda _: Retry("no-connection") if down else Delivered("ok"))
-    deliver_all(parts.delivering(sink, policy=policy, info=altered(SINK, batch=4), schedule=(3600.0,)))
+    deliver_all(parts.delivering(sink, policy=policy, info=altered(SINK, batch=4), schedule=(FAR,)))
     again, other = parts.delivering(sink, policy=policy), parts.delivering(sink, policy=policy, name="other")
     for route in (again, other):
         deliver_all(route)
@@ -93,20 +102,20 @@ def test_a_person_who_resumes_a_route_wakes_its_receiver(parts: Parts) -> None:
 
 def test_who_was_woken_is_trusted_again(parts: Parts) -> None:
     """After a person woke a receiver, one patient's failure alone lets it rest no more: many must fail anew."""
-    valve = parts.delivering(Written(), policy=Policy(break_after=3)).valve
+    own = parts.delivering(Written(), policy=Policy(break_after=3)).valve
     now = micros()
-    valve.heard([(f"p{n}", Retry("busy")) for n in range(3)], now)
-    assert valve.shut(now) == "resting"
-    valve.rests(Rest(), now)
-    valve.heard([("p9", Retry("busy"))], now)
-    assert valve.shut(now) == ""
+    own.heard([(f"p{n}", Retry("busy")) for n in range(3)], now)
+    assert own.shut(now) == "resting"
+    own.rests(Rest(), now)
+    own.heard([("p9", Retry("busy"))], now)
+    assert own.shut(now) == ""
 
 
 def test_a_clock_put_back_lets_nobody_rest_for_ever(parts: Parts) -> None:
     """A rest that was stored before the clock was put back by a day is over after the longest rest."""
-    valve = parts.delivering(Written(), policy=Policy(break_after=1)).valve
-    valve.rests(Rest(1, micros() + 86_400_000_000), micros())
-    assert valve.shut(micros() + int(LONGEST_REST * 1_000_000)) == ""
+    own = parts.delivering(Written(), policy=Policy(break_after=1)).valve
+    own.rests(Rest(1, micros() + 86_400_000_000), micros())
+    assert own.shut(micros() + int(LONGEST_REST * 1_000_000)) == ""
 
 
 def test_one_failing_patient_rests_nobody(parts: Parts) -> None:
@@ -119,7 +128,7 @@ def test_one_failing_patient_rests_nobody(parts: Parts) -> None:
 
     sink = Written(answer)
     route = parts.delivering(
-        sink, policy=Policy(break_after=2), info=altered(SINK, batch=1), schedule=(0.0,) * 6 + (3600.0,)
+        sink, policy=Policy(break_after=2), info=altered(SINK, batch=1), schedule=(0.0,) * 6 + (FAR,)
     )
     deliver_all(route)
     assert len(sink.effects) == 4
@@ -147,11 +156,16 @@ def test_the_retry_budget_ends_retries_not_deliveries(parts: Parts) -> None:
     assert route.valve.describe(micros())["retries_left"] == 0
 
 
-def test_a_rate_is_kept(parts: Parts) -> None:
+def test_a_rate_is_kept(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more than so many per second are taken up, and no more than so many at one time."""
+    now = 100.0
+    monkeypatch.setattr(valve, "time", SimpleNamespace(monotonic=lambda: now))
     parts.take(*(message(patient(f"p{n}", "A")) for n in range(12)))
     sink = Written()
     route = parts.delivering(sink, policy=Policy(per_second=5.0, at_once=2))
     deliver_all(route)
-    assert 4 <= len(sink.effects) <= 6
+    assert len(sink.effects) == 5
+    now += 1.0
+    deliver_all(route)
+    assert len(sink.effects) == 5 + 5
     assert max(len(one.deliveries) for one in sink.dispatches) == 2

@@ -22,6 +22,7 @@ from gateway.testing.recording_intake import RecordingIntake
 from gateway_hl7.config import Hl7Config
 from gateway_hl7.plugin import Hl7Adapter
 from gateway_hl7.transport import Listener
+from tests.waiting import PATIENCE
 
 ADAPTER = Hl7Adapter()
 MAPPING = Mapping.load(ADAPTER.mappings, None, ADAPTER.path).bind(zone="America/Chicago")
@@ -35,7 +36,7 @@ async def listening(intake: RecordingIntake, **settings: Any) -> AsyncIterator[i
     opened = asyncio.Event()
     task = asyncio.create_task(listener.run(intake, opened.set))
     try:
-        await asyncio.wait_for(opened.wait(), 5)
+        await asyncio.wait_for(opened.wait(), PATIENCE)
         assert listener.server is not None
         yield listener.server.port
     finally:
@@ -50,7 +51,7 @@ def talk(peer: Callable[[int], Any], **settings: Any) -> tuple[Any, RecordingInt
 
     async def run() -> Any:
         async with listening(intake, **settings) as port:
-            return await asyncio.wait_for(asyncio.to_thread(peer, port), 15)
+            return await asyncio.wait_for(asyncio.to_thread(peer, port), PATIENCE)
 
     return asyncio.run(run()), intake
 
@@ -127,8 +128,8 @@ def test_what_real_senders_send_is_read(mess: str) -> None:
     body, family = MESS[mess]
 
     def peer(port: int) -> bytes:
-        with socket.create_connection(("127.0.0.1", port), 5) as connection:
-            connection.settimeout(5)
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+            connection.settimeout(PATIENCE)
             connection.sendall(b"\x0b" + body + b"\x1c\r")
             return connection.recv(4096)
 
@@ -172,10 +173,10 @@ def test_a_raw_tls_socket_sends_byte_by_byte(tmp_path: Path) -> None:
     def peer(port: int) -> bytes:
         context = ssl.create_default_context(cafile=str(certificate))
         with (
-            socket.create_connection(("127.0.0.1", port), 5) as plain,
+            socket.create_connection(("127.0.0.1", port), PATIENCE) as plain,
             context.wrap_socket(plain, server_hostname="localhost") as connection,
         ):
-            connection.settimeout(5)
+            connection.settimeout(PATIENCE)
             for byte in frames:
                 connection.sendall(bytes([byte]))
             answer = b""

@@ -25,6 +25,7 @@ from gateway.http import directory
 from tests.integration.parts import Parts, message, patient
 from tests.integration.serving import Served, serving
 from tests.integration.test_http_feed import add_client
+from tests.waiting import PATIENCE
 
 SCALE = float(os.environ.get("GATEWAY_FAULT_SCALE", "1"))
 
@@ -93,16 +94,16 @@ def test_a_lost_connection_is_taken_up_again(served: Served) -> None:
     class Cutting(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             most = next(allowed, 10**9)
-            with socket.create_connection((target[0], int(target[1])), timeout=10) as server:
+            with socket.create_connection((target[0], int(target[1])), timeout=PATIENCE) as server:
                 server.sendall(self.request.recv(65_536).replace(b"\r\n\r\n", b"\r\nX-Through: line\r\n\r\n"))
-                server.settimeout(5)
+                server.settimeout(PATIENCE)
                 while most > 0 and (data := server.recv(min(most, 4096))):
                     self.request.sendall(data)
                     most -= len(data)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Cutting) as line:
         threading.Thread(target=line.serve_forever, daemon=True).start()
-        client = Client(f"http://127.0.0.1:{line.server_address[1]}", served.key, timeout=5, patience=20)
+        client = Client(f"http://127.0.0.1:{line.server_address[1]}", served.key, timeout=PATIENCE, patience=PATIENCE)
         got = {(one.id, one.version) for one in client.changes(follow=False)}
         line.shutdown()
     assert got == {(one.id, one.version) for one in Client(served.url, served.key).changes(follow=False)}
@@ -120,7 +121,7 @@ def test_no_made_up_request_finds_a_server_error(served: Served) -> None:
         def ask(case: Any) -> None:
             if case.query and "wait" in case.query:
                 case.query["wait"] = 0
-            answer = case.call(headers={"Authorization": f"Bearer {served.key}"}, timeout=60)
+            answer = case.call(headers={"Authorization": f"Bearer {served.key}"}, timeout=PATIENCE)
             seen.append(answer.status_code)
             assert answer.status_code < 500, (case.method, case.path, answer.status_code)
 

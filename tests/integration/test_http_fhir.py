@@ -24,6 +24,7 @@ from gateway.store import clients, reviewing
 from tests.integration.parts import TENANT, Parts, appointment, message, patient, removed
 from tests.integration.serving import Answer, Served, serving
 from tests.integration.test_http_feed import add_client
+from tests.waiting import PATIENCE
 
 FULL = View("full", {"Patient": ["*"], "Appointment": ["*"], "Location": ["*"]})
 MRN = [{"value": "77-1", "type": "MR", "authority": "http://clinic.example.org/mrn"}]
@@ -371,6 +372,6 @@ def test_plain_curl_works(served: Served) -> None:
     url = f"{served.url}/fhir/Patient?_count=1"
     done = subprocess.run(
         [curl, "-sS", "-f", "-H", f"Authorization: Bearer {served.key}", url],
-        capture_output=True, timeout=20, check=True,
+        capture_output=True, timeout=PATIENCE, check=True,
     )  # fmt: skip
     assert json.loads(done.stdout)["resourceType"] == "Bundle"

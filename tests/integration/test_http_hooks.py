@@ -15,6 +15,7 @@ from gateway.store import messages
 from tests.integration.parts import TENANT, Parts
 from tests.integration.serving import Kept, Served, serving
 from tests.ports import free_port
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_a_body_without_a_length_keeps_the_limit(served: Served) -> None:
     """A chunked body is cut off at the limit, however it was announced."""
     host, port = served.url.removeprefix("http://").split(":")
     head = b"POST /hooks/told HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall(head + (b"384\r\n" + b"x" * 900 + b"\r\n") * 4 + b"0\r\n\r\n")
         try:
             answer = connection.recv(4096)

@@ -28,7 +28,7 @@ def test_http_is_open_when_ready_is_said(tmp_path: Path) -> None:
     ports = [free_port(), free_port()]
 
     def ask(port: int) -> dict[str, object]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=PATIENCE) as response:
             return dict(json.loads(response.read()))
 
     async def serve() -> list[dict[str, object]]:
@@ -36,10 +36,10 @@ def test_http_is_open_when_ready_is_said(tmp_path: Path) -> None:
             gateway.settings = gateway.settings.model_copy(update={"http": Http(port=ports[0], admin_port=ports[1])})
             ready = asyncio.Event()
             serving = asyncio.create_task(bootstrap.serve(gateway, frozenset({"api", "worker"}), ready.set))
-            await asyncio.wait_for(ready.wait(), 20)
+            await asyncio.wait_for(ready.wait(), PATIENCE)
             answers = [await asyncio.to_thread(ask, port) for port in ports]
             serving.cancel()
-            await asyncio.wait({serving}, timeout=20)
+            await asyncio.wait({serving}, timeout=PATIENCE)
             assert serving.cancelled()
             for port in ports:
                 try:
@@ -75,7 +75,7 @@ def test_a_waiting_reader_does_not_hold_up_the_end(tmp_path: Path) -> None:
 def test_a_kept_connection_is_answered_at_once(parts: Parts) -> None:
     """The body follows its headers without waiting for the client's acknowledgement, which takes 40 ms."""
     with serving(parts) as running:
-        connection = http.client.HTTPConnection(running.url.rpartition("/")[2], timeout=10)
+        connection = http.client.HTTPConnection(running.url.rpartition("/")[2], timeout=PATIENCE)
         best = 1.0
         for _ in range(20):  # other processes can make a turn slower, never faster
             took = []

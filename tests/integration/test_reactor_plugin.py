@@ -19,6 +19,7 @@ from gateway.registry import Registry
 from gateway.settings import load
 from gateway.store import journal
 from gateway_hl7.simulator import clinic_day
+from tests.waiting import PATIENCE
 
 SETTINGS = """
 [keys.config]
@@ -89,7 +90,7 @@ def test_a_serving_worker_reacts(config: Path) -> None:
     async def run() -> int:
         ready = asyncio.Event()
         task = asyncio.create_task(bootstrap.serve(gateway, frozenset({"worker"}), ready.set))
-        await asyncio.wait_for(ready.wait(), 60)
+        await asyncio.wait_for(ready.wait(), PATIENCE)
         await gateway.receiver(gateway.sources["north", "ris"]).accept(items)
         made: list[Any] = []
         for _ in range(1200):

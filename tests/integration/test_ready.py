@@ -10,6 +10,7 @@ import pytest
 from benchmarks import house
 from gateway import bootstrap
 from gateway.transport.mllp import MllpServer
+from tests.waiting import PATIENCE
 
 
 def test_ready_is_said_once_peers_can_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +30,7 @@ def test_ready_is_said_once_peers_can_connect(tmp_path: Path, monkeypatch: pytes
             ready = asyncio.Event()
             serving = asyncio.create_task(bootstrap.serve(gateway, frozenset({"intake"}), ready.set))
             try:
-                await asyncio.wait_for(ready.wait(), 60)
+                await asyncio.wait_for(ready.wait(), PATIENCE)
                 _, writer = await asyncio.open_connection("127.0.0.1", listening[0].port)
                 writer.close()
             finally:

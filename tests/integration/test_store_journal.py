@@ -16,6 +16,7 @@ from gateway.store import journal, writer
 from gateway.store.opening import Store
 from gateway.store.schema import LANES
 from tests.integration.parts import TENANT, Parts, Place
+from tests.waiting import PATIENCE
 
 WRITERS = 8
 BUSY = 6
@@ -83,7 +84,7 @@ def write(store: Store, who: int, rounds: int, together: int) -> int:
             lanes = chance.sample(range(BUSY), chance.randint(1, 3))
             futures.append((lanes, store.submit(appending(who, number, lanes, chance.random() < 0.1))))
         for lanes, future in futures:
-            failure = future.exception(60)
+            failure = future.exception(PATIENCE)
             assert failure is None or isinstance(failure, ValueError), failure
             made += len(lanes) if failure is None else 0
     return made
@@ -149,7 +150,7 @@ def test_groups_that_wait_for_each_other_both_end(place: Place, monkeypatch: pyt
             futures.append(parts.store.submit(appending(at, 0, lanes[:1], fail=False)))
             futures.append(parts.store.submit(meeting))
             futures.append(parts.store.submit(appending(at, 1, lanes[1:], fail=False)))
-        assert [future.exception(30) for future in futures] == [None] * 6
+        assert [future.exception(PATIENCE) for future in futures] == [None] * 6
         assert opened[0].store.healthy
         assert opened[1].store.healthy
         heads = opened[0].store.read_sync(lambda connection: journal.heads(connection, TENANT))

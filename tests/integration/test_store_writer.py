@@ -18,6 +18,7 @@ from gateway.store import writer as writing
 from gateway.store.opening import Store
 from gateway.store.schema import blocks, texts
 from tests.integration.parts import Parts
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +57,7 @@ def damage(connection: Connection) -> None:
 def held(store: Store) -> Iterator[None]:
     """Keep the writer busy, so that what is submitted meanwhile becomes one group."""
     go = threading.Event()
-    store.submit(lambda connection: go.wait(60))
+    store.submit(lambda connection: go.wait(PATIENCE))
     yield
     go.set()
 
@@ -76,17 +77,17 @@ def test_nothing_is_seen_before_the_group_commits(store: Store, monkeypatch: pyt
     def slow(connection: Connection) -> None:
         keep(2)(connection)
         running.set()
-        go.wait(60)
+        go.wait(PATIENCE)
 
     with held(store):
         first = store.submit(keep(1))
         second = store.submit(slow)
-    assert running.wait(60)
+    assert running.wait(PATIENCE)
     assert not first.done()
     assert kept(store) == set()
     go.set()
-    second.result(60)
-    assert first.result(60) == 1
+    second.result(PATIENCE)
+    assert first.result(PATIENCE) == 1
     assert kept(store) == {1, 2}
 
 
@@ -95,7 +96,7 @@ def test_units_share_a_commit(store: Store) -> None:
     before = store._writer.commits
     with held(store):
         futures = [store.submit(keep(name)) for name in range(200)]
-    assert [future.result(60) for future in futures] == list(range(200))
+    assert [future.result(PATIENCE) for future in futures] == list(range(200))
     assert kept(store) == set(range(200))
     assert store._writer.commits - before <= 200 // writing.GROUP_UNITS + 2
 
@@ -115,9 +116,9 @@ def test_a_failing_unit_undoes_itself_alone(store: Store) -> None:
         good = [store.submit(keep(1))]
         bad = [store.submit(half), store.submit(twice)]
         good.append(store.submit(keep(2)))
-    assert [future.result(60) for future in good] == [1, 2]
-    assert isinstance(bad[0].exception(10), ValueError)
-    assert type(bad[1].exception(10)).__name__ == "IntegrityError"
+    assert [future.result(PATIENCE) for future in good] == [1, 2]
+    assert isinstance(bad[0].exception(PATIENCE), ValueError)
+    assert type(bad[1].exception(PATIENCE)).__name__ == "IntegrityError"
     assert kept(store) == {1, 2}
     assert store.healthy
 
@@ -126,10 +127,10 @@ def test_a_fault_fails_the_whole_group_and_mends_itself(store: Store) -> None:
     """After a full disk or a lost server nobody of the group hears success, and the next unit finds a checked store."""
     with held(store):
         futures = [store.submit(keep(1)), store.submit(damage), store.submit(keep(2))]
-    failures = [future.exception(10) for future in futures[:2]]
+    failures = [future.exception(PATIENCE) for future in futures[:2]]
     assert all(isinstance(failure, StoreUnavailable) for failure in failures)
     later = futures[2]
-    told = later.exception(10)
+    told = later.exception(PATIENCE)
     assert told is None or isinstance(told, StoreUnavailable)
     assert store.write_sync(keep(3)) == 3
     assert store.healthy
@@ -144,17 +145,17 @@ def test_it_is_unhealthy_until_reopened(store: Store, monkeypatch: pytest.Monkey
 
     def slow() -> Connection:
         checked.set()
-        go.wait(60)
+        go.wait(PATIENCE)
         return opened()
 
     failed = store.submit(damage)
-    assert isinstance(failed.exception(10), StoreUnavailable)
+    assert isinstance(failed.exception(PATIENCE), StoreUnavailable)
     monkeypatch.setattr(store._writer, "_open", slow)
     waiting = store.submit(keep(1))
-    assert checked.wait(60)
+    assert checked.wait(PATIENCE)
     assert not store.healthy
     go.set()
-    assert waiting.result(60) == 1
+    assert waiting.result(PATIENCE) == 1
     assert store.healthy
 
 
@@ -168,7 +169,7 @@ def test_a_commit_that_the_system_refuses_gives_no_result(parts: Parts, tmp_path
     size = (tmp_path / "data" / "gateway.db-wal").stat().st_size
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
-        refused = store.submit(keep(2, 200_000)).exception(10)
+        refused = store.submit(keep(2, 200_000)).exception(PATIENCE)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert isinstance(refused, StoreUnavailable)
@@ -194,7 +195,7 @@ def test_a_caller_who_goes_away_does_not_end_the_writer(store: Store) -> None:
             task = asyncio.create_task(store.write(keep(name)))
             await asyncio.sleep(0.0005)
             task.cancel()
-        assert await asyncio.wait_for(store.write(keep(200)), 60) == 200
+        assert await asyncio.wait_for(store.write(keep(200)), PATIENCE) == 200
 
     asyncio.run(run())
     assert set(range(1, 20, 2)) | {200} <= kept(store)
@@ -207,7 +208,7 @@ def test_units_run_in_the_order_they_were_handed_in(store: Store) -> None:
     ran: list[int] = []
     futures = [store.submit(lambda connection, name=name: ran.append(name)) for name in range(300)]
     for future in futures:
-        future.result(60)
+        future.result(PATIENCE)
     assert ran == list(range(300))
 
 

@@ -25,7 +25,7 @@ from gateway.store import subscriptions as stored
 from gateway_webhook.plugin import WebhookSink
 from gateway_webhook.simulator import Receiver
 from tests.integration.outcomes import Crash
-from tests.integration.parts import TENANT, VIEW, Parts, Written, appointment, deliver_all, message, patient
+from tests.integration.parts import FAR, TENANT, VIEW, Parts, Written, appointment, deliver_all, message, patient
 from tests.integration.serving import Served, serving
 from tests.integration.test_flow_doubt import Crashing
 from tests.integration.test_http_feed import add_client
@@ -281,7 +281,7 @@ def test_what_an_ended_subscription_owes_has_a_verdict(parts: Parts, served: Ser
     (row,) = parts.store.read_sync(lambda c: stored.of_client(c, TENANT, client_of(parts)))
     away = parts.delivering(
         Written(lambda _: Retry("no-connection")), name=route, filter=Filter(types=frozenset({"Patient"})),
-        schedule=(3600.0,) * 3, start_now=True,
+        schedule=(FAR,) * 3, start_now=True,
     )  # fmt: skip
     deliver_all(away)
     parts.take(message(patient("p1", "C")), message(patient("p3", "A")))

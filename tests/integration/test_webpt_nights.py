@@ -23,6 +23,7 @@ from gateway_webpt.plugin import WebptAdapter
 from gateway_webpt.simulator import PASSWORD, USER, Company, put
 from gateway_webpt.transport import Mailbox
 from tests.integration.parts import TENANT, Parts, Written, deliver_all
+from tests.waiting import PATIENCE
 
 ALL = View("all", {name: ["*"] for name in ("Appointment", "Authorization", "ChargeItem", "PatientPayment", "Patient")})
 STATUS = {"Inactive": "cancelled", "Active": "booked"}
@@ -49,7 +50,7 @@ async def until_taken(parts: Parts, config, names, *, clock=lambda: datetime.now
     """Let the mailbox be looked into until these files were taken."""
     receiver = parts.receiver("night")
     task = asyncio.create_task(Mailbox("night", config, config.sftp, clock).run(receiver, lambda: None))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not names <= json.loads(await receiver.cursor("mailbox") or "{}").keys():
             assert not task.done(), task.exception()
             await asyncio.sleep(0.02)

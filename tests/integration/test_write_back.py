@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-import pytest
-
 from gateway import bootstrap, logs
 from gateway.flow.disclosed import accounting
 from gateway.flow.ledger import recount_tenant
@@ -20,6 +18,7 @@ from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway_cliniko.simulator import API_KEY, ClinikoSimulator
 from gateway_cliniko.simulator_rows import utc
 from tests.integration.test_flow_persons import gateway
+from tests.waiting import PATIENCE
 
 SETTINGS = """
 [data]
@@ -65,7 +64,7 @@ async def served(folder: Path, until: Callable[[bootstrap.Gateway], bool]) -> bo
     opened = bootstrap.open_gateway(load(folder / "gateway.toml"), folder)
     serving = asyncio.create_task(bootstrap.serve(opened, ROLES, lambda: None))
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not until(opened):
                 assert not serving.done()
                 await asyncio.sleep(0.1)
@@ -81,7 +80,6 @@ def delivered(opened: bootstrap.Gateway) -> int:
     return sum(row.outcome == "delivered" for row in rows)
 
 
-@pytest.mark.timeout(180)
 def test_what_comes_back_by_polling_makes_no_second_write(tmp_path: Path) -> None:
     """A visit is cancelled here, written there once, and seen cancelled here; nothing follows from that."""
 

@@ -19,6 +19,7 @@ from gateway.errors import InvalidConfiguration
 from gateway.hookspecs import GROUP
 from gateway.testing.simulation import simulators
 from gateway.wire.mllp import Decoder, encode
+from tests.waiting import PATIENCE
 
 SYSTEMS = {one.name: one for one in simulators(importlib.metadata.entry_points(group=GROUP))}
 RUNNER = CliRunner()
@@ -37,12 +38,12 @@ async def served(name: str, use, faults=(), port=0):
             host="127.0.0.1", port=port, seed=3, clinic_size=5, faults=faults, opened=settings.set_result
         )
     )
-    await asyncio.wait({serving, settings}, timeout=10, return_when="FIRST_COMPLETED")
+    await asyncio.wait({serving, settings}, timeout=PATIENCE, return_when="FIRST_COMPLETED")
     try:
-        return await asyncio.wait_for(use(settings.result()), 10)
+        return await asyncio.wait_for(use(settings.result()), PATIENCE)
     finally:
         serving.cancel()
-        await asyncio.wait({serving}, timeout=10)
+        await asyncio.wait({serving}, timeout=PATIENCE)
 
 
 def test_the_list_names_every_system_with_its_faults() -> None:

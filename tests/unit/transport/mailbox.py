@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.testing.sftp_server import SftpServer
 from gateway.transport.sftp import SftpAccount
+from tests.waiting import PATIENCE
 
 
 @asynccontextmanager
@@ -20,7 +21,7 @@ async def mailbox(folder: Path, **settings: object) -> AsyncIterator[tuple[SftpS
     await server.start()
     known = {
         "host": "127.0.0.1", "port": server.port, "user": "clinic", "host_keys": [server.host_key],
-        "password": f"file:{secret}", "timeout_seconds": 2.0,
+        "password": f"file:{secret}", "timeout_seconds": PATIENCE,
     }  # fmt: skip
     try:
         yield server, SftpAccount.model_validate(known | settings)

@@ -6,6 +6,7 @@ import asyncio
 
 from gateway.model.exchange import RateBudget
 from gateway.transport.budget import FairPlaces, RateWindow, Windows, asker, behind_live_traffic
+from tests.waiting import PATIENCE
 
 
 class Clock:
@@ -60,7 +61,7 @@ def test_a_cancelled_wait_gives_its_place_on() -> None:
         await asyncio.sleep(0)
         waiter.cancel()
         await asyncio.gather(holder, waiter, return_exceptions=True)
-        async with asyncio.timeout(1), places.place():
+        async with asyncio.timeout(PATIENCE), places.place():
             pass
 
     asyncio.run(run())

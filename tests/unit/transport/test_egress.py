@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from gateway.errors import InvalidConfiguration, RetryLater
 from gateway.transport.addresses import is_public
 from gateway.transport.egress import ANSWER_LIMIT, Answer, Egress
+from tests.waiting import PATIENCE
 
 HIDDEN = (
     "0.0.0.0", "0.0.0.1", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200", "100.127.255.255",
@@ -278,7 +279,7 @@ def test_an_endless_answer_costs_only_the_connection() -> None:
                 assert (await egress.post(b"{}", {})).status == 200
             await egress.close()
 
-    asyncio.run(asyncio.wait_for(run(), 10))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
 def test_a_silent_peer_is_given_up() -> None:

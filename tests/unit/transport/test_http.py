@@ -16,6 +16,7 @@ from gateway.model.exchange import RateBudget
 from gateway.testing.simulated_api import SimulatedApi
 from gateway.transport.budget import RateWindow
 from gateway.transport.http import HttpClient, HttpLimits
+from tests.waiting import PATIENCE
 
 PLENTY = RateBudget(requests=1000, seconds=1.0)
 decode = msgspec.json.Decoder(dict[str, int]).decode
@@ -181,7 +182,7 @@ def test_the_peers_clock_is_read_from_its_answers() -> None:
             await server.stop()
         return known
 
-    first, late, early = asyncio.run(asyncio.wait_for(run(), 20))
+    first, late, early = asyncio.run(asyncio.wait_for(run(), PATIENCE))
     assert first is None
     assert late == pytest.approx(-3600.0, abs=5.0)
     assert early == pytest.approx(1800.0, abs=5.0)

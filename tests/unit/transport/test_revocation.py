@@ -19,6 +19,7 @@ from gateway.errors import InvalidConfiguration
 from gateway.transport.mllp import MllpServer
 from gateway.transport.revocation import Revocation
 from gateway.wire.mllp import encode
+from tests.waiting import PATIENCE
 
 NOW = datetime.now(UTC)
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
@@ -168,7 +169,7 @@ def test_a_revoked_client_is_cut_off_without_a_restart(authority: Authority, tmp
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
         writer.write(encode(b"x"))
         try:
-            answer = await asyncio.wait_for(reader.read(100), 5)
+            answer = await asyncio.wait_for(reader.read(100), PATIENCE)
         except OSError:
             answer = b""
         return answer, reader, writer
@@ -191,7 +192,7 @@ def test_a_revoked_client_is_cut_off_without_a_restart(authority: Authority, tmp
                 assert await formers.read(100) == b""
         after, _, after_writer = await ask(server.port, former)
         friends_writer.write(encode(b"y"))
-        assert (after, await asyncio.wait_for(friends.read(100), 5)) == (b"", encode(b"y"))
+        assert (after, await asyncio.wait_for(friends.read(100), PATIENCE)) == (b"", encode(b"y"))
         assert server.counts.refused == 2
         for writer in (friends_writer, formers_writer, after_writer):
             writer.transport.abort()

@@ -13,6 +13,7 @@ from gateway.errors import InvalidConfiguration, LimitExceeded, SourceUnavailabl
 from gateway.testing.sftp_server import SftpServer
 from gateway.transport.sftp import CHUNK, SftpAccount, connected, joined, wanted
 from tests.unit.transport.mailbox import mailbox
+from tests.waiting import PATIENCE
 
 
 async def contents(session, file) -> bytes:
@@ -134,10 +135,10 @@ def test_a_silent_server_is_left_in_bounded_time(tmp_path):
     """A server that stops answering makes an error, not a wait without end."""
 
     async def run():
-        async with mailbox(tmp_path / "box", timeout_seconds=0.3) as (server, account):
+        async with mailbox(tmp_path / "box", timeout_seconds=2.0) as (server, account):
             (server.folder / "a.csv").write_bytes(b"x" * 100)
             server.fail("stall", 3)
-            async with asyncio.timeout(5), connected(account) as session:
+            async with asyncio.timeout(PATIENCE), connected(account) as session:
                 (file,) = await session.files("/", ["*"])
                 with pytest.raises(SourceUnavailable, match="in time"):
                     await contents(session, file)

@@ -54,19 +54,22 @@ def test_a_growing_file_waits_for_its_end(tmp_path):
             with (server.folder / "a.csv").open("wb", buffering=0) as file:
 
                 async def upload():
-                    for _ in range(20):
+                    while True:
                         file.write(b"x" * 10)
-                        await asyncio.sleep(0.02)
+                        await asyncio.sleep(0.005)
 
                 task = asyncio.create_task(upload())
-                await asyncio.sleep(0.04)
                 await inbox(account, taken).poll(intake)
                 assert taken.files == []
-                await task
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                whole = file.tell()
             await inbox(account, taken).poll(intake)
+        return whole
 
-    asyncio.run(run())
-    assert taken.files == [("a.csv", b"x" * 200)]
+    whole = asyncio.run(run())
+    assert taken.files == [("a.csv", b"x" * whole)]
+    assert whole > 0
 
 
 def test_nothing_is_moved_or_deleted_before_it_is_stored(tmp_path):

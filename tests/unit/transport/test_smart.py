@@ -16,6 +16,7 @@ from gateway.transport.smart import SigningKey, Token, tls
 from gateway_fhir.simulator import CLIENT_ID, CLIENT_SECRET, FhirSimulator
 from gateway_fhir.transport import client
 from tests.unit.adapters.fhir.server import CLINIC, EC_PEM, RSA_PEM, config, pem
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [(EC_PEM, "ES384"), (RSA_PEM, "RS384")])
@@ -56,7 +57,7 @@ def ask(key: str | None, registered: str, **settings) -> Token:
         chosen = {"client_id": CLIENT_ID, "private_key": "env:FHIR_TEST_KEY", "key_id": "k", **settings}
         wanted = config(base_url=simulator.fhir_base, retries=0, **chosen)
         try:
-            async with client([simulator.base_url], wanted) as http, asyncio.timeout(10):
+            async with client([simulator.base_url], wanted) as http, asyncio.timeout(PATIENCE):
                 token = Token(http, wanted, URL(f"{simulator.base_url}/token"), ("system/Patient.rs",))
                 await token.headers()
                 await token.headers()

@@ -25,6 +25,7 @@ from gateway_cliniko.simulator_rows import utc
 from tests.integration.parts import VIEW
 from tests.unit.adapters.cliniko.account import CLINIC, START
 from tests.unit.adapters.cliniko.test_translate_wish import delivery
+from tests.waiting import PATIENCE
 
 NOTE = "Confirmed by the patient in answer to the reminder."
 ACTS = {
@@ -83,7 +84,7 @@ def at_desk(
         await simulator.start()
         desk = Desk(simulator, key, **settings)
         try:
-            await asyncio.wait_for(body(desk), 30)
+            await asyncio.wait_for(body(desk), PATIENCE)
         finally:
             await desk.sink.close()
             await simulator.stop()
@@ -142,7 +143,7 @@ def test_work_whose_answer_is_lost_is_found_and_not_done_again(kind: str, fault:
     """Done, and then too late, cut off or 500: the look afterwards finds it, and one write was made."""
 
     async def body(desk: Desk) -> None:
-        desk.simulator.late_seconds = 0.6
+        desk.simulator.late_seconds = 1.5
         row = desk.visit()
         desk.simulator.fail(fault)
         (outcome,) = await desk.send(asked(kind, row))
@@ -151,7 +152,7 @@ def test_work_whose_answer_is_lost_is_found_and_not_done_again(kind: str, fault:
         assert outcome.told == ("kind", "about.native_id")
         assert sum(desk.done.values()) == 1
 
-    at_desk(body, tmp_path, timeout_seconds=0.3)
+    at_desk(body, tmp_path, timeout_seconds=1.0)
 
 
 @pytest.mark.parametrize("fault", ["500", "429", "html", "half-body"])

@@ -28,6 +28,7 @@ from gateway_fhir.simulator import CLIENT_ID, FhirSimulator
 from gateway_fhir.transport import client
 from gateway_fhir.transport_bulk import Exports
 from gateway_fhir.transport_search import ChangedResources
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[4]
 EXAMPLES = Path(os.environ.get("GATEWAY_CORPORA", ROOT.parent / "shared" / "corpora")) / "fhir"
@@ -119,7 +120,7 @@ def with_server(body: Callable[[Server], Awaitable[None]], *, lifetime: float = 
                 endpoint = URL(f"{simulator.base_url}/token")
                 token = Token(plain, server.config, endpoint, ("system/*.rs",))
                 async with client(origin, server.config, credential=token) as server.http:
-                    async with asyncio.timeout(30):
+                    async with asyncio.timeout(PATIENCE):
                         await body(server)
         finally:
             await simulator.stop()

@@ -10,6 +10,7 @@ import re
 from gateway.wire.hl7_header import acknowledge, peek
 from gateway.wire.mllp import Decoder, encode
 from gateway_hl7.simulator import SIMULATORS, clinic_day, send_day
+from tests.waiting import PATIENCE
 
 
 def test_a_day_is_drawn_from_its_seed():
@@ -100,7 +101,7 @@ def test_after_an_upgrade_everybody_is_sent_anew():
             await serving
 
     over, hung_up = asyncio.Event(), asyncio.Event()
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
     anew = received[day:]
     assert [peek(one).kind for one in anew] == ["ADT^A08"] * 3
     assert all(re.search(rb"\|\d\d/\d\d/\d{4}\|", one) for one in anew)

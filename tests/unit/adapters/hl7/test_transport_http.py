@@ -12,6 +12,7 @@ from gateway.model.exchange import HookRequest, HookResponse
 from gateway.testing.recording_intake import RecordingIntake
 from gateway_hl7.config import Hl7Config
 from gateway_hl7.plugin import Hl7Adapter
+from tests.waiting import PATIENCE
 
 MESSAGE = b"MSH|^~\\&|APP|NORTH|GW|HUB|20260105||SIU^S12|42|P|2.5.1|||%s\rPID|1||7^^^A^MR\r"
 BEARER = "Bearer s3cret"
@@ -31,7 +32,7 @@ def post(token: str, body: bytes, intake=None, authorization: str = BEARER, meth
     request = HookRequest(
         method=method, path="", query="", headers={"authorization": authorization}, body=body, url="https://x/hooks/n"
     )
-    return asyncio.run(asyncio.wait_for(receiver.receive(request, intake or RecordingIntake()), 5))
+    return asyncio.run(asyncio.wait_for(receiver.receive(request, intake or RecordingIntake()), PATIENCE))
 
 
 def test_a_stored_message_is_answered_with_its_acknowledgement(token):

@@ -18,6 +18,7 @@ from gateway_jane.simulator_identity import CLIENT_ID
 from gateway_jane.simulator_rows import SCOPES
 from gateway_jane.transport import Api, ChangedItems, api_client, identity_client
 from gateway_jane.transport_tokens import Kept, TokenFile
+from tests.waiting import PATIENCE
 
 CLINIC = synthetic_clinic(seed=7, patients=60, visits=150)
 START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -81,7 +82,7 @@ def with_clinic(folder, test: Callable[[Clinic], Awaitable[None]], *, simulator=
         finally:
             await made.stop()
 
-    asyncio.run(asyncio.wait_for(run(), 30))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
 def normalize():

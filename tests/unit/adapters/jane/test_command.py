@@ -12,6 +12,7 @@ from gateway_jane.command import consent
 from gateway_jane.transport_hooks import TOPICS
 from tests.ports import free_port
 from tests.unit.adapters.jane.clinic import Clinic, with_clinic
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def test_a_consent_in_the_browser_is_kept_with_its_webhooks(tmp_path) -> None:
             address = (await told.get()).splitlines()[1]
             async with aiohttp.ClientSession() as session, session.get(address) as response:
                 assert response.status == 200
-            kept = await asyncio.wait_for(going, 10)
+            kept = await asyncio.wait_for(going, PATIENCE)
         assert {hook.topic for hook in kept.webhooks} == set(TOPICS)
         assert {hook.secret for hook in kept.webhooks} == {
             one["secret"] for one in clinic.simulator.subscriptions.values()
@@ -54,6 +55,6 @@ def test_another_state_and_a_refusal_end_nothing_and_everything(tmp_path) -> Non
             async with session.get(back, params={"state": state, "error": "access_denied"}) as response:
                 assert response.status == 200
         with pytest.raises(SourceUnavailable, match="did not agree"):
-            await asyncio.wait_for(going, 10)
+            await asyncio.wait_for(going, PATIENCE)
 
     with_clinic(tmp_path, body, redirect_port=free_port())

@@ -19,7 +19,7 @@ from gateway_jane.simulator import JaneSimulator
 from gateway_jane.simulator_rows import utc
 from gateway_jane.transport_feed import FeedTransport, StaffFeed, feed_address, feed_client
 from tests.unit.adapters.jane.clinic import ADAPTER, CLINIC, START, Mapping
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 HOUR = timedelta(hours=1)
 
@@ -66,7 +66,7 @@ def with_office(body: Callable[[Office], Awaitable[None]], monkeypatch: pytest.M
         finally:
             await simulator.stop()
 
-    asyncio.run(asyncio.wait_for(run(), 30))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
 def test_busy_times_come_once_without_anybodys_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +205,7 @@ def test_the_transport_reads_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch
         config = JaneConfig(feeds={"ana": {"url": "env:FEED"}}, feed_zone="UTC", feed_seconds=0.1)
         intake, opened = RecordingIntake(), asyncio.Event()
         task = asyncio.create_task(FeedTransport("north", config).run(intake, opened.set))
-        await asyncio.wait_for(opened.wait(), 60)
+        await asyncio.wait_for(opened.wait(), PATIENCE)
         wanted = sum(row["staff_member_id"] == staff for row in rows)
         await until(lambda: len(intake.items) == wanted)
         task.cancel()

@@ -11,6 +11,7 @@ import pytest
 from gateway_reports.config import ReportsConfig
 from gateway_reports.records import cut
 from gateway_reports.simulator import SIMULATORS
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("fault", ["", "no-state", "cut"])
@@ -60,5 +61,5 @@ def test_a_drift_renames_a_column_of_the_next_export() -> None:
         serving.cancel()
         return headers
 
-    headers = asyncio.run(asyncio.wait_for(run(), 60))
+    headers = asyncio.run(asyncio.wait_for(run(), PATIENCE))
     assert {header.replace("Cell", "Mobile Phone") for header in headers} == {max(headers, key=len)}

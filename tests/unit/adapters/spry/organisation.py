@@ -17,6 +17,7 @@ from gateway_spry.plugin import SpryAdapter
 from gateway_spry.simulator import CLIENT_ID, SprySimulator
 from gateway_spry.transport import Calendars, Cases
 from gateway_spry.transport_api import connected
+from tests.waiting import PATIENCE
 
 CLINIC = synthetic_clinic(seed=7, patients=20, visits=120)
 START = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
@@ -64,7 +65,7 @@ def with_organisation(test: Callable[[Organisation], Awaitable[None]], *, simula
         finally:
             await made.stop()
 
-    asyncio.run(asyncio.wait_for(run(), 30))
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
 async def listening(receiver, intake) -> tuple[web.AppRunner, str]:

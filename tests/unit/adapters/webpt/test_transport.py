@@ -14,12 +14,13 @@ from gateway_webpt.transport import Dropped, Extracts, Mailbox, transports
 from tests.unit.adapters.webpt.extract import ADAPTER, config
 from tests.unit.adapters.webpt.test_transport_nights import row
 from tests.unit.transport.mailbox import mailbox
+from tests.waiting import PATIENCE
 
 NOW = datetime(2026, 7, 14, 8, tzinfo=UTC)
 
 
 async def until(ready, task) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not ready():
             assert not task.done(), task.exception()
             await asyncio.sleep(0.02)

@@ -11,6 +11,7 @@ from gateway.testing.recording_intake import RecordingIntake
 from gateway_x12.config import X12Config
 from gateway_x12.simulator import file_835
 from tests.unit.adapters.x12.remittances import ADAPTER
+from tests.waiting import PATIENCE
 
 
 async def bring(folder, intake, until):
@@ -18,7 +19,7 @@ async def bring(folder, intake, until):
     config = X12Config(folder=folder, poll_seconds=0.05)
     tasks = [asyncio.create_task(one.run(intake, lambda: None)) for one in ADAPTER.transports("payer", config)]
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not until():
                 await asyncio.sleep(0.02)
     finally:
@@ -94,7 +95,7 @@ def test_a_mailbox_is_read_archived_and_acknowledged(tmp_path, monkeypatch):
         (transport,) = ADAPTER.transports("payer", config)
         task = asyncio.create_task(transport.run(intake, lambda: None))
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 while not (tmp_path / "download/archive/era.835").exists():
                     await asyncio.sleep(0.02)
         finally:

@@ -9,6 +9,8 @@ from typing import Self
 import msgspec
 import pytest
 
+from tests.waiting import PATIENCE
+
 pytest.importorskip("asyncssh", reason="the extra sftp is not installed")
 
 from gateway.errors import InvalidConfiguration
@@ -87,7 +89,7 @@ class Route:
 
 def run(route: Route, scenario) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(20), route:
+        async with asyncio.timeout(PATIENCE), route:
             await scenario(route)
 
     asyncio.run(bounded())

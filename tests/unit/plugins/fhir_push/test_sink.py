@@ -16,6 +16,7 @@ from gateway_fhir.simulator import CLIENT_ID, CLIENT_SECRET, FhirSimulator
 from gateway_fhir_push.config import FhirPushConfig
 from gateway_fhir_push.plugin import FhirPushSink
 from tests.unit.adapters.fhir.server import CLINIC, EC_PEM, normalize
+from tests.waiting import PATIENCE
 
 PATIENT, VISIT, OTHER = (f"0b7e1f6a-5d0c-8a3e-9c1d-2f4b6a8c0e1{n}" for n in (1, 2, 3))
 ADA = {"name": {"family": "Byrne", "given": "Ada"}, "birth_date": "1980-05-04"}
@@ -53,7 +54,7 @@ async def server(**settings: Any) -> AsyncIterator[tuple[Any, FhirSimulator]]:
     config = FhirPushConfig.model_validate({"base_url": simulator.fhir_base, "timeout_seconds": 5.0, **chosen})
     sink = FhirPushSink().open("ehr", config)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             yield sink, simulator
     finally:
         await sink.close()

@@ -16,6 +16,7 @@ from gateway.vault import Keystore
 from gateway_keys_pkcs11.config import Pkcs11KeyConfig
 from gateway_keys_pkcs11.plugin import gateway_key_providers
 from gateway_keys_pkcs11.provider import Pkcs11Keys
+from tests.waiting import PATIENCE
 
 pkcs11 = pytest.importorskip("pkcs11", reason="the extra pkcs11 is not installed")
 LIBRARY = next(
@@ -42,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.environ["SOFTHSM2_CONF"] = str(tokens / "softhsm2.conf")
     for label in ("clinic", "twin", "twin"):
         command = ["--init-token", "--free", "--label", label, "--so-pin", "13579086", "--pin", PIN]
-        subprocess.run([str(TOOL), *command], check=True, capture_output=True, timeout=30)
+        subprocess.run([str(TOOL), *command], check=True, capture_output=True, timeout=PATIENCE)
     yield tokens
     pkcs11.unload(str(LIBRARY))
     if before is None:

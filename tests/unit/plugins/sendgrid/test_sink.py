@@ -17,6 +17,7 @@ from gateway_sendgrid.plugin import SendgridSink
 from gateway_sendgrid.simulator import SendgridSimulator
 from gateway_sendgrid.translate import outcome
 from tests.unit.plugins.twilio.due import delivery, dispatch
+from tests.waiting import PATIENCE
 
 ANN = "ann@example.com"
 EMAIL: dict[str, Any] = {"channel": "email", "to": ANN, "subject": "Your visit", "text": "Tomorrow at 9."}
@@ -39,7 +40,7 @@ def against(
         }  # fmt: skip
         sink = SendgridSink().open("mails", SendgridConfig.model_validate(told | settings))
         try:
-            await asyncio.wait_for(check(account, sink), 20)
+            await asyncio.wait_for(check(account, sink), PATIENCE)
         finally:
             await sink.close()
             await account.stop()

@@ -19,6 +19,7 @@ from gateway_sftp.config import SftpConfig
 from gateway_sftp.plugin import SftpSink, gateway_sinks
 from gateway_sftp.sink import Mailbox
 from tests.unit.transport.mailbox import mailbox
+from tests.waiting import PATIENCE
 
 FORMULA = "=cmd|' /C calc'!A0"
 
@@ -38,13 +39,16 @@ def dispatch(count: int = 3) -> Dispatch:
 
 
 def with_mailbox(
-    folder: Path, act: Callable[[SftpServer, Mailbox], Awaitable[Any]], formats: tuple[str, ...] = ("ndjson", "csv")
+    folder: Path,
+    act: Callable[[SftpServer, Mailbox], Awaitable[Any]],
+    formats: tuple[str, ...] = ("ndjson", "csv"),
+    **settings: object,
 ) -> Any:
     async def run() -> Any:
-        async with asyncio.timeout(20), mailbox(folder, timeout_seconds=1.0) as (server, account):
+        async with asyncio.timeout(PATIENCE), mailbox(folder, **settings) as (server, account):
             (folder / "inbound").mkdir(exist_ok=True)
-            settings = {"account": account.model_dump(), "folder": "inbound", "formats": formats}
-            sink = SftpSink().open("feed", SftpConfig.model_validate(settings))
+            config = {"account": account.model_dump(), "folder": "inbound", "formats": formats}
+            sink = SftpSink().open("feed", SftpConfig.model_validate(config))
             try:
                 return await act(server, sink)  # type: ignore[arg-type]  # what open returns is the sink of this package
             finally:
@@ -103,7 +107,8 @@ def test_after_a_fault_nothing_half_is_seen_and_the_next_try_is_whole(tmp_path: 
         seen = content(box)
         return broken, seen, list(await sink.deliver(many))
 
-    broken, seen, mended = with_mailbox(box, act, formats=("ndjson",))
+    patience = {"timeout_seconds": 2.0} if fault == "stall" else {}
+    broken, seen, mended = with_mailbox(box, act, formats=("ndjson",), **patience)
     assert {type(outcome) for outcome in broken} == {Retry}
     assert [name for name in seen if not name.startswith(".")] == []
     assert {type(outcome) for outcome in mended} == {Delivered}

@@ -19,6 +19,7 @@ from gateway_smtp.config import SmtpConfig, SmtpSourceConfig
 from gateway_smtp.plugin import SmtpSink, gateway_adapters
 from gateway_smtp.simulator import MailSimulator
 from tests.unit.plugins.twilio.due import delivery, dispatch
+from tests.waiting import PATIENCE
 
 ANN = "ann@example.com"
 EMAIL: dict[str, Any] = {
@@ -49,7 +50,7 @@ def against(
         }  # fmt: skip
         sink = SmtpSink().open("mails", SmtpConfig.model_validate(told | settings))
         try:
-            await asyncio.wait_for(check(server, sink), 20)
+            await asyncio.wait_for(check(server, sink), PATIENCE)
         finally:
             await sink.close()
             await server.stop()

@@ -17,6 +17,7 @@ from gateway_twilio.config import TwilioConfig
 from gateway_twilio.plugin import TwilioSink
 from gateway_twilio.simulator import TwilioSimulator
 from tests.unit.plugins.twilio.due import NUMBER, delivery, dispatch
+from tests.waiting import PATIENCE
 
 FROM = "+15005550006"
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ def against(
         monkeypatch.setenv("TWILIO_SECRET", twilio.token)
         sink = TwilioSink().open("texts", config(twilio, **settings))
         try:
-            await asyncio.wait_for(check(twilio, sink), 20)
+            await asyncio.wait_for(check(twilio, sink), PATIENCE)
         finally:
             await sink.close()
             await twilio.stop()

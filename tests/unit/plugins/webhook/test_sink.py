@@ -95,8 +95,8 @@ def test_each_fault_has_its_outcome_and_one_effect(tmp_path: Path, fault: Fault,
     """Whatever the receiver does, the outcome is right, and trying again leaves exactly one effect, same body."""
 
     async def run() -> None:
-        async with meeting(tmp_path, timeout=1.0 if fault == "late" else 30.0) as (sink, receiver):
-            receiver.fail(fault, seconds=2.0)
+        async with meeting(tmp_path, timeout=3.0 if fault == "late" else 30.0) as (sink, receiver):
+            receiver.fail(fault, seconds=6.0)
             work = dispatch(delivery(1))
             assert await sink.deliver(work) == [first]
             assert receiver.counts.effects == effects

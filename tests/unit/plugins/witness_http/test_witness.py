@@ -16,6 +16,7 @@ from gateway.model.exchange import SignedHead
 from gateway_witness_http.config import HttpWitnessConfig
 from gateway_witness_http.simulator import running
 from gateway_witness_http.witness import RemoteWitness
+from tests.waiting import PATIENCE
 
 SIGNER = Signer("clinic", Ed25519PrivateKey.generate())
 LEAVES = [leaf_hash(bytes([at])) for at in range(40)]
@@ -34,7 +35,7 @@ def meet(folder: Path, use: Callable[[str], Awaitable[None]]) -> None:
     """Run a witness process and use it."""
 
     async def main() -> None:
-        async with running(folder / "notes", [SIGNER.public_key]) as url, asyncio.timeout(20):
+        async with running(folder / "notes", [SIGNER.public_key]) as url, asyncio.timeout(PATIENCE):
             await use(url)
 
     asyncio.run(main())

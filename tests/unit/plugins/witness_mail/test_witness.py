@@ -15,6 +15,7 @@ from gateway.model.exchange import SignedHead
 from gateway_witness_mail.config import MailWitnessConfig
 from gateway_witness_mail.simulator import running
 from gateway_witness_mail.witness import Mailbox
+from tests.waiting import PATIENCE
 
 SIGNER = Signer("clinic", Ed25519PrivateKey.generate())
 HEAD = SignedHead(origin=SIGNER.origin, size=1234, note=SIGNER.sign(1234, bytes(32)).note, prove=lambda old: ())
@@ -34,7 +35,7 @@ def test_the_mail_holds_a_head_that_verifies() -> None:
     """The note in the mail is the signed head, byte for byte; the subject names log and size; failures are retried."""
 
     async def main() -> None:
-        async with running() as mails, asyncio.timeout(20):
+        async with running() as mails, asyncio.timeout(PATIENCE):
             box = Mailbox("officer", config(mails.port))
             await box.keep(HEAD)
             (mail,) = mails.kept

@@ -14,6 +14,7 @@ from gateway.model.exchange import SignedHead
 from gateway_witness_timestamp.config import TimestampConfig
 from gateway_witness_timestamp.simulator import available, running
 from gateway_witness_timestamp.witness import Stamped
+from tests.waiting import PATIENCE
 
 SIGNER = Signer("clinic", Ed25519PrivateKey.generate())
 HEAD = SignedHead(origin=SIGNER.origin, size=1234, note=SIGNER.sign(1234, bytes(32)).note, prove=lambda old: ())
@@ -34,7 +35,7 @@ def test_a_token_is_checked_and_kept(tmp_path: Path) -> None:
     theirs.mkdir()
 
     async def main() -> None:
-        async with running(ours) as url, running(theirs), asyncio.timeout(40):
+        async with running(ours) as url, running(theirs), asyncio.timeout(PATIENCE):
             witness = stamped(url, ours / "root.pem", tmp_path / "kept")
             await witness.keep(HEAD)
             assert await witness.heads(SIGNER.origin) == [HEAD.note]
