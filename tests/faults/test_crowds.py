@@ -1,6 +1,7 @@
 """Crowds at the MLLP port: very many idle peers, and ten times the usual senders.
 
 Whether honest peers are served as before is measured by processor time, which others on the machine do not lengthen.
+Server and peers run on one thread here, so what an exchange takes of it is what the peer would wait on a quiet machine.
 """
 
 from __future__ import annotations
@@ -35,48 +36,54 @@ ROOM = 64 * 2**20
 """Bytes by which the process may grow under them, whatever the number of messages."""
 
 
-async def _cost(port: int) -> float:
-    """Processor time of both sides for some messages of an honest peer, one after another."""
+async def _costs(port: int) -> tuple[float, float]:
+    """Processor time of both sides for one message of an honest peer: median and 95th percentile of some."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    began = time.process_time()
+    taken = []
     for _ in range(ASKED):
+        began = time.process_time()
         writer.write(encode(b"MSH|honest"))
         await asyncio.wait_for(reader.readuntil(b"\x1c\r"), PATIENCE)
-    took = time.process_time() - began
+        taken.append(time.process_time() - began)
     writer.close()
-    return took
+    taken.sort()
+    return taken[ASKED // 2], taken[ASKED * 95 // 100]
 
 
 @pytest.mark.timeout(600)
 def test_idle_peers_cost_the_others_nothing() -> None:
-    """An honest peer's messages cost among thousands of silent ones what they cost alone, and all are answered."""
+    """Among thousands of silent peers an honest one's messages take what they take alone, nearly every one of them."""
 
     def answer(frame: bytes, reply: Callable[[bytes], None]) -> None:
         reply(frame)
 
-    async def run() -> tuple[float, float]:
+    async def run() -> tuple[list[float], list[float]]:
         limits = Limits(connections=IDLE + 10)
         server = MllpServer("127.0.0.1", 0, answer, oversized=answer, limits=limits)
         await server.start()
-        alone = among = float("inf")
-        for _ in range(TURNS):
-            alone = min(alone, await _cost(server.port))
+        alone = [min(turns) for turns in zip(*[await _costs(server.port) for _ in range(TURNS)], strict=True)]
+        among = [float("inf")] * len(alone)
         with ExitStack() as crowd:
             for number in range(IDLE):
                 crowd.enter_context(socket.create_connection(("127.0.0.1", server.port), PATIENCE))
                 if number % 50 == 0:
                     await asyncio.sleep(0)  # the server accepts them meanwhile
             for _ in range(TURNS):
-                among = min(among, await _cost(server.port))
-                if among <= WORSE * alone:
+                among = list(map(min, among, await _costs(server.port)))
+                if _bearable(alone, among):
                     break
             assert len(server.connections) >= IDLE
         await server.close(grace=0.1)
         return alone, among
 
     alone, among = asyncio.run(run())
-    print(f"{ASKED} messages: {alone * 1000:.0f} ms alone, {among * 1000:.0f} ms among {IDLE} idle peers")
-    assert among <= WORSE * alone
+    for what, one, other in zip(("median", "95th percentile"), alone, among, strict=True):
+        print(f"{what}: {one * 1e6:.0f} us alone, {other * 1e6:.0f} us among {IDLE} idle peers")
+    assert _bearable(alone, among)
+
+
+def _bearable(alone: list[float], among: list[float]) -> bool:
+    return all(other <= WORSE * one for one, other in zip(alone, among, strict=True))
 
 
 @pytest.mark.timeout(600)
