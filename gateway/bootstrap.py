@@ -19,7 +19,7 @@ from gateway.access import View
 from gateway.access.views import compile_views
 from gateway.audit import AuditLog, Seal, Witnesses
 from gateway.diagnosis import Configured, check_plugins
-from gateway.errors import IntegrityViolated, InvalidConfiguration, StoreUnavailable
+from gateway.errors import IntegrityViolated, StoreUnavailable
 from gateway.flow import decisions, polling
 from gateway.flow.clock import iso, micros
 from gateway.flow.deliver import Deliverer
@@ -34,9 +34,9 @@ from gateway.flow.receive import Receiver
 from gateway.flow.route import Filter
 from gateway.flow.shred import Shredder
 from gateway.flow.source import Origin, Source
-from gateway.flow.subscriptions import Subscriptions
+from gateway.flow.subscriptions import Subscriptions, sampling, subscribable
 from gateway.flow.texts import keep_texts
-from gateway.hookspecs import Adapter, Hooked, OpenSink, Subscribable
+from gateway.hookspecs import Adapter, Hooked, OpenSink
 from gateway.keyring import open_keystore, tend_keys
 from gateway.mapping import Mapping
 from gateway.registry import Registry
@@ -283,7 +283,7 @@ async def _answer(gateway: Gateway, settings: HttpSettings, opened: Callable[[],
     house = House(
         settings, gateway.tenants, gateway.store, gateway.vault, gateway.audit, gateway.views, hooks,
         lambda: gateway.handoff.unsettled, gateway.settings.people, gateway.settings.routes, gateway.origins,
-        agreements=gateway.settings.mode == "production",
+        agreements=gateway.settings.mode == "production", sampling=sampling(gateway.registry.sinks, settings.hook_sink),
     )  # fmt: skip
     gateway.news.append(house.news.told)
     await serve_http(house, opened)
@@ -291,12 +291,9 @@ async def _answer(gateway: Gateway, settings: HttpSettings, opened: Callable[[],
 
 def _subscriptions(gateway: Gateway, settings: HttpSettings) -> Subscriptions:
     """Who serves the clients that subscribe over HTTP."""
-    sink = gateway.registry.sinks[settings.hook_sink]
-    if not isinstance(sink, Subscribable):
-        fix = "Name a sink that takes subscriptions, such as webhook."
-        raise InvalidConfiguration("This sink takes no subscriptions", where="http.hook_sink", fix=fix)
+    served = subscribable(gateway.registry.sinks, settings.hook_sink)
     return Subscriptions(
-        gateway.store, gateway.vault, gateway.audit, gateway.views, (sink, sink.info), gateway.deliverers,
+        gateway.store, gateway.vault, gateway.audit, gateway.views, served, gateway.deliverers,
         loopback=settings.hook_loopback, agreement=gateway.settings.mode == "production",
     )  # fmt: skip
 

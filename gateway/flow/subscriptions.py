@@ -26,15 +26,16 @@ from sqlalchemy import Connection
 
 from gateway.access import View, scopes
 from gateway.audit import AuditLog
-from gateway.errors import GatewayError, RetryLater
+from gateway.errors import GatewayError, InvalidConfiguration, RetryLater
 from gateway.flow.addresses import Address, Addresses, is_sealed
 from gateway.flow.clock import micros
 from gateway.flow.deliver import Deliverer
 from gateway.flow.dispatch import Route
 from gateway.flow.ending import Ending, end_route
 from gateway.flow.route import Filter
-from gateway.hookspecs import OpenSink, Subscribable
+from gateway.hookspecs import OpenSink, Sink, Subscribable
 from gateway.model.exchange import Dispatch, Outcome, Reaching, Rejected, SinkInfo, Target
+from gateway.model.sampling import Sampling
 from gateway.store import deliveries, subscriptions
 from gateway.store.opening import Store
 from gateway.vault import Vault
@@ -61,6 +62,25 @@ def wanted(types: str, locations: frozenset[bytes], view: View, held: str) -> Fi
     """What a subscription is told of: the types it names that view and scopes still let through."""
     seen = frozenset(types.split()) & scopes.allowed(held.split(), view.grants)
     return Filter(seen, frozenset(), locations)
+
+
+def subscribable(sinks: Mapping[str, Sink], name: str) -> tuple[Subscribable, SinkInfo]:
+    """The sink that serves subscriptions.
+
+    Raises:
+        InvalidConfiguration: it takes none.
+    """
+    sink = sinks[name]
+    if not isinstance(sink, Subscribable):
+        fix = "Name a sink that takes subscriptions, such as webhook."
+        raise InvalidConfiguration("This sink takes no subscriptions", where="http.hook_sink", fix=fix)
+    return sink, sink.info
+
+
+def sampling(sinks: Mapping[str, Sink], name: str) -> Sampling | None:
+    """The same sink, where it also shows what it will send."""
+    sink = sinks[name]
+    return sink if isinstance(sink, Sampling) else None
 
 
 class _Watched:

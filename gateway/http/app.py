@@ -30,6 +30,7 @@ from gateway.http.house import House
 from gateway.http.oauth import OAuthRefusal, oauth
 from gateway.http.records import records
 from gateway.http.refusal import HttpRefusal, headers_of, status_of, word_of
+from gateway.http.samples import samples
 from gateway.http.subscribing import fhir_subscriptions, hooks_of_clients
 
 _ISSUES = {
@@ -55,6 +56,7 @@ def public(house: House, index: SearchIndex) -> App:
     app.include_router(fhir_subscriptions(house))
     app.include_router(facade(house, index))
     app.include_router(hooks_of_clients(house))
+    app.include_router(samples(house))
     app.include_router(feed(house))
     app.include_router(records(house))
     _tell(app)

@@ -11,6 +11,7 @@ from gateway.access import View
 from gateway.audit import AuditLog
 from gateway.flow.source import Origin
 from gateway.model.exchange import HookReceiver, Intake
+from gateway.model.sampling import Sampling
 from gateway.settings import Http, People, Route
 from gateway.store.opening import Store
 from gateway.vault import Vault
@@ -70,6 +71,8 @@ class House:
     news: News = field(default_factory=News)
     agreements: bool = False
     """Whether a client needs an agreement on file with its recipient."""
+    sampling: Sampling | None = None
+    """Who shows what a subscription will be sent; None where the sink of subscriptions does not."""
 
     @property
     def url(self) -> str:

@@ -8,12 +8,12 @@ from typing import cast
 from pydantic import BaseModel
 
 from gateway.hookspecs import API_VERSION, OpenSink, Sink, hookimpl
-from gateway.model.exchange import SinkInfo, Target
+from gateway.model.exchange import Delivery, SinkInfo, Target
 from gateway.settings import resolve_secret
 from gateway.transport.egress import Egress
 from gateway_webhook.config import WebhookConfig
 from gateway_webhook.sink import Endpoint
-from gateway_webhook.translate import signing_key
+from gateway_webhook.translate import payload, signing_key
 
 
 class WebhookSink:
@@ -52,6 +52,10 @@ class WebhookSink:
         egress = Egress(target.url, allow_loopback=target.allow_loopback, connections=8, where=place)
         keys = tuple(signing_key(one, place) for one in target.secrets)
         return Endpoint(egress, keys, concurrency=8, content=target.content)
+
+    def sample(self, delivery: Delivery, content: str) -> bytes:
+        """The body that a subscription is sent."""
+        return payload(delivery, content)
 
 
 @hookimpl

@@ -17,6 +17,7 @@ from gateway.access.views import built_in
 from gateway.http import House, serve_http
 from gateway.model.exchange import HookRequest, HookResponse, Intake, Item
 from gateway.settings import Http, People
+from gateway_webhook.plugin import WebhookSink
 from tests.integration.parts import TENANT, VIEW, Parts
 from tests.ports import free_port
 
@@ -93,7 +94,7 @@ def serving(
         config, [TENANT, "southside"], parts.store, parts.vault, parts.audit,
         {**built_in(), "plain": VIEW, **(views or {})},
         {"told": (Kept(), parts.receiver())}, lambda: parts.handoff.unsettled, people or People(), (), parts.sources,
-        agreements=agreements,
+        agreements=agreements, sampling=WebhookSink(),
     )  # fmt: skip
     opened = threading.Event()
     ended: list[BaseException] = []
