@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from gateway.errors import SourceUnavailable
 from gateway.mapping.times import instant
-from gateway.model.exchange import Looked, Seen, SweepPage
+from gateway.model.full_list import Looked, Seen, SweepPage
 from gateway.wire.json_decoder import decoder
 from gateway_cliniko.config import ClinikoConfig
 from gateway_cliniko.records_page import stamp
@@ -54,6 +54,8 @@ _marks = decoder(_Marks)
 
 class FullList:
     """The sweep of one list; its cursor is a second of creation and a page within what was created since."""
+
+    versioned = True
 
     def __init__(self, source: ListOf, api: Api, config: ClinikoConfig, now: Callable[[], datetime]) -> None:
         of = SWEPT[source.stream]

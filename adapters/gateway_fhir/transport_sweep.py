@@ -9,7 +9,8 @@ from yarl import URL
 
 from gateway.errors import SourceUnavailable
 from gateway.mapping.times import instant
-from gateway.model.exchange import Item, Looked, Seen, SweepPage
+from gateway.model.exchange import Item
+from gateway.model.full_list import Looked, Seen, SweepPage
 from gateway.transport.http import HttpClient
 from gateway.wire.json_decoder import decoder
 from gateway_fhir.config import FhirConfig
@@ -39,6 +40,7 @@ class FullSearch:
     """The sweep of one type; its cursor is the server's next link."""
 
     also: Sequence[tuple[str, str]] = ()
+    versioned = True
     history = False
 
     def __init__(self, type: str, client: HttpClient, config: FhirConfig) -> None:

@@ -20,7 +20,7 @@ from gateway.errors import InvalidConfiguration, SourceUnavailable
 from gateway.transport.http import HttpClient
 from gateway.wire.json_decoder import decoder
 from gateway_jane.config import JaneConfig
-from gateway_jane.transport import VERSION, api_client, identity_client
+from gateway_jane.transport_api import VERSION, api_client, identity_client
 from gateway_jane.transport_hooks import TOPICS
 from gateway_jane.transport_tokens import Identity, Kept, TokenFile, Webhook, granted
 

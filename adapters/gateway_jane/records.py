@@ -44,6 +44,7 @@ class _Head(Struct, frozen=True):
     id: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\w-]+$")]
     patient_id: str | None = None
     treatment_id: str | None = None
+    state: str | None = None
 
 
 class Page(Struct, frozen=True):
@@ -61,6 +62,8 @@ class Row(Struct, frozen=True):
     id: str
     patient: str | None
     treatment: str | None
+    archived: bool = False
+    """An appointment that staff deleted."""
 
     @property
     def digest(self) -> str:
@@ -110,7 +113,7 @@ def read_page(body: bytes) -> Page:
 def read_row(body: bytes) -> Row:
     """One item by itself, as a single GET answers it."""
     head = _head(body)
-    return Row(body, head.id, head.patient_id, head.treatment_id)
+    return Row(body, head.id, head.patient_id, head.treatment_id, head.state == "archived")
 
 
 def decode(body: bytes) -> Record:

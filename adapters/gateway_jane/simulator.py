@@ -25,7 +25,7 @@ from gateway.testing.simulated_api import CLOCK, SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, synthetic_clinic
 from gateway_jane.simulator_feed import SimulatedFeeds
 from gateway_jane.simulator_identity import CLIENT_ID, CLIENT_SECRET, SimulatedIdentity
-from gateway_jane.simulator_rows import SCOPES, appointment_row, drift, id_of, matches, patient_row, utc
+from gateway_jane.simulator_rows import SCOPES, appointment_row, drift, id_of, matches, move, patient_row, utc
 
 ROOT = "/api/2026-01-01"
 BUDGET = RateBudget(requests=600, seconds=300.0)
@@ -48,6 +48,8 @@ class JaneSimulator(SimulatedApi):
         self.zone = clinic.places[0].zone
         self.times: dict[str, dict[str, datetime]] = defaultdict(dict)
         """By row id: when it was created and changed."""
+        self.unlisted: frozenset[str] = frozenset()
+        """States of appointments that lists leave out; whether the vendor's do is not documented."""
         self._clock = clock
         self._endpoint = endpoint
         self._by_endpoint: dict[str, deque[float]] = defaultdict(deque)
@@ -106,6 +108,10 @@ class JaneSimulator(SimulatedApi):
         self.times[id]["updated_at"] = self._now()
         return row
 
+    def forget(self, table: str, id: str) -> None:
+        """A row ends without a trace."""
+        del self.tables[table][id]
+
     async def cancel(self, id: str, reason: str = "Other") -> list[int]:
         """Cancel an appointment; subscribers are told."""
         self.touch("appointments", id, state="cancelled", cancelled_at=utc(self._now()), cancelled_reason=reason)
@@ -129,7 +135,10 @@ class JaneSimulator(SimulatedApi):
 
     async def _get_list(self, request: web.Request) -> web.Response:
         table = request.match_info["list"]
-        rows, query = list(self.tables[table].values()), request.query
+        rows, query = (
+            [row for row in self.tables[table].values() if row.get("state") not in self.unlisted],
+            request.query,
+        )
         for key, operand in query.items():
             found = _FILTER.fullmatch(key)
             if found is not None:
@@ -223,14 +232,6 @@ def _settings(api: SimulatedApi) -> Mapping[str, str]:
     }  # fmt: skip
 
 
-def _move(api: JaneSimulator) -> None:
-    """The appointment changed longest ago is moved by a week."""
-    id = min(api.tables["appointments"], key=lambda one: api.times[one]["updated_at"])
-    row = api.tables["appointments"][id]
-    week = {name: utc(datetime.fromisoformat(row[name]) + timedelta(days=7)) for name in ("start_at", "end_at")}
-    api.touch("appointments", id, **week)
-
-
 SIMULATORS = (
     SimulatedSystem(
         "jane",
@@ -238,7 +239,7 @@ SIMULATORS = (
         lambda seed, size: JaneSimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
         _settings,
         {"looping-links": "names a page as its own next page"},
-        {"update": ("an appointment is moved", _move), **CLOCK,
+        {"update": ("an appointment is moved", move), **CLOCK,
          "drift": ("appointments name a field otherwise and have a new state", drift)},
     ),
     SimulatedSystem(

@@ -20,7 +20,7 @@ from gateway.model.exchange import HookRequest, HookResponse, Intake
 from gateway.wire.json_decoder import decoder
 from gateway_jane.config import JaneConfig
 from gateway_jane.records import read_row
-from gateway_jane.transport import Api, api_client, identity_client, utc_now
+from gateway_jane.transport_api import Api, api_client, identity_client, utc_now
 from gateway_jane.transport_tokens import TokenFile
 
 TOPICS = ("APPOINTMENT_BOOKED", "APPOINTMENT_CANCELLED", "APPOINTMENT_RESCHEDULED", "APPOINTMENT_UNCANCELLED")

@@ -4,7 +4,8 @@ Theory of operation. Each page is compared as it comes: rows that are not known,
 version are asked for directly and taken in with the page's cursor, in one commit; so a sweep is also the back-fill of
 history, and a crash costs one page. What was known before a sweep that ran from end to end, and was on none of its
 pages, is a candidate: absent is still unknown. Each candidate is asked for by its id; only what is not found then is
-told as an absence. When more is absent than could be believed, nothing is removed and a person must look.
+told as an absence. When more is absent than could be believed, nothing is removed and a person must look. Rows that
+tell no version are compared by their bytes, see :mod:`gateway.flow.sweep_content`.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from gateway.flow.absence import Absent, absence_item, also_absent
 from gateway.flow.clock import iso, micros
 from gateway.flow.merge import open_parts
 from gateway.flow.places import change_place, change_row
+from gateway.flow.sweep_content import Contents, Row
 from gateway.flow.taking import opened
-from gateway.model.exchange import Intake, Item, Seen, Sweep
+from gateway.model.exchange import Intake, Item
+from gateway.model.full_list import Looked, Seen, Sweep
 from gateway.store import journal, messages
 from gateway.store.opening import Store
 from gateway.store.rows import Found
@@ -52,7 +55,7 @@ class Progress(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Rows that polling had not brought, or only in an older version: taken in."""
     removed: int = 0
     held: int = 0
-    """Records that seem absent, too many to be believed: nothing was removed."""
+    """Records that were not found, at the least so many, and too many to be believed: nothing was removed."""
     ended: int | None = None
 
     def describe(self) -> dict[str, Any]:
@@ -89,6 +92,7 @@ class Sweeper:
         self.interval = interval
         self._tenant, self._source = tenant, source
         self._store, self._vault, self._audit = store, vault, audit
+        self._contents = Contents(tenant, source, store, vault)
         self._most_absent = most_absent
         self._now = now
         self._started = now()
@@ -115,7 +119,7 @@ class Sweeper:
         cursor = progress.cursor
         while True:
             page = await sweep.page(cursor)
-            items = await self._missed(sweep, page.seen, known, progress)
+            items = await self._odd(sweep, page.seen, known, progress, intake)
             progress.whole = progress.whole and not page.unreadable
             progress.listed += len(page.seen)
             progress.missed += len(items)
@@ -126,7 +130,7 @@ class Sweeper:
             progress.cursor = cursor = page.cursor
             await intake.accept(items, stream=STREAM + sweep.name, cursor=progress.text())
         if progress.whole:
-            items += await self._judge(sweep, known, progress)
+            items += await self._judge(sweep, known, progress, intake)
         progress.ended, progress.cursor = self._now(), None
         await intake.accept(items, stream=STREAM + sweep.name, cursor=progress.text())
         self._known.pop(sweep.name, None)
@@ -139,6 +143,21 @@ class Sweeper:
 
     def _record_id(self, type: str, native_id: str) -> bytes:
         return bytes.fromhex(self._vault.record_id(self._tenant, self._source, type, native_id).replace("-", ""))
+
+    async def _odd(
+        self, sweep: Sweep, seen: Sequence[Seen], known: dict[bytes, str], progress: Progress, intake: Intake
+    ) -> list[Item]:
+        """Messages that are still to be stored of what the records do not show as a page does."""
+        if sweep.versioned:
+            return await self._missed(sweep, seen, known, progress)
+        rows: dict[bytes, Row] = {}
+        for one in seen:
+            record_id = self._record_id(sweep.type, one.native_id)
+            known.pop(record_id, None)
+            if one.item is not None:
+                rows[record_id] = Row(one.native_id, one.item)
+        progress.missed += await self._contents.take_in(sweep, rows, intake)
+        return []
 
     async def _missed(
         self, sweep: Sweep, seen: Sequence[Seen], known: dict[bytes, str], progress: Progress
@@ -172,7 +191,7 @@ class Sweeper:
         stored = {row.control_id for row in await self._store.read(query)}
         return [item for item in items if item.control_id not in stored]
 
-    async def _judge(self, sweep: Sweep, known: dict[bytes, str], progress: Progress) -> list[Item]:
+    async def _judge(self, sweep: Sweep, known: dict[bytes, str], progress: Progress, intake: Intake) -> list[Item]:
         """Messages of what is known and was not listed: news where it is found after all, absences where not."""
         if not known:
             return []
@@ -184,23 +203,41 @@ class Sweeper:
             and head.source_version == known[record_id]  # else news of it came while we read
             and not self._is_shredded(head)  # nobody can tell what it was, so nobody can ask for it
         }
-        if len(absent) > max(FEW, self._most_absent * (progress.listed + len(absent))):
-            progress.held = len(absent)
-            return []
-        items: list[Item] = []
+        most = max(FEW, self._most_absent * (progress.listed + len(absent)))
+        news: list[Item] = []
+        gone: list[Item] = []
         places = list(absent)
         for at in range(0, len(places), LOOKED_AT_ONCE):
             asked = {record_id: absent[record_id] for record_id in places[at : at + LOOKED_AT_ONCE]}
             natives = await self._natives(asked)
-            looked = await sweep.look(list(natives.values()))
-            news = await self._new(looked.items)
-            items += news
-            progress.missed += len(news)
-            for record_id, native in natives.items():
-                if native not in looked.found:
-                    items.append(self._absence(sweep, record_id, native, asked[record_id], progress))
-                    progress.removed += 1
-        return items
+            looked = await self._looked(sweep, natives, progress, intake)
+            fresh = await self._new(looked.items)
+            news += fresh
+            progress.missed += len(fresh)
+            gone += [
+                self._absence(sweep, record_id, native, asked[record_id], progress)
+                for record_id, native in natives.items()
+                if native not in looked.found
+            ]
+            if len(gone) > most:
+                progress.held = len(gone)
+                return news
+        progress.removed += len(gone)
+        return news + gone
+
+    async def _looked(self, sweep: Sweep, natives: dict[bytes, str], progress: Progress, intake: Intake) -> Looked:
+        """What a direct question is answered with; what tells no version is taken in at once."""
+        if sweep.versioned:
+            return await sweep.look(list(natives.values()))
+        rows: dict[bytes, Row] = {}
+        found: set[str] = set()
+        for record_id, native in natives.items():
+            answer = await sweep.look([native])
+            found |= answer.found
+            if answer.items:
+                rows[record_id] = Row(native, answer.items[-1])
+        progress.missed += await self._contents.take_in(sweep, rows, intake)
+        return Looked(items=(), found=frozenset(found))
 
     def _is_shredded(self, head: Found) -> bool:
         return head.patient is not None and self._vault.keystore.is_shredded(self._tenant, bytes(head.patient))

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.bulk import Bulk, Prepared
 from gateway.store.rows import Found
-from gateway.store.schema import LANES, changes, lanes, records, texts
+from gateway.store.schema import LANES, changes, lanes, messages, records, texts
 
 Values = Mapping[str, Any]
 
@@ -126,6 +126,18 @@ def record_heads(connection: Connection, tenant: str, ids: Iterable[bytes]) -> d
     """The current version of each record that exists."""
     rows = connection.execute(_heads, {"tenant": tenant, "ids": list(ids)})
     return {row.record_id: row for row in rows}
+
+
+def made_of(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[bytes, Found]:
+    """Of each record that exists: its version, and the digest of the message that made it, None when that is gone."""
+    at = (changes.c.tenant == records.c.tenant, changes.c.lane == records.c.lane)
+    query = (
+        select(records.c.record_id, records.c.version, messages.c.digest)
+        .join(changes, and_(*at, changes.c.position == records.c.position))
+        .outerjoin(messages, and_(messages.c.tenant == changes.c.tenant, messages.c.message_id == changes.c.message_id))
+        .where(records.c.tenant == tenant, records.c.record_id.in_(list(ids)))
+    )
+    return {row.record_id: row for row in connection.execute(query)}
 
 
 def alive(connection: Connection, tenant: str, source: str, type: str) -> dict[bytes, str]:

@@ -263,6 +263,17 @@ def waits(connection: Connection, tenant: str, source: str, lane: int) -> bool:
     return connection.execute(query).first() is not None
 
 
+def waits_before(connection: Connection, tenant: str, source: str, message_id: int) -> bool:
+    """Whether a message of this source that is older than this one waits to be normalized."""
+    query = (
+        select(inbox.c.message_id)
+        .join(messages, and_(messages.c.tenant == inbox.c.tenant, messages.c.message_id == inbox.c.message_id))
+        .where(inbox.c.tenant == tenant, inbox.c.message_id < message_id, messages.c.source == source)
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
+
+
 def last_heard(connection: Connection, tenant: str, source: str) -> int:
     """When a source brought a message, or a poll of it was answered, last; 0 when never."""
     message = (

@@ -12,7 +12,8 @@ import msgspec
 import structlog
 
 from gateway.errors import GatewayError, RetryLater, Stop
-from gateway.model.exchange import Intake, Sweep
+from gateway.model.exchange import Intake
+from gateway.model.full_list import Sweep
 from gateway.transport.budget import behind_live_traffic
 from gateway.transport.history import bringing_history
 from gateway.transport.page_by_page import PageByPage
@@ -108,6 +109,9 @@ class Poller:
         if sweeping is None:
             return
         failures = 0
+        line = seat.lines.get(sweep.name)
+        while not sweep.history and line is not None and line.known_at is None:
+            await self._sleep(self._rhythm.interval)  # what polling is about to bring is not missed
         while True:
             try:
                 due = await sweeping.due(sweep)

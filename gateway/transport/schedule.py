@@ -26,7 +26,8 @@ import msgspec
 import structlog
 
 from gateway.errors import GatewayError
-from gateway.model.exchange import Intake, RateBudget, Sweep
+from gateway.model.exchange import Intake, RateBudget
+from gateway.model.full_list import Sweep
 from gateway.transport.budget import FairPlaces, Place, RateWindow, Windows, asker
 from gateway.transport.spent import Spent
 

@@ -16,7 +16,8 @@ from gateway.errors import IntegrityViolated, InvalidConfiguration, Shredded
 from gateway.flow.places import change_place, change_row
 from gateway.flow.shred import Certificate, Shredder, check_certificate
 from gateway.flow.sweep import FEW, Sweeper
-from gateway.model.exchange import Looked, Rejected, Retry, Seen, SweepPage
+from gateway.model.exchange import Rejected, Retry
+from gateway.model.full_list import Looked, Seen, SweepPage
 from gateway.store import holds, journal, messages
 from gateway.vault import Keystore, Sealed
 from gateway.vault.shred_list import ShredList
@@ -303,6 +304,7 @@ class FullList:
     name: str = "patients"
     type: str = "Patient"
     also: Sequence[tuple[str, str]] = ()
+    versioned: bool = True
     history: bool = False
 
     async def page(self, cursor: str | None) -> SweepPage:

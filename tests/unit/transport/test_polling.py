@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -11,6 +12,7 @@ from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable
 from gateway.testing.recording_intake import RecordingIntake
 from gateway.transport.history import brings_history
 from gateway.transport.polling import Poller, Rhythm
+from gateway.transport.schedule import Scheduler, seated
 
 
 class Enough(Exception):
@@ -72,6 +74,37 @@ def test_what_gathered_before_the_first_good_poll_is_history() -> None:
     script = Script("a", SourceUnavailable("down"), None, SourceUnavailable("down"), None)
     run(script)
     assert script.brought_history == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize(("history", "begun"), [(False, 2), (True, 0)])
+def test_a_sweep_begins_after_the_first_reading(history: bool, begun: int) -> None:
+    """What polling is about to bring is not missed; a sweep that polling leaves the history to begins at once."""
+    script = Script("a", SourceUnavailable("down"), None, *[None] * 20)
+    polls: list[int] = []
+
+    class Sweeping:
+        interval = 1.0
+
+        async def due(self, sweep: object) -> float:
+            return 0.0
+
+        async def run(self, sweep: object, intake: object) -> None:
+            polls.append(script.polls)
+            raise Enough
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    async def polled() -> None:
+        seat = Scheduler().seat("clinic", "north", "vendor", {}, Sweeping())
+        with seated(seat):
+            sweep = SimpleNamespace(name="a", history=history)
+            await Poller("north", [script], Rhythm(), sweeps=[sweep], sleep=sleep).run(RecordingIntake())
+
+    with pytest.raises(Enough):
+        asyncio.run(polled())
+    assert polls[0] >= begun
+    assert (polls[0] < 2) is history
 
 
 def test_one_line_when_it_goes_down_and_one_when_it_is_back() -> None:

@@ -16,7 +16,8 @@ from gateway_jane.records import KINDS
 from gateway_jane.simulator import JaneSimulator
 from gateway_jane.simulator_identity import CLIENT_ID
 from gateway_jane.simulator_rows import SCOPES
-from gateway_jane.transport import Api, ChangedItems, api_client, identity_client
+from gateway_jane.transport import ChangedItems
+from gateway_jane.transport_api import Api, api_client, identity_client
 from gateway_jane.transport_tokens import Kept, TokenFile
 from tests.waiting import PATIENCE
 
@@ -45,8 +46,8 @@ class Clinic:
         self.file.write(Kept(refresh_token=str(granted["refresh_token"])))
 
     def open(self, client) -> None:
-        api = Api(client, self.config, lambda: self.now)
-        self.streams = {kind: ChangedItems(kind, api, self.config, lambda: self.now) for kind in KINDS}
+        self.api = Api(client, self.config, lambda: self.now)
+        self.streams = {kind: ChangedItems(kind, self.api, self.config, lambda: self.now) for kind in KINDS}
 
     def tick(self, seconds: float = 60.0) -> None:
         self.now += timedelta(seconds=seconds)

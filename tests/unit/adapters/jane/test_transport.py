@@ -16,7 +16,7 @@ from gateway.model.exchange import RateBudget
 from gateway.model.identity import Ref
 from gateway_jane.config import JaneConfig
 from gateway_jane.simulator import JaneSimulator
-from gateway_jane.transport import VERSION, Api, utc_now
+from gateway_jane.transport_api import VERSION, Api, utc_now
 from gateway_jane.transport_tokens import audience
 from tests.unit.adapters.jane.clinic import CLINIC, START, Clinic, normalize, with_clinic
 
