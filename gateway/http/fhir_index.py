@@ -15,6 +15,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
+from functools import partial
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -42,6 +44,11 @@ BUSY = 512
 RACES = 20
 PROBED = 500
 """Records looked at together for their further words."""
+FEW = 2000
+"""Records that are looked at together for several words at once."""
+MOST_WORDS = 16
+LAST = b"\xff" * 16
+"""Behind every record id."""
 FEW_DAYS = 40
 """Days that are asked for at once; of more, years and months come first."""
 PROBES = 20_000
@@ -49,6 +56,8 @@ PROBES = 20_000
 
 log = structlog.get_logger(__name__)
 _fields = msgspec.json.Decoder(dict[str, Any]).decode
+_ASKED = {type: frozenset(chain(*made_of.values())) for type, made_of in tokens.FIELDS.items()}
+"""The fields that a record's words are made of: the rest of it need not be shown."""
 
 
 class Raced(Exception):
@@ -248,7 +257,9 @@ class SearchIndex:
             body = opened(self._house.vault, grant, place, Sealed(row.key_id, row.wrapped, row.box))
             if body is None:
                 return None
-            made = {"resourceType": RESOURCE[row.type], **PROJECTIONS[row.type](_fields(open_body(body)))}
+            fields = _fields(open_body(body))
+            asked = {name: fields[name] for name in _ASKED[row.type] if name in fields}
+            made = {"resourceType": RESOURCE[row.type], **PROJECTIONS[row.type](asked)}
             return list(tokens.words(row.type, made))
         except Shredded:
             return None
@@ -267,30 +278,41 @@ class SearchIndex:
         self, tenant: str, wanted: Wanted, after: tuple[str, bytes] | None, most: int
     ) -> tuple[list[Pair], Pair | None]:
         """(word, record id) of the next records, word after word in their order, and where to go on. Blocks."""
-        first, record = ("", b"") if after is None else after
         also = [[self._blind(tenant, f"{wanted.type}.{name}", word) for word in words] for name, words in wanted.also]
+        look = partial(self._look, tenant=tenant, wanted=wanted, after=after or ("", b""), most=most, also=also)
+        return self._store.read_sync(look)
 
+    def _look(
+        self, connection: Any, tenant: str, wanted: Wanted, after: Pair, most: int, also: Sequence[Sequence[bytes]]
+    ) -> tuple[list[Pair], Pair | None]:
+        """Go through the words: each by itself, or several at a time while few records have one of them."""
+        first, record = after
         step = PROBED if also else most
-
-        def query(connection: Any) -> tuple[list[Pair], Pair | None]:
-            found: list[Pair] = []
-            looked = 0
-            for word in self._words_of(connection, tenant, wanted, first):
-                blind = self._blind(tenant, f"{wanted.type}.{wanted.by}", word)
-                start = record if word == first else b""
-                while True:
-                    probed = searching.probed(connection, tenant, blind, start, step, also)
-                    found += ((word, one) for one in probed.ids)
-                    if len(found) >= most:
-                        return found[:most], found[most - 1]
-                    looked, start = looked + probed.looked_at, probed.last
-                    if looked >= PROBES:
-                        return found, (word, start)
-                    if probed.looked_at < step:
-                        break
-            return found, None
-
-        return self._store.read_sync(query)
+        found: list[Pair] = []
+        looked, group = 0, 1
+        words = self._words_of(connection, tenant, wanted, first)
+        while some := list(islice(words, group)):
+            blinds = {self._blind(tenant, f"{wanted.type}.{wanted.by}", word): word for word in some}
+            count, matching = searching.together(connection, tenant, list(blinds), FEW, also) if group > 1 else (0, ())
+            if group > 1 and count <= FEW:
+                found += sorted((blinds[blind], one) for blind, one in matching)
+                looked, last = looked + count, (some[-1], LAST)
+            else:
+                for blind, word in blinds.items():
+                    start = record if word == first else b""
+                    while len(found) < most and looked < PROBES:
+                        probed = searching.probed(connection, tenant, blind, start, step, also)
+                        found += ((word, one) for one in probed.ids)
+                        looked, start = looked + probed.looked_at, probed.last
+                        last = word, start
+                        if probed.looked_at < step:
+                            break
+            if len(found) >= most:
+                return found[:most], found[most - 1]
+            if looked >= PROBES:
+                return found, last
+            group = min(group * 2, MOST_WORDS) if also and count <= FEW else 1
+        return found, None
 
     def _words_of(self, connection: Any, tenant: str, wanted: Wanted, first: str) -> Iterator[str]:
         """What is asked for, from the word ``first`` on; of days only those on which some record of the type is.

@@ -220,6 +220,29 @@ def probed(
     return Probed(ids, looked_at, bytes(last))
 
 
+def together(
+    connection: Connection, tenant: str, blinds: Sequence[bytes], most: int, also: Sequence[Sequence[bytes]]
+) -> tuple[int, Sequence[tuple[bytes, bytes]]]:
+    """How many records have one of these digests, counted up to ``most`` + 1, and (digest, id) of those that match.
+
+    They match with a digest of each further list. When there are more than ``most``, none is looked at.
+    """
+    of_them = search_keys.c.tenant == tenant, search_keys.c.blind.in_(blinds)
+    counted = select(search_keys.c.record_id).where(*of_them).limit(most + 1).subquery()
+    count = connection.execute(select(func.count()).select_from(counted)).scalar_one()
+    if not 0 < count <= most:
+        return count, ()
+    query = select(search_keys.c.blind, search_keys.c.record_id).where(*of_them)
+    for some in also:
+        other = search_keys.alias()
+        query = query.where(
+            exists().where(
+                other.c.tenant == tenant, other.c.blind.in_(some), other.c.record_id == search_keys.c.record_id
+            )
+        )
+    return count, [(bytes(row.blind), bytes(row.record_id)) for row in connection.execute(query)]
+
+
 @cache
 def _probing(lists: int) -> tuple[Select[*tuple[Any, ...]], Select[*tuple[Any, ...]]]:
     """How many records are looked at and which is the last; and those of them that are in so many lists."""

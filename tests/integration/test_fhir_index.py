@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from gateway.access import View
 from gateway.flow.shred import Shredder
@@ -108,6 +110,38 @@ def test_the_index_finds_what_opening_everything_finds(served: Served, monkeypat
         assert len(set(with_index[query])) == len(with_index[query]), query
     assert len(with_index["Appointment?date=2026-04&status=cancelled"]) == 4
     assert served.parts.ledger().problems == []
+
+
+@pytest.mark.parametrize(("few", "probes"), [(2000, 20_000), (0, 20_000), (2000, 1), (1, 2)])
+def test_days_are_looked_at_together_or_one_by_one(
+    served: Served, monkeypatch: pytest.MonkeyPatch, few: int, probes: int
+) -> None:
+    """Few records or many a day, looked at to the end or in parts: a search over days gives each record once."""
+    index_of(served)
+    monkeypatch.setattr(fhir_index, "FEW", few)
+    monkeypatch.setattr(fhir_index, "PROBES", probes)
+    for query in ("date=2026-04&status=cancelled", "date=ge2026-03-01&status=cancelled"):
+        for count in (1, 3, 50):
+            ids = found(served, f"Appointment?{query}&_count={count}")
+            assert (len(ids), len(set(ids))) == (4, 4), (query, count)
+
+
+def test_a_month_costs_a_few_questions(served: Served) -> None:
+    """Its days are asked after several at a time, while few records are on them."""
+    index = index_of(served)
+    wanted = fhir_index.Wanted(
+        "Appointment", "date", (), (date(2026, 4, 1), date(2026, 4, 30)), (("status", ("cancelled",)),)
+    )
+    asked = []
+    with served.parts.store._reading.connect() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        pairs, last = index._look(connection, TENANT, wanted, ("", b""), 50, [[_digest(served)]])
+    assert (len(pairs), last) == (4, None)
+    assert len(asked) <= 8, asked
+
+
+def _digest(served: Served) -> bytes:
+    return served.parts.vault.blind(TENANT, "search/Appointment.status", "cancelled")
 
 
 def test_a_search_opens_what_it_shows_and_nothing_else(served: Served) -> None:
