@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import combinations
 from typing import cast
 
 from pydantic import BaseModel
@@ -14,7 +13,7 @@ from gateway.model.exchange import Derivation, Derived, ReactorInfo, Snapshot
 from gateway.model.identity import RecordId
 from gateway.model.person import Person
 from gateway_duplicates.config import DuplicatesConfig
-from gateway_duplicates.translate import WORDS, Known, known, over, same
+from gateway_duplicates.translate import WORDS, Known, compared, known, over, same
 
 
 class Duplicates:
@@ -61,7 +60,7 @@ def _pairs(
     """Each pair with the time at which it is too old to be shown."""
     within = timedelta(minutes=settings.same_visit_minutes)
     mirrored = {frozenset(pair) for pair in settings.mirrored}
-    for first, second in combinations(things, 2):
+    for first, second in compared(things, within):
         if first.patient != patient or second.patient == patient:
             continue
         why = same(first.record, second.record, within)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import permutations
+from decimal import Decimal
+from itertools import combinations, permutations
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.model import fold
 from gateway.model.appointment import Appointment
@@ -17,6 +20,7 @@ from gateway.model.person import Person, PersonLink
 from gateway.model.visit import Charge, Visit
 from gateway_duplicates.config import DuplicatesConfig
 from gateway_duplicates.reactor import Duplicates
+from gateway_duplicates.translate import Known, compared, same
 
 START = datetime(2026, 7, 15, 15, 30, tzinfo=UTC)
 DAY = date(2026, 7, 15)
@@ -134,3 +138,46 @@ def test_a_pair_is_shown_for_its_days_and_then_taken_back() -> None:
     found = derived("p", PERSON, visit("p"), visit("q"), days=3)
     assert found.again == START + timedelta(days=3)
     assert derived("p", PERSON, visit("p"), visit("q"), days=3, now=START + timedelta(days=3)) == Derivation()
+
+
+TIMES = st.integers(0, 40).map(lambda minutes: START + timedelta(minutes=minutes, seconds=minutes % 7))
+DAYS = st.none() | st.sampled_from([DAY, DAY + timedelta(days=1)])
+STATES = st.sampled_from(["booked", "cancelled"])
+VISITS = st.builds(
+    lambda owner, start, day, code, status: Visit(
+        patient=owner, start=start, service_date=day, charges=(Charge(procedure_code=code),), status=status
+    ),
+    st.sampled_from("pq"), st.none() | TIMES, DAYS, st.sampled_from(["97110", "97140"]),
+    st.sampled_from(["completed", "cancelled"]),
+)  # fmt: skip
+APPOINTMENTS = st.builds(
+    lambda owner, start, status: Appointment(patient=owner, start=start, status=status),
+    st.sampled_from("pq"), TIMES, STATES,
+)  # fmt: skip
+PERMITS = st.builds(
+    lambda owner, number, first, last, visits: Authorization(
+        patient=owner, status="approved", number=number, starts_on=first, ends_on=last, visits_approved=visits
+    ),
+    st.sampled_from("pq"), st.sampled_from([None, "A-1", "a1", "--"]), DAYS, DAYS,
+    st.none() | st.integers(1, 2).map(Decimal),
+)  # fmt: skip
+
+
+@given(st.lists(VISITS | APPOINTMENTS | PERMITS, max_size=12), st.sampled_from([0, 10, 45]))
+def test_no_pair_is_passed_over(records: list[Any], minutes: int) -> None:
+    """What comparing everything with everything would flag is flagged, for any records and any distance in time."""
+    things = [Known(f"r{number:02}", one.patient, "north", one) for number, one in enumerate(records)]
+    within = timedelta(minutes=minutes)
+    every = [(a, b) for a, b in combinations(things, 2) if same(a.record, b.record, within)]
+    assert [(a, b) for a, b in compared(things, within) if same(a.record, b.record, within)] == every
+
+
+def test_years_of_visits_in_two_systems_are_few_pairs() -> None:
+    """Two thousand visits in each of two systems are a few thousand comparisons, and not eight million."""
+    days = [START + timedelta(days=number) for number in range(2000)]
+    things = [
+        Known(f"{owner}{day.date()}", owner, SOURCES[owner], Appointment(start=day, status="booked", patient=owner))
+        for owner in "pq"
+        for day in days
+    ]
+    assert len(compared(things, timedelta(minutes=10))) == 2000
