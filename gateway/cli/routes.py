@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ from gateway.flow.replay import replay as replay_route
 from gateway.flow.route import Filter
 from gateway.settings import Route
 from gateway.store import route_states
+from gateway.store.rows import Found
 
 app = typer.Typer(invoke_without_command=True, help="How each route stands, and what to do about it.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The route's name.")]
@@ -145,22 +147,35 @@ def replay(
 
 @app.command()
 def compare(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
-    """What a shadow route did with the changes that the route it shadows settled; exit code 1 when they differ."""
+    """What a shadow route did with each change, beside the route it shadows; exit code 1 when they differ."""
     with opened(config) as gateway:
         route = gateway.settings.route(name)
         live = route.shadow_of
         if live is None:
             raise InvalidConfiguration("This route shadows no other", where=name, fix="Set shadow_of in [[routes]].")
-        rows = gateway.store.read_sync(lambda connection: route_states.compared(connection, route.tenant, live, name))
-    same = [row.live == row.shadow and row.live_fields == row.shadow_fields for row in rows]
+        read, tenant = gateway.store.read_sync, route.tenant
+        rows = read(lambda connection: route_states.compared(connection, tenant, live, name))
+        here = read(lambda connection: route_states.alone(connection, tenant, live, name))
+        there = read(lambda connection: route_states.alone(connection, tenant, name, live))
+    same, kinds = differences(rows, here, there)
+    told = f"{live} and {name}: {same} of {len(rows)} the same"
+    if json_:
+        as_json({"compared": len(rows), "same": same, "differences": dict(kinds)})
+    elif kinds:
+        table(told, ("difference", "changes"), sorted(kinds.items()))
+    else:
+        typer.echo(told)
+    if kinds:
+        raise typer.Exit(1)
+
+
+def differences(rows: Sequence[Found], here: Mapping[str, int], there: Mapping[str, int]) -> tuple[int, dict[str, int]]:
+    """How many changes two routes treated alike, and of the others how many by kind; ``here`` is the live route."""
+    same = sum(row.live == row.shadow and row.live_fields == row.shadow_fields for row in rows)
     kinds = Counter(f"{row.live} here, {row.shadow} there" for row in rows if row.live != row.shadow)
     fields = sum(row.live == row.shadow and row.live_fields != row.shadow_fields for row in rows)
     if fields:
         kinds["other fields"] = fields
-    if json_:
-        as_json({"compared": len(rows), "same": sum(same), "differences": dict(kinds)})
-    else:
-        table(f"{live} and {name}: {sum(same)} of {len(rows)} the same", ("difference", "changes"),
-              sorted(kinds.items()))  # fmt: skip
-    if not all(same):
-        raise typer.Exit(1)
+    kinds.update({f"{outcome} here, nothing there": count for outcome, count in here.items()})
+    kinds.update({f"nothing here, {outcome} there": count for outcome, count in there.items()})
+    return same, dict(kinds)

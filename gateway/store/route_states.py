@@ -170,6 +170,17 @@ def compared(connection: Connection, tenant: str, live: str, shadow: str) -> Seq
     return connection.execute(query).fetchall()
 
 
+def alone(connection: Connection, tenant: str, route: str, other: str) -> dict[str, int]:
+    """Changes on which a route has said something and another nothing yet: how many, by its last word."""
+    one, theirs = _last(tenant, route).subquery(), deliveries.alias("theirs")
+    nothing = ~select(theirs.c.attempt).where(
+        theirs.c.tenant == tenant, theirs.c.route == other, theirs.c.lane == one.c.lane,
+        theirs.c.position == one.c.position,
+    ).exists()  # fmt: skip
+    query = select(one.c.outcome, func.count()).where(nothing).group_by(one.c.outcome)
+    return {row.outcome: row[1] for row in connection.execute(query)}
+
+
 def _last(tenant: str, route: str) -> Any:  # SQLAlchemy's own generic for a select of many columns
     later = deliveries.alias()
     return select(deliveries).where(

@@ -53,7 +53,7 @@ BODY = (
     "BPR*I*80*C*ACH************20260714~TRN*1*EFT0001*1999999999~DTM*405*20260713~N1*PR*SOME PLAN~"
     "N1*PE*SOME CLINIC*XX*1234567893~LX*1~CLP*PCN-1*1*200*80*20*12*P1*11*1~NM1*QC*1*TESTER*ALICE****MI*M1~"
     "SVC*HC:97110:GP*150*80**2~DTM*472*20260701~CAS*CO*45*50~CAS*PR*2*20~"
-    "SVC*HC:97140:GP*50*0**1~DTM*472*20260701~CAS*CO*197*50~"
+    "SVC*HC:97140:GP*50*0**1~DTM*472*20260701~CAS*CO*197*50~PLB*1234567893*20261231*WO:P1*10*FB:EFT0000*-10~"
 )
 FILE = (
     f"{ISA}GS*HP*SENDER*RECEIVER*20260714*0930*7*X*005010X221A1~ST*835*0001~{BODY}"
@@ -89,6 +89,9 @@ def test_a_remittance_is_matched_with_the_bank_to_the_cent(tmp_path: Path) -> No
         shown = run_gateway("remits", "show", "EFT0001", "--json", cwd=tmp_path).json
         assert [one["paid"] for one in shown["claims"]] == ["80.00"]
         assert [one["amount"] for one in shown["bank_lines"]] == ["80.00"]
+        assert [(one["refers_to"], one["takes_off"]) for one in shown["outside_claims"]] == [
+            ("PCN-1", "10.00"), ("not here", "-10.00"),
+        ]  # fmt: skip
         only = run_gateway("remits", "--state", "open", "--json", cwd=tmp_path).json
         assert [one["number"] for one in only] == ["EFT0002"]
         (claim,) = run_gateway("claims", "--json", cwd=tmp_path).json["claims"]
