@@ -32,7 +32,7 @@ HEED_SECONDS = 2.0
 """How often it is looked up what persons accepted."""
 SAVE_SECONDS = 5.0
 MOST_HELD = 100_000
-"""Fields held in one tenant; of more, the message is known by its alarm alone."""
+"""Fields held in one tenant, counted every few seconds; with more, a message waits in quarantine as a whole."""
 
 
 class Notes(msgspec.Struct, frozen=True):
@@ -79,12 +79,14 @@ class Drift:
         return self._watches.get((tenant, source))
 
     def heed(self, tenant: str) -> None:
-        """Look up what persons decided, and whether anything is held."""
+        """Look up what persons decided, and how much is held."""
         rows = self._store.read_sync(partial(drift.alarms, tenant=tenant))
+        held = self._store.read_sync(partial(drift.held_count, tenant=tenant))
         for (of, name), watch in self._watches.items():
             if of == tenant:
                 watch.heed(row for row in rows if row.source == name)
-        self._holds[tenant] = self._store.read_sync(partial(drift.held_count, tenant=tenant)) > 0
+                watch.full = held >= MOST_HELD
+        self._holds[tenant] = held > 0
         self._heeded[tenant] = time.monotonic()
 
     def begin(self, tenant: str, batch: Sequence[Arrived]) -> dict[int, dict[bytes, set[str]]]:
@@ -163,8 +165,7 @@ class Drift:
             for watch in notes.watches:
                 watch.heed(row for row in rows if row.source == watch.name)
                 drift.put_alarms(connection, watch.alarm_rows())
-        if notes.held and drift.held_count(connection, tenant) < MOST_HELD:
-            drift.put_held(connection, list(notes.held.values()))
+        drift.put_held(connection, list(notes.held.values()))
         drift.drop_held(connection, tenant, notes.settled)
         drift.put_forms(connection, notes.forms)
 

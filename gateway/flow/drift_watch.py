@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import msgspec
 import structlog
 
+from gateway.errors import InvalidContent
 from gateway.flow.drift_alarm import EMPTIED, Alarm, Key, key_of
 from gateway.flow.drift_form import VANISHED, WRONG_TYPE, Gate, Learnt, type_of
 from gateway.flow.drift_reading import Normalize
@@ -52,6 +53,8 @@ class Watch:
         """Whether something was learnt that is not written yet."""
         self.held: dict[int, str] = {}
         """Messages of the batch at hand of which fields are held, with their kinds."""
+        self.full = False
+        """Whether so many fields are held that a further message waits in quarantine as a whole."""
 
     @property
     def name(self) -> str:
@@ -156,6 +159,12 @@ class Watch:
                 alarm = self.alarms.get(key) if one.place in barred else self._alarm(key, new_type)
                 if alarm is not None:
                     alarm.concern(one, patch.type, message.message_id, again=message.attempt > 0)
+        if self.full and not message.attempt and self.held.pop(message.message_id, ""):
+            first = next(one for patch in result.patches for one in patch.held)
+            raise InvalidContent(
+                first.reason, "A field cannot be read, and as many are held already as may be", where=first.place,
+                fix="Settle the alarms of `gateway drift`, then `gateway quarantine release`.",
+            )  # fmt: skip
 
     def _alarm(self, key: Key, new_type: str = "", *, holds: bool = True) -> Alarm | None:
         """One more message that shows it; None where there are more alarms than are kept."""

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.flow import drift as flow_drift
+from gateway.flow import quarantine
 from gateway.flow.contents import open_contents
 from gateway.flow.drift import Drift
 from gateway.flow.drift_alarm import TOLD_AFTER, Detail
@@ -134,6 +136,25 @@ def test_a_new_record_that_lacks_it_waits_in_quarantine(parts: Parts) -> None:
     assert parts.outcomes(message) == [("quarantined", "unmapped-code")]
     assert ("state", "unmapped-code") in alarms(parts)
     assert held(parts) == {}
+
+
+def test_no_message_is_forgotten_when_no_more_can_be_held(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound a message waits in quarantine as a whole, and is read once there is room; nothing is dropped."""
+    monkeypatch.setattr(flow_drift, "HEED_SECONDS", 0.0)
+    monkeypatch.setattr(flow_drift, "MOST_HELD", 2)
+    give(parts, *(ROW | {"id": f"seen{number}", "state": "rescheduled"} for number in range(2)))
+    [message] = give(parts, ROW | {"id": "seen2", "state": "rescheduled", "start_at": "2026-03-03T14:00:00Z"})
+    assert parts.outcomes(message) == [("quarantined", "unmapped-code")]
+    assert fields(parts, "seen2")["start"][:10] == "2026-03-02"
+    assert held(parts) == {("state", "unmapped-code"): 2}
+    assert alarms(parts)["state", "unmapped-code"].count == 3
+    monkeypatch.setattr(flow_drift, "MOST_HELD", 3)
+    [waits] = parts.store.read_sync(lambda connection: quarantine.held(connection, TENANT))
+    quarantine.release(parts.store, parts.audit, TENANT, waits.id, "test")
+    parts.settle()
+    assert fields(parts, "seen2")["start"][:10] == "2026-03-03"
+    assert held(parts) == {("state", "unmapped-code"): 3}
+    assert sound(parts)
 
 
 def test_a_changed_mapping_releases_it(parts: Parts, tmp_path: Path) -> None:
