@@ -26,6 +26,7 @@ from gateway.http import House
 from gateway.http.fhir_index import SearchIndex
 from gateway.settings import Http
 from gateway.store import clients
+from gateway.testing.ports import free_port
 
 RECORDS = int(os.environ.get("BENCH_FACADE_RECORDS", "1000000"))
 STORE = os.environ.get("BENCH_STORE", "")
@@ -49,7 +50,7 @@ def measure(scale: float) -> Section:
     count = max(int(RECORDS * scale), 2000)
     seconds = max(5, int(SECONDS * scale)) if scale < 1 else SECONDS
     with house.scratch() as folder:
-        port = house.free_port()
+        port = free_port()
         more = _HTTP.format(port=port) + (f'[store]\nurl = "{STORE}"\n' if STORE else "")
         with house.opened(folder, tail=more) as gateway:
             begin = time.perf_counter()

@@ -21,6 +21,7 @@ import msgspec
 from benchmarks import clinic_records, house
 from benchmarks.facade_part import add_client
 from benchmarks.report import Asked, Row, Section
+from gateway.testing.ports import free_port
 from gateway_webhook.simulator_ledger import Line
 
 RECORDS = 30_000
@@ -53,7 +54,7 @@ def measure(scale: float) -> Section:
     count = max(int(RECORDS * scale), 1000)
     os.environ["WEBHOOK_SECRET"] = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
     with house.scratch() as folder:
-        port, hook = house.free_port(), house.free_port()
+        port, hook = free_port(), free_port()
         with house.opened(folder, tail=_SETTINGS.format(port=port, hook=hook)) as gateway:
             total = clinic_records.seed(gateway, count)
             key = add_client(gateway)

@@ -19,6 +19,7 @@ import psutil
 
 from benchmarks import house
 from benchmarks.group_clinics import SECRETS
+from gateway.testing.ports import free_port
 
 CLINICS = {"cliniko": 6, "jane": 6, "webpt": 4, "hl7": 2, "fhir": 2}
 READY_SECONDS = 300.0
@@ -110,14 +111,14 @@ class Group:
         self.folder = folder
         self.pace = pace
         self.lines = Lines(folder / "out")
-        self.port = house.free_port()
+        self.port = free_port()
         self._environment = os.environ | SECRETS
         self._programs: dict[str, subprocess.Popen[str]] = {}
         self._gateway: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         for vendor, number in CLINICS.items():
-            ports = [str(house.free_port()) for _ in range(number)] if vendor == "hl7" else []
+            ports = [str(free_port()) for _ in range(number)] if vendor == "hl7" else []
             with (self.folder / f"{vendor}.log").open("wb") as log:
                 self._programs[vendor] = subprocess.Popen(
                     [sys.executable, "-m", "benchmarks.group_clinics", vendor, str(self.folder), str(number),

@@ -20,6 +20,7 @@ import psutil
 
 from gateway import bootstrap, logs
 from gateway.settings import load
+from gateway.testing.ports import free_port
 
 TENANT, HOSPITAL, PAYER, EHR, PRACTICE = "clinic", "hospital", "payer", "ehr", "practice"
 HERE = Path(__file__).parent
@@ -79,13 +80,6 @@ def scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

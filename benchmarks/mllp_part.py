@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks import corpus, house, load, machine, peers
 from benchmarks.report import Asked, Row, Section
+from gateway.testing.ports import free_port
 
 CONNECTIONS = (1, 10, 100)
 MESSAGES = 5000
@@ -68,7 +69,7 @@ def _row(who: str, found: dict[str, float]) -> Row:
 
 @contextmanager
 def _peer() -> Iterator[int]:
-    port = house.free_port()
+    port = free_port()
     process = subprocess.Popen(peers.program("benchmarks.peer_mllp", port))
     try:
         while process.poll() is None:

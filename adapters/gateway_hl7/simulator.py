@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.errors import SourceUnavailable
+from gateway.testing.ports import free_port
 from gateway.testing.synthetic_clinic import SyntheticClinic, SyntheticPerson, SyntheticVisit, synthetic_clinic
 from gateway.wire.hl7 import escape
 from gateway.wire.hl7_header import peek
@@ -181,7 +181,7 @@ class _Hospital:
         opened: Callable[[Mapping[str, str]], None],
     ) -> None:  # fmt: skip
         """Send the day, waiting for the listener as long as it takes, then wait for an event."""
-        port = port or _free_port(host)
+        port = port or free_port(host)
         desk = _FrontDesk(synthetic_clinic(seed, patients=clinic_size, visits=2 * clinic_size), seed)
         self._upgraded = asyncio.Event()
         opened({"host": host, "port": str(port)})
@@ -211,12 +211,6 @@ async def _deliver(host: str, port: int, messages: Sequence[bytes]) -> None:
     while sent < len(messages):
         with contextlib.suppress(SourceUnavailable):  # nobody listens yet
             await send_day(host, port, messages[sent:], acknowledged)
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def _spoiled(messages: Sequence[bytes], faults: Sequence[str]) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ from gateway_demo.simulator_texts import sent
 from gateway_quickbooks.simulator import Company
 
 MOST = 10_000
-CATCH_UP_SECONDS = 10.0
+CATCH_UP_SECONDS = 60.0
 Fields = Mapping[str, Any]
 
 

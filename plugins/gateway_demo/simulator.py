@@ -11,7 +11,6 @@ import base64
 import os
 import re
 import secrets
-import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.errors import SourceUnavailable
+from gateway.testing.ports import free_port
 from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway.wire.hl7 import Message
 from gateway.wire.hl7_path import compile_path
@@ -58,7 +58,7 @@ from gateway_x12.simulator import file_835
 
 HOST = "127.0.0.1"
 FILES, CLAIMS = 3, 40
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
 
 _ANSWER = compile_path("MSA-1")
 _NO_MESSAGE = b"PID|1||100001^^^PRACTICE^MR\r"
@@ -117,7 +117,7 @@ class World(msgspec.Struct, kw_only=True):
                 }
             ))  # fmt: skip
             config = DemoConfig(
-                mllp_port=_free_port(), http_port=_free_port(), noon=_noon(datetime.now(UTC)), api_url=api.base_url,
+                mllp_port=free_port(), http_port=free_port(), noon=_noon(datetime.now(UTC)), api_url=api.base_url,
                 westside_url=group.westside.base_url, riverside_url=group.riverside.base_url, jane_client=JANE_CLIENT,
                 jane_tokens=TOKENS, extracts=EXTRACTS,
                 hook_url=hook_url, fhir_url=clinic.fhir_base, fhir_client=CLIENT_ID, sftp_port=house.sftp.port,
@@ -209,12 +209,6 @@ async def _send_frame(port: int, body: bytes) -> str:
     finally:
         writer.close()
     raise SourceUnavailable("The listener hung up without an answer.")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _noon(now: datetime) -> str:

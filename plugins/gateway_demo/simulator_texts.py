@@ -13,8 +13,8 @@ from gateway_twilio.simulator import TwilioSimulator
 
 AHEAD = timedelta(hours=22)
 """A visit so far ahead has a reminder that is due already."""
-CANCEL_SECONDS = 15.0
-"""Seconds until the reminder of the visit that will be cancelled is due."""
+CANCEL_SECONDS = 12.0
+"""Seconds until the reminder of the visit that will be cancelled is due, or what the first texts took, if longer."""
 
 
 async def play_texts(clinic: Eastside, twilio: TwilioSimulator, hooks: str, withdrawn: Callable[[], bool]) -> None:
@@ -23,14 +23,16 @@ async def play_texts(clinic: Eastside, twilio: TwilioSimulator, hooks: str, with
     ``withdrawn`` tells when the gateway has made a withdrawn consent of the STOP: only then are more visits booked.
     """
     begun = datetime.now(UTC)
-    due = begun + timedelta(seconds=CANCEL_SECONDS)
     for patient in ("r1", "r2"):
         clinic.book(patient, begun + AHEAD)
-    cancelled = clinic.book("r3", due + timedelta(hours=24))
-    await asyncio.sleep(CANCEL_SECONDS / 3)  # the gateway has seen the booking, and has time to see this
-    clinic.touch("Appointment", cancelled, status="cancelled")
     while not (sent(twilio, "r1") and sent(twilio, "r2")):  # noqa: ASYNC110 - the simulator sends no event
         await asyncio.sleep(0.1)
+    booked = datetime.now(UTC)
+    wait = max(CANCEL_SECONDS, (booked - begun).total_seconds())
+    due = booked + timedelta(seconds=wait)
+    cancelled = clinic.book("r3", due + timedelta(hours=24))
+    await asyncio.sleep(wait / 3)  # the gateway has seen the booking, and has time to see this
+    clinic.touch("Appointment", cancelled, status="cancelled")
     await _heard(await twilio.receive(f"{hooks}/sms", PHONES["r1"], OWN_NUMBER, "Stop"))
     await _heard(await twilio.receive(f"{hooks}/sms", PHONES["r2"], OWN_NUMBER, "C"))
     for message in [one for one in twilio.messages if one["to"] in PHONES.values()]:

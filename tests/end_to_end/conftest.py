@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,8 @@ class Played:
 
     folder: Path
     answer: Answer
+    work: float
+    """Seconds of a processor that it took: the same on a machine that others load."""
 
 
 @pytest.fixture(scope="session")
@@ -73,9 +76,15 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     if not SCRIPT.exists():
         pytest.skip("the command `gateway` is not installed beside this interpreter: pip install -e .")
     folder = tmp_path_factory.mktemp("demo") / "kept"
+    before = _work_of_children()
     answer = run_gateway("demo", "--once", "--json", "--folder", folder, cwd=folder.parent, timeout=DEMO_SECONDS)
     assert answer.code == 0, answer.err
-    return Played(folder, answer)
+    return Played(folder, answer, _work_of_children() - before)
+
+
+def _work_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from gateway.testing.ports import free_port
 from gateway_hl7.simulator import clinic_day, send_day
 from gateway_x12.simulator import file_835
 from tests.end_to_end.conftest import SCRIPT, Run
-from tests.ports import free_port
 from tests.waiting import PATIENCE
 
 

@@ -19,10 +19,10 @@ from typing import Any, Self
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.testing.ports import free_port, is_open
 from gateway_hl7.simulator import send_day
 from tests.faults import broken
 from tests.faults.resources import cpu_seconds
-from tests.ports import free_port, is_open
 from tests.waiting import PATIENCE, wait_until
 
 SCALE = float(os.environ.get("GATEWAY_FAULT_SCALE", "0.1"))

@@ -159,7 +159,7 @@ def told_too_early(found: Iterable[Event], journal: str) -> tuple[list[str], int
     for event in found:
         if event.kind == "heard" and event.ended:
             heard.update(dict.fromkeys(event.names, event.number))
-        elif event.kind == "write" and event.ended and event.path.endswith(journal):
+        elif event.kind == "write" and event.ended and not event.failed and event.path.endswith(journal):
             written = max(written, event.number)
         elif event.kind == "sync" and event.path.endswith(journal):
             if not event.ended:

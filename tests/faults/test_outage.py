@@ -19,11 +19,11 @@ from gateway.flow.clock import micros
 from gateway.flow.deliver import Deliverer
 from gateway.flow.policy import Policy
 from gateway.model.exchange import Target
+from gateway.testing.ports import free_port
 from gateway_webhook.plugin import WebhookSink
 from gateway_webhook.simulator import Receiver
 from tests.faults.deployment import SCALE
 from tests.integration.parts import Parts, Place, drain, message, patient
-from tests.ports import free_port
 
 HOURS = 24
 QUEUED = max(960, int(50_000 * SCALE)) // HOURS * HOURS

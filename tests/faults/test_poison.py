@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from gateway.testing.ports import free_port
 from gateway_hl7.simulator import clinic_day
 from tests.faults.beside import Beside, Picky
 from tests.faults.deployment import SECRET, Deployment, Load
-from tests.ports import free_port
 from tests.waiting import wait_until
 
 GARBAGE = ("\x01\x02\x7f", "99999999999999", "20260231", "-" * 40, "&&&^^^~~~", '""', "\\X0D\\\\Zq\\", "ＡＢＣ")

@@ -17,9 +17,9 @@ from gateway.access.views import built_in
 from gateway.http import House, serve_http
 from gateway.model.exchange import HookRequest, HookResponse, Intake, Item
 from gateway.settings import Http, People
+from gateway.testing.ports import free_port
 from gateway_webhook.plugin import WebhookSink
 from tests.integration.parts import TENANT, VIEW, Parts
-from tests.ports import free_port
 
 OPEN_SECONDS = 60.0
 ANSWER_SECONDS = 60.0

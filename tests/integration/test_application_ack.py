@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import house
 from gateway import bootstrap
+from gateway.testing.ports import free_port
 from gateway.wire.mllp import encode
 from tests.waiting import PATIENCE
 
@@ -32,7 +33,7 @@ async def conversation(port: int, *messages: bytes) -> list[bytes]:
 @pytest.mark.parametrize("again", [False, True])
 def test_the_sender_hears_of_storing_and_of_reading(tmp_path: Path, again: bool) -> None:
     """CA then AA for what was read, CA then AE with the place for what waits in quarantine; a repeat hears the same."""
-    port = house.free_port()
+    port = free_port()
 
     async def run() -> list[bytes]:
         with house.opened(tmp_path, port, 'acknowledgement = "enhanced"') as gateway:

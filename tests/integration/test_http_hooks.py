@@ -12,9 +12,9 @@ import pytest
 from gateway.errors import Backpressure
 from gateway.model.exchange import HookRequest, HookResponse, Intake
 from gateway.store import messages
+from gateway.testing.ports import free_port
 from tests.integration.parts import TENANT, Parts
 from tests.integration.serving import Kept, Served, serving
-from tests.ports import free_port
 from tests.waiting import PATIENCE
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from benchmarks import house
 from gateway import bootstrap
 from gateway.settings import Http
+from gateway.testing.ports import free_port
 from tests.integration.parts import Parts, Place
 from tests.integration.serving import Answer, serving
 from tests.integration.test_http_feed import add_client
-from tests.ports import free_port
 from tests.waiting import PATIENCE, wait_until
 
 WAITED = 50

@@ -19,9 +19,9 @@ from gateway.flow.clock import micros
 from gateway.flow.ledger import recount_tenant
 from gateway.settings import load
 from gateway.store import journal, reactions
+from gateway.testing.ports import free_port
 from gateway_fhir.records_bundle import item
 from gateway_twilio.simulator import TwilioSimulator
-from tests.ports import free_port
 from tests.waiting import PATIENCE, until
 
 LATE = (5.0, 20.0, 80.0)

@@ -22,6 +22,7 @@ from gateway.http import directory
 from gateway.model.exchange import Retry
 from gateway.store import clients
 from gateway.store import subscriptions as stored
+from gateway.testing.ports import free_port
 from gateway_webhook.plugin import WebhookSink
 from gateway_webhook.simulator import Receiver
 from tests.integration.outcomes import Crash
@@ -29,7 +30,6 @@ from tests.integration.parts import FAR, TENANT, VIEW, Parts, Written, appointme
 from tests.integration.serving import Served, serving
 from tests.integration.test_flow_doubt import Crashing
 from tests.integration.test_http_feed import add_client
-from tests.ports import free_port
 from tests.waiting import until, wait_until
 
 HOSTS = json.dumps(["127.0.0.1"])

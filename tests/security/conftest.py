@@ -23,10 +23,10 @@ from gateway.settings import People
 from gateway.store import journal
 from gateway.store import people as people_rows
 from gateway.store.schema_people import failures, people
+from gateway.testing.ports import free_port
 from tests.integration.parts import TENANT, Parts, Place, message
 from tests.integration.serving import Answer, Served, serving
 from tests.integration.test_flow_explain import SOURCE, take
-from tests.ports import free_port
 
 OTHER = "southside"
 WHERE = ("north", "south")

@@ -48,7 +48,7 @@ def test_a_good_token_names_somebody(changed: dict[str, Any]) -> None:
     [
         {"iss": "https://evil.example"}, {"iss": None}, {"aud": "other"}, {"aud": None}, {"aud": ["other"]},
         {"exp": 1}, {"exp": None}, {"nonce": "n-2"}, {"nonce": None}, {"amr": None}, {"amr": ["pwd"]}, {"amr": "mfa"},
-        {"amr": None, "acr": "aal1"}, {"sub": None}, {"sub": ""}, {"sub": 7}, {"iat": int(time.time()) + 3600},
+        {"amr": None, "acr": "aal1"}, {"sub": None}, {"sub": ""}, {"sub": 7}, {"iat": int(time.time()) + 86_400},
         {"aud": ["gateway", "other"], "azp": "other"},
     ],
 )  # fmt: skip

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.errors import Backpressure, InvalidConfiguration, LimitExceeded, SourceUnavailable
 from gateway.model.exchange import Fate, Receipt
+from gateway.testing.ports import free_port
 from gateway.testing.recording_intake import RecordingIntake
 from gateway.wire.hl7 import Message
 from gateway.wire.hl7_path import compile_path
@@ -22,7 +23,6 @@ from gateway.wire.mllp import encode
 from gateway_hl7.config import Hl7Config
 from gateway_hl7.simulator import clinic_day, send_day
 from gateway_hl7.transport import Folder, Listener, transports
-from tests.ports import free_port
 from tests.waiting import PATIENCE, until
 
 SILENCE = 0.3

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from gateway.errors import SourceUnavailable
+from gateway.testing.ports import free_port
 from gateway_jane.command import consent
 from gateway_jane.transport_hooks import TOPICS
-from tests.ports import free_port
 from tests.unit.adapters.jane.clinic import Clinic, with_clinic
 from tests.waiting import PATIENCE
 
