@@ -14,11 +14,11 @@ import pytest
 from gateway.http import directory
 from gateway.http.samples import MOST
 from gateway.store.schema_http import disclosures
+from gateway.testing.ports import free_port
 from tests.integration.parts import Parts, appointment, message, patient, removed
 from tests.integration.serving import Served, serving
 from tests.integration.test_http_feed import NARROW, add_client
 from tests.integration.test_subscriptions import HOSTS, Push, post
-from tests.ports import free_port
 
 
 @pytest.fixture

@@ -24,6 +24,11 @@ START = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 ADAPTER = SpryAdapter()
 
 
+def of_today() -> SprySimulator:
+    """The same clinic with visits about now, for what asks by the system's own clock."""
+    return SprySimulator(synthetic_clinic(seed=7, patients=20, visits=120, first_day=datetime.now(UTC).date()))
+
+
 class Organisation:
     """The simulator, an intake, and the two streams; ``tick`` moves the clock."""
 

@@ -13,7 +13,7 @@ from gateway.testing.recording_intake import RecordingIntake
 from gateway_spry.config import SpryConfig
 from gateway_spry.simulator import SprySimulator
 from gateway_spry.transport import OrganisationTransport
-from tests.unit.adapters.spry.organisation import ADAPTER, CLINIC, Organisation, settings, with_organisation
+from tests.unit.adapters.spry.organisation import ADAPTER, CLINIC, Organisation, of_today, settings, with_organisation
 
 
 def ids(items, field: str) -> list[str]:
@@ -228,7 +228,7 @@ def test_the_transport_polls_both_until_it_is_cancelled() -> None:
         running.cancel()
         assert told == [1]
 
-    with_organisation(body, case_poll_seconds=0.05, days_back=366)
+    with_organisation(body, simulator=of_today(), case_poll_seconds=0.05, days_ahead=366)
 
 
 def test_a_source_that_names_nothing_to_read_is_refused() -> None:

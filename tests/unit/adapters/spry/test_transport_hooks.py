@@ -12,7 +12,14 @@ from gateway_spry.records import EVENTS
 from gateway_spry.simulator_rows import case_id
 from gateway_spry.transport import TOLD, remembered
 from gateway_spry.transport_hooks import OrganisationHooks
-from tests.unit.adapters.spry.organisation import ADAPTER, Organisation, listening, normalize, with_organisation
+from tests.unit.adapters.spry.organisation import (  # fmt: skip
+    ADAPTER,
+    Organisation,
+    listening,
+    normalize,
+    of_today,
+    with_organisation,
+)
 
 WITH = normalize()
 KEY = "signature-key"
@@ -62,7 +69,7 @@ def test_an_appointment_that_is_not_known_is_read_first(event: str) -> None:
         assert kinds.index("appointment") < kinds.index(event)
         assert "5" in {one.native_id for one in patches(place, "appointment")}
 
-    hooked(body, days_back=366, days_ahead=366)
+    hooked(body, simulator=of_today(), days_back=366, days_ahead=366)
 
 
 @pytest.mark.parametrize("event", ["case.created", "case.updated"])
