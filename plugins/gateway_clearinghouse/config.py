@@ -6,10 +6,10 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gateway.errors import InvalidConfiguration
 from gateway.model.submission import SubmissionKind
@@ -27,6 +27,18 @@ PAYLOAD_TYPES: PayloadTypes = {
     "acknowledgement": "X12_999_Response_005010X231A1",
 }
 """CORE names of what is sent; the first two are confirmed, the others follow the same form."""
+
+
+class BillingClinic(Part):
+    """``[routes.config.billing]``: who bills, where the systems that tell of visits name no company."""
+
+    name: str = Field(min_length=1, max_length=60, description="Name (NM1*85).")
+    npi: str = Field(pattern=r"^[0-9]{10}$", description="National Provider Identifier (NM109).")
+    tax_id: str = Field(pattern=r"^[0-9]{2}-?[0-9]{7}$", description="Employer identification number (REF*EI).")
+    lines: tuple[str, ...] = Field(min_length=1, max_length=2, description="Street, no post office box (N3).")
+    city: str = Field(min_length=2, max_length=30, description="City (N401).")
+    state: str = Field(pattern=r"^[A-Z]{2}$", description="State (N402).")
+    postal_code: str = Field(pattern=r"^[0-9]{5}(-?[0-9]{4})?$", description="ZIP code, best of nine digits (N403).")
 
 
 class ClearinghouseConfig(Part):
@@ -51,6 +63,14 @@ class ClearinghouseConfig(Part):
     receiver_qualifier: str = Field(default="ZZ", pattern=r"^[A-Z0-9]{2}$", description="Kind of its id (ISA07).")
     taxonomy: str = Field(
         default="261QP2000X", pattern=r"^[0-9A-Z]{10}$", description="Taxonomy code of the billing clinic (PRV03)."
+    )
+    payers: dict[str, Annotated[str, Field(pattern=r"^[A-Za-z0-9]{2,80}$")]] = Field(
+        default_factory=dict,
+        max_length=10_000,
+        description="Payer id at this clearinghouse by the payer's name, or its number in the clinic's system.",
+    )
+    billing: BillingClinic | None = Field(
+        default=None, description="Who bills, where a visit's location names no organization."
     )
     production: bool = Field(default=False, description="Whether documents count; false marks them as tests (ISA15).")
     zone: Zone = Field(default="UTC", description="Zone of dates and times in envelopes.")
@@ -93,6 +113,15 @@ class ClearinghouseConfig(Part):
     ca_file: Path | None = Field(
         default=None, description="PEM file of the authorities to trust instead of the system's."
     )
+
+    @field_validator("payers")
+    @classmethod
+    def _one_id_each(cls, payers: dict[str, str]) -> dict[str, str]:
+        known: dict[str, str] = {}
+        for name, id in payers.items():
+            if known.setdefault(name.strip().casefold(), id) != id:
+                raise ValueError("two names differ by letter case alone and have different payer ids; keep one")
+        return payers
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,13 +16,11 @@ import msgspec
 
 from gateway.errors import InvalidContent, RetryLater
 from gateway.model.exchange import HELD, Ambiguous, Delivered, Delivery, Dispatch, Outcome, Rejected, Retry
-from gateway.model.location import Location
-from gateway.model.organization import Organization, Payer
-from gateway.model.practitioner import Practitioner
 from gateway.model.submission import Submission, SubmissionKind
 from gateway.wire.json_decoder import decoder
 from gateway.wire.x12_write import Envelope, TransactionSet, interchange
 from gateway_clearinghouse.config import ClearinghouseConfig, Setup
+from gateway_clearinghouse.sink_directory import Directory
 from gateway_clearinghouse.sink_memory import KEPT_TYPES, Memory
 from gateway_clearinghouse.translate_270 import eligibility
 from gateway_clearinghouse.translate_276 import claim_status
@@ -30,7 +28,7 @@ from gateway_clearinghouse.translate_278 import authorization
 from gateway_clearinghouse.translate_837 import claim
 from gateway_clearinghouse.translate_acknowledgement import Content, acknowledgement
 from gateway_clearinghouse.translate_answer import messages, verdict
-from gateway_clearinghouse.translate_parties import Document, Parties, Submitter
+from gateway_clearinghouse.translate_parties import Document, Parties
 
 DOCUMENTS = frozenset({"Submission", "FollowUp"})
 """Record types that become documents; a follow-up is a submission that another reactor makes."""
@@ -91,11 +89,7 @@ class Clearinghouse:
         self._way = way
         self._memory = memory
         self._zone = ZoneInfo(config.zone)
-        self._submitter = Submitter(
-            id=config.submitter_id, name=config.submitter_name, phone=config.submitter_phone,
-            contact=config.submitter_contact, receiver_id=setup.receiver_id, receiver_name=setup.receiver_name,
-            taxonomy=config.taxonomy,
-        )  # fmt: skip
+        self._directory = Directory(config, setup, memory)
 
     async def deliver(self, dispatch: Dispatch) -> Sequence[Outcome]:
         """Send the dispatch's submissions together; after one that did not go, the later ones of its order wait."""
@@ -155,7 +149,7 @@ class Clearinghouse:
         """What the interchange says."""
         if submission.kind == "acknowledgement":
             return acknowledgement(submission)
-        parties = self._parties(submission)
+        parties = self._directory.parties(submission)
         if isinstance(parties, Retry):
             return parties
         document = _BUILDERS[submission.kind](submission, parties, at)
@@ -190,41 +184,6 @@ class Clearinghouse:
             payload_id=f"{id[:8]}-{id[8:12]}-4{id[13:16]}-8{id[17:20]}-{id[20:32]}",
             sender=envelope.sender, receiver=envelope.receiver,
         )  # fmt: skip
-
-    def _parties(self, submission: Submission) -> Parties | Retry:
-        """Who the submission names; what has not come by yet is waited for."""
-        memory = self._memory
-        payer = memory.find(Payer, submission.payer)
-        location = memory.find(Location, submission.location)
-        billing = memory.find(Organization, location.organization if location else None) or self._billing(submission)
-        practitioner = memory.find(Practitioner, submission.practitioner)
-        supervisor = memory.find(Practitioner, submission.supervisor)
-        decisions = (*submission.before, submission.prior) if submission.prior else ()
-        priors = [memory.find(Payer, one.policy.payer) for one in decisions]
-        later = tuple(memory.find(Payer, one.payer) for one in submission.other_policies)
-        named = [one.payer is not None for one in submission.other_policies]
-        lacking = {
-            "payer": payer is None,
-            "organization": billing is None,
-            "practitioner": submission.practitioner is not None and practitioner is None,
-            "supervisor": submission.supervisor is not None and supervisor is None,
-            "prior-payer": None in priors,
-            "later-payer": any(told and one is None for told, one in zip(named, later, strict=True)),
-        }
-        if payer is None or billing is None or any(lacking.values()):
-            lacks = next(name for name, gone in lacking.items() if gone)
-            return Retry(f"directory-lacks-{lacks}", self._config.directory_seconds)
-        return Parties(
-            submitter=self._submitter, payer=payer, billing=billing, practitioner=practitioner, supervisor=supervisor,
-            location=location, prior_payers=tuple(one for one in priors if one is not None), later_payers=later,
-        )  # fmt: skip
-
-    def _billing(self, submission: Submission) -> Organization | None:
-        """Who billed: the only organization there is, or the one that a claim made elsewhere names by its NPI."""
-        npi = submission.claim.billing_npi if submission.claim else None
-        if npi is None or submission.kind != "claim-status":
-            return self._memory.only(Organization)
-        return self._memory.with_npi(npi) or Organization(name=self._submitter.name, npi=npi)
 
     def _settle(self, parcel: Parcel, sent: Sent) -> Outcome:
         """What became of a parcel; one that arrived is remembered before anybody is told."""
