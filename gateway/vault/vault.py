@@ -7,7 +7,6 @@ for an access entry it finds committed; there is no other way in.
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.errors import AccessRefused, Shredded
 from gateway.model.identity import RecordId
+from gateway.vault.cipher import Mac
 from gateway.vault.grant import Grant
 from gateway.vault.key import Key
 from gateway.vault.keystore import Keystore
@@ -53,10 +53,10 @@ class Vault:
         self.keystore = keystore
         self._is_committed = is_committed
         self._intake: dict[str, tuple[int, int]] = {}
-        self._identities: dict[tuple[str, str, str], tuple[bytes, bytes]] = {}
+        self._identities: dict[tuple[str, str, str], tuple[Mac, bytes]] = {}
         """By tenant, source and type: the key of their record ids, and what stands before the native id."""
         self._record_id = lru_cache(RECENT_IDS)(self._make_record_id)
-        self._derived: dict[tuple[str, str, str], bytes] = {}
+        self._macs: dict[tuple[str, str, str], Mac] = {}
 
     def seal(self, key_id: int, place: Place, plaintext: bytes) -> Sealed:
         """Encrypt a value for one place under a fresh data key.
@@ -116,26 +116,26 @@ class Vault:
     def _make_record_id(self, tenant: str, source: str, type: str, native_id: str) -> RecordId:
         known = self._identities.get((tenant, source, type))
         if known is None:
-            key = self._key_for(tenant, "identity", "record-id")
-            known = self._identities[tenant, source, type] = key, prefixed(source.encode(), type.encode())
+            mac = self._mac(tenant, "identity", "record-id")
+            known = self._identities[tenant, source, type] = mac, prefixed(source.encode(), type.encode())
         native = native_id.encode()
-        text = hmac.digest(known[0], known[1] + len(native).to_bytes(4, "big") + native, "sha256").hex()
+        text = known[0].digest(known[1] + len(native).to_bytes(4, "big") + native).hex()
         return RecordId(f"{text[:8]}-{text[8:12]}-8{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}")
 
     def digest(self, tenant: str, data: bytes) -> bytes:
         """32 bytes that are equal for equal data of one tenant, and tell nobody without the key what the data was."""
-        return hmac.digest(self._key_for(tenant, "identity", "digest"), data, "sha256")
+        return self._mac(tenant, "identity", "digest").digest(data)
 
     def blind(self, tenant: str, column: str, value: str) -> bytes:
         """Blind index of a value (normalised by the caller): equal values of one column are equal, nothing else shows.
 
         Only for columns whose values are too many to guess and too even to count.
         """
-        return hmac.digest(self._key_for(tenant, "blind", f"blind/{column}"), value.encode(), "sha256")[:BLIND]
+        return self._mac(tenant, "blind", f"blind/{column}").digest(value.encode())[:BLIND]
 
     def signing_key(self, tenant: str) -> Ed25519PrivateKey:
         """The Ed25519 key that signs the tenant's audit checkpoints."""
-        return Ed25519PrivateKey.from_private_bytes(self._key_for(tenant, "signing", "checkpoint"))
+        return Ed25519PrivateKey.from_private_bytes(self.keystore.loaded(tenant, "signing").derive("checkpoint"))
 
     def _key(self, key_id: int, place: Place) -> Key:
         key = self.keystore.get(key_id)
@@ -143,8 +143,8 @@ class Vault:
             raise AccessRefused("A key of another tenant was asked for", where=place.table)
         return key
 
-    def _key_for(self, tenant: str, kind: str, purpose: str) -> bytes:
-        found = self._derived.get((tenant, kind, purpose))
+    def _mac(self, tenant: str, kind: str, purpose: str) -> Mac:
+        found = self._macs.get((tenant, kind, purpose))
         if found is None:
-            found = self._derived[tenant, kind, purpose] = self.keystore.loaded(tenant, kind).derive(purpose)
+            found = self._macs[tenant, kind, purpose] = Mac(self.keystore.loaded(tenant, kind).derive(purpose))
         return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import IntegrityViolated
-from gateway.vault.cipher import Wrapper, derive, new_key
+from gateway.vault.cipher import Mac, Wrapper, derive, new_key
 
 WRAPPER = Wrapper(new_key())
 
@@ -66,3 +68,10 @@ def test_derivation_is_hkdf(secret: bytes, purpose: str) -> None:
     """The same subkeys come out of another implementation of RFC 5869."""
     expected = HKDFExpand(SHA256(), 32, b"emr-gateway/1/" + purpose.encode()).derive(secret)
     assert derive(secret, purpose) == expected
+
+
+@given(st.binary(max_size=64), st.lists(st.binary(max_size=5000), max_size=4))
+def test_a_mac_is_the_librarys_hmac(key: bytes, values: list[bytes]) -> None:
+    """Under any key of at most a block each value has the digest of HMAC-SHA-256, however many came before it."""
+    mac = Mac(key)
+    assert [mac.digest(value) for value in values] == [hmac.digest(key, value, "sha256") for value in values]
