@@ -59,7 +59,7 @@ class EvidenceRoom:
             reason, place = kept.row["reason"], kept.row["place"]
             row = outcome_row(tenant, kept.row["message_id"], outcome, reason, self._source.label, place, kept.fix)
             done.append(row | {"key_id": kept.key_id, "wrapped": kept.wrapped})
-        messages.settle(connection, done, [])
+        messages.settle(connection, done)
         entry = self._audit.entry(
             tenant, action="receive", actor=f"source:{self._source.name}", purpose="intake",
             messages=[kept.row["message_id"] for kept in evidence], outcome=outcome,

@@ -82,9 +82,6 @@ class BatchWriter:
         lanes = {row["lane"] for _, rows in sealed for row in rows}
         lanes |= {row["partner_lane"] for _, rows in sealed for row in rows if row["partner_lane"] is not None}
         done = [self._outcome(one) for one in settled]
-        left = [
-            {"b_tenant": self._tenant, "b_lane": one.message.lane, "b_id": one.message.message_id} for one in settled
-        ]
         places = [(one.message.lane, one.message.message_id) for one in settled]
         found_by = self._found_by(settled)
         several = [(one.message.message_id, one.patients) for one in settled if len(one.patients) > 1]
@@ -106,7 +103,7 @@ class BatchWriter:
 
         def attempt(connection: Connection) -> None:
             heads = journal.lock_heads(connection, self._tenant, lanes) if lanes else {}
-            gone = messages.not_waiting(connection, self._tenant, places)
+            gone = messages.leave_inbox(connection, self._tenant, places)
             if gone:
                 raise Conflict(gone)
             if touched and journal.record_versions(connection, self._tenant, touched) != expected:
@@ -115,7 +112,7 @@ class BatchWriter:
             journal.append(connection, self._tenant, rows, {lane: heads[lane] for lane in lanes})
             journal.put_records(connection, list(new.values()), list(moved.values()))
             patient_index.put(connection, self._tenant, [record for record in found_by if record in expected], by)
-            messages.settle(connection, done, left)
+            messages.settle(connection, done)
             shreds.tell_of(connection, self._tenant, several)
             messages.count_residue(connection, self._tenant, residue)
             for further in also:
@@ -190,25 +187,16 @@ class BatchWriter:
                 if into is not None:
                     rows.extend(_twin(row, into, heads))
                     continue
-                if row["record_id"] in known:
-                    moved[row["record_id"]] = self._head(row, current, moved=True)
-                else:
-                    new[row["record_id"]] = self._head(row, current, moved=False)
+                heads_of = moved if row["record_id"] in known else new
+                heads_of[row["record_id"]] = self._head(row, current)
         return rows, new, moved
 
-    def _head(self, row: Mapping[str, Any], current: Any, *, moved: bool) -> dict[str, Any]:
-        head = {
+    def _head(self, row: Mapping[str, Any], current: Any) -> dict[str, Any]:
+        return {
+            "tenant": self._tenant, "record_id": row["record_id"], "type": row["type"], "source": row["source"],
             "version": current.version, "content": current.content, "source_version": current.source_version,
             "patient": current.patient, "lane": row["lane"], "position": row["position"], "removed": current.removed,
         }  # fmt: skip
-        if moved:
-            return head | {"b_tenant": self._tenant, "b_record": row["record_id"]}
-        return head | {
-            "tenant": self._tenant,
-            "record_id": row["record_id"],
-            "type": row["type"],
-            "source": row["source"],
-        }
 
     def _outcome(self, one: Settled) -> dict[str, Any]:
         """The outcome row takes over the message's data key, under the patient's key when there is one."""

@@ -110,7 +110,7 @@ def wait_again(connection: Connection, tenant: str, message: Found, last: Found,
         "reason": reason, "place": "", "fix": "", "at": micros(), "adapter": last.adapter, "mapping": None,
         "changes": 0, "key_id": None, "wrapped": None,
     }  # fmt: skip
-    messages.settle(connection, [row], [])
+    messages.settle(connection, [row])
     waiting = {
         "tenant": tenant, "lane": message.lane, "message_id": last.message_id, "key_id": last.key_id,
         "wrapped": last.wrapped,

@@ -298,7 +298,7 @@ class Receiver:
             kept = {row["context_id"] for row in rows}
             messages.add_contexts(connection, [row for number, row in contexts.values() if number in kept])
             messages.add(connection, rows, waiting)
-            messages.settle(connection, again, [])
+            messages.settle(connection, again)
             entry = self._audit.entry(
                 tenant, action="receive", actor=f"source:{source}", purpose="intake",
                 messages=[row["message_id"] for row in rows], outcome="stored",

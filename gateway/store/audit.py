@@ -45,8 +45,10 @@ _append = Prepared(
     )
     .returning(audit_rows.c.seq)
 )
-_body = select(audit_rows.c.body).where(
-    audit_rows.c.tenant == _tenant, audit_rows.c.writer == _writer, audit_rows.c.seq == bindparam("seq")
+_body = Prepared(
+    select(audit_rows.c.body).where(
+        audit_rows.c.tenant == _tenant, audit_rows.c.writer == _writer, audit_rows.c.seq == bindparam("seq")
+    )
 )
 _last_row = (
     select(func.max(audit_rows.c.seq))
@@ -93,7 +95,7 @@ def append(connection: Connection, tenant: str, writer: int, body: bytes) -> int
 
 def body_of(connection: Connection, tenant: str, writer: int, seq: int) -> bytes | None:
     """A row's text; None when there is no such row."""
-    found = connection.execute(_body, {"tenant": tenant, "writer": writer, "seq": seq}).scalar_one_or_none()
+    found = _body(connection, {"tenant": tenant, "writer": writer, "seq": seq}).scalar_one_or_none()
     return None if found is None else bytes(found)
 
 

@@ -4,7 +4,8 @@ SQLAlchemy examines every value of every row each time a statement runs, which c
 columns of this store need no conversion on the way in, so only the statement's text is taken from it.
 
 An embedded database lets go of the interpreter for every statement it steps, and has to wait for it again afterwards.
-There an insert takes many rows in one statement: the wait is paid once for all of them.
+There an insert takes many rows in one statement: the wait is paid once for all of them. So is it for a statement about
+the rows that a list names.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Select
+from sqlalchemy import BindParameter, Connection, CursorResult, Select, Table, bindparam
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -22,8 +24,10 @@ Row = Mapping[str, Any]
 Value = TypeVar("Value")
 PORTION = 5000
 """Values in one statement: SQLite takes 32,766 of them, PostgreSQL 65,535."""
-AT_ONCE = (100, 10)
+AT_ONCE = (128, 64, 32, 16, 8, 4, 2)
 """Rows that one embedded insert may take: few sizes, so that the driver knows every text already."""
+MOST_LISTED = 1024
+"""Values of a list that one statement names."""
 
 
 class _Text(NamedTuple):
@@ -76,6 +80,27 @@ class Bulk:
         return found._replace(group=group) if found.text.count(group) == 1 else found
 
 
+class Upsert:
+    """Inserts rows, and changes those whose key is there already.
+
+    Args:
+        table: whose primary key is meant.
+        changed: what is set in a row that is there, by column, made of the columns of the row that was to be inserted.
+    """
+
+    def __init__(self, table: Table, changed: Callable[[Any], Mapping[str, Any]]) -> None:
+        key = list(table.primary_key.columns)
+        new_here, new_there = sqlite.insert(table), postgresql.insert(table)
+        self._bulks = {
+            "sqlite": Bulk(new_here.on_conflict_do_update(index_elements=key, set_=changed(new_here.excluded))),
+            "postgresql": Bulk(new_there.on_conflict_do_update(index_elements=key, set_=changed(new_there.excluded))),
+        }
+
+    def __call__(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Put every row in its place; no key may come twice."""
+        self._bulks[connection.dialect.name](connection, rows)
+
+
 class Prepared:
     """One statement whose parameters are always the same and that answers with rows: compiled once, as for Bulk.
 
@@ -95,10 +120,50 @@ class Prepared:
         return connection.exec_driver_sql(found.text, found.parameters(parameters))
 
 
+class Among:
+    """One statement about the rows that a list names: compiled once for lists of few lengths, as for Prepared.
+
+    A list that is shorter than a text takes repeats its last value: what is named twice is found once.
+
+    Args:
+        made: the statement, made with the parameter that stands for the list.
+    """
+
+    def __init__(self, made: Callable[[BindParameter[Any]], Select[Any] | UpdateBase]) -> None:
+        self._made = made
+        self._texts: dict[tuple[str, int], tuple[_Text, Sequence[str]]] = {}
+
+    def __call__(self, connection: Connection, parameters: Row, listed: Iterable[Any]) -> list[Any]:
+        """Rows of the answers for all values or tuples of values of the list, in portions; none for an empty list."""
+        found: list[Any] = []
+        for some in portions(listed, MOST_LISTED):
+            size = 1 << (len(some) - 1).bit_length()
+            padded = some + [some[-1]] * (size - len(some))
+            shape = (connection.dialect.name, size)
+            if shape not in self._texts:
+                self._texts[shape] = self._compiled(connection, parameters, padded)
+            text, names = self._texts[shape]
+            flat = chain.from_iterable(padded) if isinstance(padded[0], tuple) else padded
+            named = {**parameters, **dict(zip(names, flat, strict=True))}
+            found += connection.exec_driver_sql(text.text, text.parameters(named)).fetchall()
+        return found
+
+    def _compiled(self, connection: Connection, parameters: Row, values: list[Any]) -> tuple[_Text, Sequence[str]]:
+        statement = self._made(bindparam("listed", values, expanding=True))
+        compiled = statement.compile(dialect=connection.dialect)
+        state = compiled.construct_expanded_state({**parameters, "listed": values})
+        return _text(state.statement, state.positiontup), state.parameter_expansion["listed"]
+
+
 def _in_words(compiled: SQLCompiler) -> _Text:
     """The text of a compiled statement, and its parameters as the driver takes them: by place or by name."""
-    places = compiled.positiontup
-    return _Text(str(compiled), dict if places is None else itemgetter(*places))
+    return _text(str(compiled), compiled.positiontup)
+
+
+def _text(text: str, places: Sequence[str] | None) -> _Text:
+    if places is None:
+        return _Text(text, dict)
+    return _Text(text, itemgetter(*places) if len(places) > 1 else lambda row: tuple(map(row.__getitem__, places)))
 
 
 def _many(connection: Connection, statement: _Text, values: list[Any]) -> int:

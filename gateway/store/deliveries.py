@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, union, update
 
 from gateway.store import journal
-from gateway.store.bulk import Bulk
+from gateway.store.bulk import Among, Bulk, Upsert
 from gateway.store.rows import Found
 from gateway.store.schema import LANES, changes, claims, deliveries, route_cursors, routes, waiting
 
@@ -20,14 +20,17 @@ DOUBT = "ambiguous:"
 """Reasons begin with it where an attempt may have happened, and nobody could be asked."""
 
 _add_deliveries, _add_waiting = Bulk(deliveries.insert()), Bulk(waiting.insert())
-_move_cursor = Bulk(
-    update(route_cursors)
-    .where(
-        route_cursors.c.tenant == bindparam("b_tenant"),
-        route_cursors.c.route == bindparam("b_route"),
-        route_cursors.c.lane == bindparam("b_lane"),
+_move_cursor = Upsert(route_cursors, lambda new: {"position": new.position})
+_last_attempts = Among(
+    lambda places: (
+        select(deliveries.c.lane, deliveries.c.position, func.max(deliveries.c.attempt).label("last"))
+        .where(
+            deliveries.c.tenant == bindparam("tenant"),
+            deliveries.c.route == bindparam("route"),
+            tuple_(deliveries.c.lane, deliveries.c.position).in_(places),
+        )
+        .group_by(deliveries.c.lane, deliveries.c.position)
     )
-    .values(position=bindparam("position"))
 )
 _leave_waiting = Bulk(
     delete(waiting).where(
@@ -108,7 +111,7 @@ def cursors(connection: Connection, tenant: str, route: str) -> dict[int, int]:
 def move_cursors(connection: Connection, tenant: str, route: str, moved: Mapping[int, int]) -> None:
     """Advance a route past changes that are now claimed, waiting or not its own."""
     rows = [
-        {"b_tenant": tenant, "b_route": route, "b_lane": lane, "position": position}
+        {"tenant": tenant, "route": route, "lane": lane, "position": position}
         for lane, position in sorted(moved.items())
     ]
     _move_cursor(connection, rows)
@@ -207,16 +210,8 @@ def next_attempts(
 ) -> dict[tuple[int, int], int]:
     """Numbers for further delivery rows of changes that have some; the others begin at 0."""
     places = [(row["lane"], row["position"]) for row in rows]
-    query = (
-        select(deliveries.c.lane, deliveries.c.position, func.max(deliveries.c.attempt).label("last"))
-        .where(
-            deliveries.c.tenant == tenant,
-            deliveries.c.route == route,
-            tuple_(deliveries.c.lane, deliveries.c.position).in_(places),
-        )
-        .group_by(deliveries.c.lane, deliveries.c.position)
-    )
-    return {(row.lane, row.position): row.last + 1 for row in connection.execute(query)}
+    found = _last_attempts(connection, {"tenant": tenant, "route": route}, places)
+    return {(lane, position): last + 1 for lane, position, last in found}
 
 
 def outcomes(connection: Connection, tenant: str, route: str, lane: int | None = None) -> Sequence[Found]:

@@ -15,6 +15,8 @@ from gateway.errors import StoreIncompatible, StoreUnavailable
 SQLITE_LEAST = (3, 51, 3)
 """Older ones can corrupt a WAL that several connections use."""
 CACHE_KIB = 65_536
+STATEMENTS = 512
+"""Texts that the driver keeps ready: each statement for many rows has one for each number of rows."""
 
 
 def check_sqlite(version: tuple[int, int, int] = sqlcipher.sqlite_version_info) -> None:
@@ -43,7 +45,7 @@ def embedded_engine(path: Path, key: bytes, *, writer: bool) -> Engine:
     check_sqlite()
 
     def connect() -> Any:  # the driver is untyped
-        connection = sqlcipher.connect(str(path), check_same_thread=False, timeout=30)
+        connection = sqlcipher.connect(str(path), check_same_thread=False, timeout=30, cached_statements=STATEMENTS)
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA key = \"x'{key.hex()}'\"")

@@ -5,50 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, func, literal_column, select, tuple_, union_all, update
+from sqlalchemy import BigInteger, Connection, and_, bindparam, func, literal_column, select, tuple_, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.store.bulk import Bulk, Prepared
+from gateway.store.bulk import Among, Bulk, Prepared, Upsert
 from gateway.store.rows import Found
 from gateway.store.schema import LANES, changes, lanes, messages, records, texts
 
 Values = Mapping[str, Any]
 
-_heads = select(records).where(
-    records.c.tenant == bindparam("tenant"), records.c.record_id.in_(bindparam("ids", expanding=True))
-)
-_versions = (
-    select(records.c.record_id, records.c.version)
-    .where(records.c.tenant == bindparam("tenant"), records.c.record_id.in_(bindparam("ids", expanding=True)))
-    .order_by(records.c.record_id)
-    .with_for_update()
-)
-_boxes = select(changes).where(
-    changes.c.tenant == bindparam("tenant"),
-    tuple_(changes.c.lane, changes.c.position).in_(bindparam("places", expanding=True)),
-)
-_add_changes, _add_records = Bulk(changes.insert()), Bulk(records.insert())
-_move_record = Bulk(
-    update(records)
-    .where(records.c.tenant == bindparam("b_tenant"), records.c.record_id == bindparam("b_record"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in ("version", "content", "source_version", "patient", "lane", "position", "removed")
-        }
+_heads = Among(lambda ids: select(records).where(records.c.tenant == bindparam("tenant"), records.c.record_id.in_(ids)))
+_versions = Among(
+    lambda ids: (
+        select(records.c.record_id, records.c.version)
+        .where(records.c.tenant == bindparam("tenant"), records.c.record_id.in_(ids))
+        .order_by(records.c.record_id)
+        .with_for_update()
     )
 )
-_move_lane = Bulk(
-    update(lanes)
-    .where(lanes.c.tenant == bindparam("b_tenant"), lanes.c.lane == bindparam("b_lane"))
-    .values(head=bindparam("head"))
+_boxes = Among(
+    lambda places: select(changes).where(
+        changes.c.tenant == bindparam("tenant"), tuple_(changes.c.lane, changes.c.position).in_(places)
+    )
 )
-_lock_lanes = (
-    select(lanes.c.lane, lanes.c.head)
-    .where(lanes.c.tenant == bindparam("tenant"), lanes.c.lane.in_(bindparam("lanes", expanding=True)))
-    .order_by(lanes.c.lane)
-    .with_for_update()
+_add_changes, _add_records = Bulk(changes.insert()), Bulk(records.insert())
+_move_record = Upsert(
+    records,
+    lambda new: {
+        name: new[name] for name in ("version", "content", "source_version", "patient", "lane", "position", "removed")
+    },
 )
+_move_lane = Upsert(lanes, lambda new: {"head": new.head})
+_lock_lanes = Among(
+    lambda wanted: (
+        select(lanes.c.lane, lanes.c.head)
+        .where(lanes.c.tenant == bindparam("tenant"), lanes.c.lane.in_(wanted))
+        .order_by(lanes.c.lane)
+        .with_for_update()
+    )
+)
+_every_head = Prepared(select(lanes.c.lane, lanes.c.head).where(lanes.c.tenant == bindparam("tenant")))
 _without_content = select(
     changes.c.lane,
     changes.c.position,
@@ -106,26 +102,23 @@ def ensure_lanes(connection: Connection, tenant: str) -> None:
 
 def lock_heads(connection: Connection, tenant: str, wanted: Iterable[int]) -> dict[int, int]:
     """Head positions of these lanes, locked in lane order until the transaction ends."""
-    rows = connection.execute(_lock_lanes, {"tenant": tenant, "lanes": sorted(wanted)})
-    return {row.lane: row.head for row in rows}
+    return dict(_lock_lanes(connection, {"tenant": tenant}, sorted(wanted)))
 
 
 def heads(connection: Connection, tenant: str) -> dict[int, int]:
     """Head positions of all lanes, as one snapshot."""
-    query = select(lanes.c.lane, lanes.c.head).where(lanes.c.tenant == tenant)
-    return {row.lane: row.head for row in connection.execute(query)}
+    return {row.lane: row.head for row in _every_head(connection, {"tenant": tenant})}
 
 
 def append(connection: Connection, tenant: str, rows: Sequence[Values], moved: Mapping[int, int]) -> None:
     """Append changes, which carry their positions, and move the heads of their lanes."""
     _add_changes(connection, rows)
-    _move_lane(connection, [{"b_tenant": tenant, "b_lane": lane, "head": head} for lane, head in sorted(moved.items())])
+    _move_lane(connection, [{"tenant": tenant, "lane": lane, "head": head} for lane, head in sorted(moved.items())])
 
 
 def record_heads(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[bytes, Found]:
     """The current version of each record that exists."""
-    rows = connection.execute(_heads, {"tenant": tenant, "ids": list(ids)})
-    return {row.record_id: row for row in rows}
+    return {row.record_id: row for row in _heads(connection, {"tenant": tenant}, ids)}
 
 
 def made_of(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[bytes, Found]:
@@ -150,19 +143,18 @@ def alive(connection: Connection, tenant: str, source: str, type: str) -> dict[b
 
 def record_versions(connection: Connection, tenant: str, ids: Iterable[bytes]) -> dict[bytes, int]:
     """Only the version numbers, locked, to see whether another writer was faster."""
-    rows = connection.execute(_versions, {"tenant": tenant, "ids": list(ids)})
-    return {row.record_id: row.version for row in rows}
+    return dict(_versions(connection, {"tenant": tenant}, sorted(ids)))
 
 
 def put_records(connection: Connection, new: Sequence[Values], moved: Sequence[Values]) -> None:
-    """Insert records that are new and move those (``b_tenant``, ``b_record``) that have a new version."""
+    """Insert records that are new and move those that have a new version."""
     _add_records(connection, new)
     _move_record(connection, moved)
 
 
 def at_places(connection: Connection, tenant: str, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Found]:
     """Changes by (lane, position), with their sealed content."""
-    rows = connection.execute(_boxes, {"tenant": tenant, "places": [tuple(place) for place in places]})
+    rows = _boxes(connection, {"tenant": tenant}, map(tuple, places))
     return {(row.lane, row.position): row for row in rows}
 
 

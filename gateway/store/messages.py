@@ -6,54 +6,38 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.store.bulk import Bulk
+from gateway.store.bulk import Among, Bulk, Upsert
 from gateway.store.rows import Found
 from gateway.store.schema import contexts, inbox, messages, outcomes, residue, source_cursors
 
 Values = Mapping[str, Any]
 
-_same_control = select(messages.c.control_id, messages.c.message_id, messages.c.digest, messages.c.repeat_of).where(
-    messages.c.tenant == bindparam("tenant"),
-    messages.c.source == bindparam("source"),
-    messages.c.control_id.in_(bindparam("controls", expanding=True)),
+_same_control = Among(
+    lambda controls: select(
+        messages.c.control_id, messages.c.message_id, messages.c.digest, messages.c.repeat_of
+    ).where(
+        messages.c.tenant == bindparam("tenant"),
+        messages.c.source == bindparam("source"),
+        messages.c.control_id.in_(controls),
+    )
 )
-_KEY = ("tenant", "source", "kind", "path")
-_new_sqlite, _new_postgres = sqlite.insert(residue), postgresql.insert(residue)
-_add_residue = {
-    "sqlite": Bulk(
-        _new_sqlite.on_conflict_do_update(
-            index_elements=_KEY, set_={"count": residue.c.count + _new_sqlite.excluded.count}
-        )
-    ),
-    "postgresql": Bulk(
-        _new_postgres.on_conflict_do_update(
-            index_elements=_KEY, set_={"count": residue.c.count + _new_postgres.excluded.count}
-        )
-    ),
-}
+_add_residue = Upsert(residue, lambda new: {"count": residue.c.count + new["count"]})
 _add_messages, _add_inbox, _add_contexts, _add_outcomes = (
     Bulk(table.insert()) for table in (messages, inbox, contexts, outcomes)
 )
-_leave_inbox = Bulk(
-    delete(inbox).where(
-        inbox.c.tenant == bindparam("b_tenant"),
-        inbox.c.lane == bindparam("b_lane"),
-        inbox.c.message_id == bindparam("b_id"),
+_leave_inbox = Among(
+    lambda places: (
+        delete(inbox)
+        .where(inbox.c.tenant == bindparam("tenant"), tuple_(inbox.c.lane, inbox.c.message_id).in_(places))
+        .returning(inbox.c.message_id)
     )
-)
-_waiting = select(inbox.c.message_id).where(
-    inbox.c.tenant == bindparam("tenant"),
-    tuple_(inbox.c.lane, inbox.c.message_id).in_(bindparam("places", expanding=True)),
 )
 
 
 def same_control(connection: Connection, tenant: str, source: str, controls: Iterable[str]) -> Sequence[Found]:
     """Messages of one source that came with any of these control ids: (control_id, message_id, digest, repeat_of)."""
-    return connection.execute(
-        _same_control, {"tenant": tenant, "source": source, "controls": list(controls)}
-    ).fetchall()
+    return _same_control(connection, {"tenant": tenant, "source": source}, controls)
 
 
 def add(connection: Connection, rows: Sequence[Values], waiting: Sequence[Values]) -> None:
@@ -67,10 +51,15 @@ def add_contexts(connection: Connection, rows: Sequence[Values]) -> None:
     _add_contexts(connection, rows)
 
 
-def settle(connection: Connection, done: Sequence[Values], left: Sequence[Values]) -> None:
-    """Write outcomes and take their messages out of the inbox (``b_tenant``, ``b_lane``, ``b_id`` each)."""
+def settle(connection: Connection, done: Sequence[Values]) -> None:
+    """Write outcomes."""
     _add_outcomes(connection, done)
-    _leave_inbox(connection, left)
+
+
+def leave_inbox(connection: Connection, tenant: str, places: Sequence[tuple[int, int]]) -> frozenset[int]:
+    """Take messages (lane, message id) out of the inbox; those of them that were not there any more."""
+    left = _leave_inbox(connection, {"tenant": tenant}, places)
+    return frozenset(message_id for _, message_id in places).difference(row.message_id for row in left)
 
 
 def waiting(connection: Connection, tenant: str) -> Sequence[Found]:
@@ -200,7 +189,7 @@ def count_residue(connection: Connection, tenant: str, counts: Mapping[tuple[str
         {"tenant": tenant, "source": source, "kind": kind, "path": path, "count": count}
         for (source, kind, path), count in sorted(counts.items())
     ]
-    _add_residue[connection.dialect.name](connection, rows)
+    _add_residue(connection, rows)
 
 
 def residue_of(connection: Connection, tenant: str) -> Sequence[Found]:
@@ -244,12 +233,6 @@ def attempts_of(connection: Connection, tenant: str, ids: Iterable[int]) -> dict
         .group_by(outcomes.c.message_id)
     )
     return {row.message_id: row.number for row in connection.execute(query)}
-
-
-def not_waiting(connection: Connection, tenant: str, places: Sequence[tuple[int, int]]) -> frozenset[int]:
-    """Which of these (lane, message id) are no longer in the inbox."""
-    found = connection.execute(_waiting, {"tenant": tenant, "places": places}).scalars()
-    return frozenset(message_id for _, message_id in places).difference(found)
 
 
 def waits(connection: Connection, tenant: str, source: str, lane: int) -> bool:
