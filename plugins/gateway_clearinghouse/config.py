@@ -67,7 +67,7 @@ class ClearinghouseConfig(Part):
     payers: dict[str, Annotated[str, Field(pattern=r"^[A-Za-z0-9]{2,80}$")]] = Field(
         default_factory=dict,
         max_length=10_000,
-        description="Payer id at this clearinghouse by the payer's name, or its number in the clinic's system.",
+        description="Payer id at this clearinghouse by payer's or plan's name, or its number at the clinic.",
     )
     billing: BillingClinic | None = Field(
         default=None, description="Who bills, where a visit's location names no organization."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.model.coverage import Coverage
 from gateway.model.exchange import Retry
 from gateway.model.location import Location
 from gateway.model.organization import Organization, Payer
@@ -40,14 +41,14 @@ class Directory:
     def parties(self, submission: Submission) -> Parties | Retry:
         """Who the submission names; what has not come by yet is waited for."""
         memory = self._memory
-        payer = self._payer(submission.payer)
+        payer = self._payer(submission.payer, submission.policy)
         location = memory.find(Location, submission.location)
         billing = memory.find(Organization, location.organization if location else None) or self._billing(submission)
         practitioner = memory.find(Practitioner, submission.practitioner)
         supervisor = memory.find(Practitioner, submission.supervisor)
         decisions = (*submission.before, submission.prior) if submission.prior else ()
-        priors = [self._payer(one.policy.payer) for one in decisions]
-        later = tuple(self._payer(one.payer) for one in submission.other_policies)
+        priors = [self._payer(one.policy.payer, one.policy) for one in decisions]
+        later = tuple(self._payer(one.payer, one) for one in submission.other_policies)
         named = [one.payer is not None for one in submission.other_policies]
         lacking = {
             "payer": payer is None,
@@ -65,15 +66,25 @@ class Directory:
             location=location, prior_payers=tuple(one for one in priors if one is not None), later_payers=later,
         )  # fmt: skip
 
-    def _payer(self, id: str | None) -> Payer | None:
-        """A payer under its id at this clearinghouse: as the settings have it, else as its source does."""
+    def _payer(self, id: str | None, policy: Coverage | None) -> Payer | None:
+        """A payer under its id at this clearinghouse: as the settings have it, else as its source does.
+
+        A policy that names no payer has the one that the settings know by the name of its plan.
+        """
+        if id is None:
+            plan = policy.plan_name if policy else None
+            own = self._listed(plan)
+            return None if own is None else Payer(name=plan, payer_id=own)
         found = self._memory.find(Payer, id)
-        if found is None or not self._ids:
-            return found
-        names = (found.payer_id, *(one.value for one in found.identifiers), found.name)
-        known = (self._ids.get(name.strip().casefold()) for name in names if name)
-        own = next((one for one in known if one is not None), None)
+        if found is None:
+            return None
+        own = self._listed(found.payer_id, *(one.value for one in found.identifiers), found.name)
         return found if own is None else msgspec.structs.replace(found, payer_id=own)
+
+    def _listed(self, *names: str | None) -> str | None:
+        """What the settings say of the first of these names that they know."""
+        known = (self._ids.get(name.strip().casefold()) for name in names if name)
+        return next((one for one in known if one is not None), None)
 
     def _billing(self, submission: Submission) -> Organization | None:
         """Who bills where the location does not say: by the settings, or the only organization there is.

@@ -81,6 +81,17 @@ def test_the_id_of_this_clearinghouse_counts_before_the_sources(directory):
     assert one.parties(submission()).payer.payer_id == "OTH01"
 
 
+def test_a_policy_without_a_payer_is_known_by_its_plan(directory):
+    """WebPT names the insurance as text only; a plan that the settings do not list is waited for, not guessed."""
+    one = directory(payers={"Prairie Health PPO": "PHP01"}, billing=BILLING)
+    policy = Coverage(member_id="M1", plan_name="PRAIRIE HEALTH PPO")
+    told = one.parties(msgspec.structs.replace(submission(policy=policy), payer=None, other_policies=(policy,)))
+    assert (told.payer.name, told.payer.payer_id, told.later_payers) == (policy.plan_name, "PHP01", (told.payer,))
+    unlisted = msgspec.structs.replace(policy, plan_name="Other")
+    lacking = one.parties(msgspec.structs.replace(submission(policy=unlisted), payer=None))
+    assert lacking == Retry("directory-lacks-payer", 60.0)
+
+
 def test_the_locations_own_company_bills_before_that_of_the_settings(directory):
     """Settings speak only where no record does."""
     one = directory(PARTIES.payer, billing=BILLING)
