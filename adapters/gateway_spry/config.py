@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from yarl import URL
@@ -49,6 +49,10 @@ class SpryConfig(Part):
     )
     days_back: int = Field(30, ge=0, le=366, description="Days before today that calendars are read.")
     days_ahead: int = Field(90, ge=1, le=366, description="Days after today that calendars are read.")
+    unlisted: Literal["unknown", "gone"] = Field(
+        "unknown",
+        description="Whether a coming appointment is gone that two whole readings of all calendars in a row miss.",
+    )
     page_size: int = Field(300, ge=1, le=300, description="Rows asked for in one page.")
     most_pages: int = Field(200, ge=1, le=10_000, description="Pages of one calendar read in one go.")
     poll_seconds: float = Field(120.0, ge=0.05, le=86_400, description="Seconds between two looks at the calendars.")

@@ -52,7 +52,7 @@ class SpryAdapter:
             "No published call lists doctors, clinics, patients or cases: doctors are set by hand.",
             "A case is read once an appointment, a webhook or the settings name it.",
             "The words for an appointment's status are published in part: others wait in quarantine until mapped.",
-            "An appointment that is no longer listed is not taken for cancelled; the webhook says so.",
+            "An appointment that is no longer listed is not taken for cancelled, unless the settings say so.",
             "No invoices, payments, eligibility or waiting list. No request limit is published.",
         ),
     )

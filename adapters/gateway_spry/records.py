@@ -18,11 +18,12 @@ from gateway.wire.json_decoder import decoder
 
 Record = dict[str, Any]
 APPOINTMENT, CASE, CARD, AUTHORIZATION = "appointment", "case", "insurance_card", "authorization"
+UNLISTED = "unlisted"  # made here, of an appointment that no calendar lists any more
 EVENTS = (
     "patient.created", "patient.updated", "appointment.created", "appointment.updated", "appointment.cancelled",
     "case.created", "case.updated",
 )  # fmt: skip
-KINDS = (APPOINTMENT, CASE, CARD, AUTHORIZATION, *EVENTS)
+KINDS = (APPOINTMENT, CASE, CARD, AUTHORIZATION, UNLISTED, *EVENTS)
 SUCCESS = 2000
 _MOST_BYTES = 16 * 1024 * 1024
 _record = decoder(Record)
@@ -72,6 +73,10 @@ class _Booked(Struct, frozen=True):
     spry_case_id: str | None = None
 
 
+class _Timed(_Booked, frozen=True):
+    date_time: str | int | None = None
+
+
 class _Case(Struct, frozen=True):
     spry_case_id: str
     patient_id: str | int | None = None
@@ -92,6 +97,7 @@ _calendar = decoder(CalendarPage)
 _list = decoder(tuple[Raw, ...])
 _notice = decoder(Notice)
 _booked = decoder(_Booked)
+_timed = decoder(_Timed)
 _case = decoder(_Case)
 _card = decoder(_Card)
 _permit = decoder(_Permit)
@@ -140,6 +146,24 @@ def appointment_item(row: bytes, status_field: str, look: str) -> tuple[Item, st
     told = Context(APPOINTMENT, status_field)
     number = _text(found.appointment_id)
     return _item(APPOINTMENT, row, patient, f"{number}:{digest(row)}:{look}", told), number, found.spry_case_id or ""
+
+
+def coming(row: bytes) -> tuple[str, str, int]:
+    """Of a calendar's row: the appointment's id, whose it is, and the seconds since 1970 at which it begins.
+
+    Raises ``msgspec.DecodeError`` when the row does not tell.
+    """
+    found = _timed(row)
+    begins = _text(found.date_time)
+    if not (begins.isascii() and begins.isdecimal() and len(begins) < 12):
+        raise msgspec.ValidationError("a row without a time")
+    return _text(found.appointment_id), _text(found.patient.patient_id) if found.patient else "", int(begins)
+
+
+def unlisted_item(number: str, patient: str, look: str) -> Item:
+    """The message of an appointment that no calendar lists any more."""
+    body = msgspec.json.encode({"appointment_id": number, "unlisted": True})
+    return _item(UNLISTED, body, patient, f"{number}:{look}")
 
 
 def case_items(body: bytes, look: str) -> Iterator[Item]:

@@ -21,6 +21,7 @@ from gateway.wire.json_decoder import decoder
 from gateway_spry.config import SpryConfig
 from gateway_spry.records import CalendarPage, appointment_item, authorization_item, case_items, digest, unreadable
 from gateway_spry.transport_api import Api, connected, stamp, utc_now
+from gateway_spry.transport_unlisted import Listing
 
 TOLD = "cases-told"
 """Stream of the webhooks: the cases that they named."""
@@ -51,18 +52,22 @@ class Calendars:
 
     async def poll(self, intake: Intake) -> None:
         """Read every calendar of every clinic."""
+        now = self._now()
+        listing = Listing() if self._config.unlisted == "gone" else None
         for clinic in await self._api.clinics():
-            await self.read(clinic, intake)
+            await self.read(clinic, intake, listing)
+        if listing is not None:
+            await listing.judge(intake, now.timestamp(), self._window(now)[1].timestamp(), stamp(now))
 
-    async def read(self, clinic: str, intake: Intake) -> None:
+    async def read(self, clinic: str, intake: Intake, listing: Listing | None = None) -> None:
         """Read the calendars of one clinic; a calendar's digests are committed with the last of its rows."""
         for doctor in self._config.doctors:
             try:
-                await self._read(clinic, doctor, intake)
+                await self._read(clinic, doctor, intake, listing)
             except RateLimited:
                 raise
             except SourceUnavailable:  # once more: error codes under status 200 pass mostly
-                await self._read(clinic, doctor, intake)
+                await self._read(clinic, doctor, intake, listing)
 
     async def holds(self, clinic: str, appointment: str, intake: Intake) -> bool:
         """Whether an appointment was seen in one of a clinic's calendars."""
@@ -71,17 +76,21 @@ class Calendars:
                 return True
         return False
 
-    async def _read(self, clinic: str, doctor: str, intake: Intake) -> None:
-        now = self._now()
+    def _window(self, now: datetime) -> tuple[datetime, datetime]:
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        since = day - timedelta(days=self._config.days_back)
-        until = day + timedelta(days=self._config.days_ahead + 1)
+        return day - timedelta(days=self._config.days_back), day + timedelta(days=self._config.days_ahead + 1)
+
+    async def _read(self, clinic: str, doctor: str, intake: Intake, listing: Listing | None) -> None:
+        now = self._now()
+        since, until = self._window(now)
         stream = _stream(clinic, doctor)
         before, seen, cases = await remembered(intake, stream), dict[str, str](), dict[str, None]()
         page, pages = 1, 1
         while page <= pages:
             found = await self._api.calendar(clinic, doctor, since, until, page)
             items, findings = self._changed(found, before, seen, cases, stamp(now))
+            if listing is not None:
+                listing.page(stream, found)
             pages = found.pages if found.content else page
             if pages > self._config.most_pages:
                 raise SourceUnavailable("A calendar has more pages than allowed", where="pages")
