@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -71,6 +72,11 @@ def parts(count: int, most: int) -> Iterable[range]:
 
 def write(gateway: Gateway, some: list[Record], beside: Beside = lambda *_: None) -> None:
     """New records in one commit."""
+    submit(gateway, some, beside).result()
+
+
+def submit(gateway: Gateway, some: list[Record], beside: Beside) -> Future[None]:
+    """New records for the next commit: the caller may seal others while the store writes these."""
     vault, now = gateway.vault, micros()
     owners = {native: id_of(gateway, "Patient", native) for native in dict.fromkeys(native for _, _, native, _ in some)}
     keys = vault.keystore.ensure_patients(TENANT, owners.values())
@@ -101,7 +107,7 @@ def write(gateway: Gateway, some: list[Record], beside: Beside = lambda *_: None
         journal.put_records(connection, new, [])
         beside(connection, told)
 
-    gateway.store.write_sync(unit)
+    return gateway.store.submit(unit)
 
 
 _OF_HEAD = ("tenant", "record_id", "type", "source", "version", "content", "patient", "lane", "position")

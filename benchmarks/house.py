@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from sqlalchemy import Connection
 
 from gateway import bootstrap, logs
 from gateway.settings import load
@@ -26,6 +27,10 @@ TENANT, HOSPITAL, PAYER, EHR, PRACTICE = "clinic", "hospital", "payer", "ehr", "
 HERE = Path(__file__).parent
 WORK = HERE.parent / ".bench"
 """Beside the sources, because a folder for temporary files may be in memory, where nothing is ever synced."""
+SEEDING_KIB = 1_048_576
+"""Pages in memory while a store is filled."""
+SEEDING_PAGES = 100_000
+"""Pages in the log before they are copied back, meanwhile."""
 _SETTINGS = """
 [keys.config]
 path = "keys/root.key"
@@ -85,10 +90,40 @@ def scratch() -> Iterator[Path]:
 @contextmanager
 def opened(folder: Path, port: int = 0, more: str = "", tail: str = "") -> Iterator[bootstrap.Gateway]:
     """A fresh gateway in this process; ``more`` ends its HL7 source's settings, ``tail`` the file."""
-    config = _write(folder, port, more, tail)
+    with _opened(_write(folder, port, more, tail), create=True) as gateway:
+        yield gateway
+
+
+@contextmanager
+def seeding(folder: Path) -> Iterator[bootstrap.Gateway]:
+    """A fresh gateway whose store is filled once and measured after it was opened anew, by :func:`reopened`.
+
+    In a large store most rows belong to some page that is in no cache: each commit reads, writes and copies back
+    thousands of pages for a few of its rows each. While it is filled, its pages stay in memory, and the log is copied
+    back seldom, so that what many commits change on a page is copied once.
+    """
+
+    def hold(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{SEEDING_KIB}")
+        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {SEEDING_PAGES}")
+
+    with opened(folder) as gateway:
+        gateway.store.write_sync(hold)
+        yield gateway
+
+
+@contextmanager
+def reopened(folder: Path) -> Iterator[bootstrap.Gateway]:
+    """A gateway that was set up before."""
+    with _opened(folder / "gateway.toml", create=False) as gateway:
+        yield gateway
+
+
+@contextmanager
+def _opened(config: Path, *, create: bool) -> Iterator[bootstrap.Gateway]:
     settings = load(config)
     logs.configure(settings.log.level)
-    gateway = bootstrap.open_gateway(settings, folder, config.read_text("utf-8"), create=True)
+    gateway = bootstrap.open_gateway(settings, config.parent, config.read_text("utf-8"), create=create)
     try:
         yield gateway
     finally:

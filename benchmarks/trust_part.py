@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -37,7 +39,15 @@ ROUTES = 10
 SENT_AT_ONCE = 20
 """Sends in one dispatch, and so in one entry of the audit log."""
 ROWS_AT_ONCE, PATIENTS_AT_ONCE, SENT_OF_AT_ONCE = 50_000, 500, 100
-"""Entries, patients, and patients with their sends in one commit: the engine slows down in large ones."""
+"""Entries, patients, and patients with their sends in one unit of work.
+
+Pages that a statement changes are kept until its unit's end, in memory, as a list that each statement of the unit goes
+through from its beginning: many statements in one unit cost by the square. Many rows in one statement do not.
+"""
+UNDER_WAY = 2
+"""Units that the store has not written yet while others are sealed."""
+NUMBERED_OF_AT_ONCE = 2000
+"""Patients of whose sends the entries are numbered in one go; 1,000 entries for each hundred."""
 SIGNED_SECONDS = 1.1
 """A head is signed at most once a second."""
 TIMES, RUNS = 200, 3
@@ -177,15 +187,15 @@ def _latency(what: str, one: Callable[[], object]) -> dict[str, float]:
 def measure_patients(scale: float) -> Section:
     """Find patients among many by what is sealed, then give their clinic group a new key."""
     total = _amount(PATIENTS, scale)
-    with house.scratch() as folder, house.opened(folder) as gateway:
+    with house.scratch() as folder:
         begin = time.perf_counter()
-        for some in _shown("patients", clinic_records.parts(total, PATIENTS_AT_ONCE), total):
-            told = list(clinic_records.records(gateway, some, 0))
-            clinic_records.write(gateway, told, partial(_index, _index_rows(gateway, told)))
+        with house.seeding(folder) as gateway:
+            _register(gateway, total)
         seeded = time.perf_counter() - begin
-        found = _search(gateway, total)
-        size = _store_mb(folder)
-        moved, seconds, used = _rewrap(gateway)
+        with house.reopened(folder) as gateway:
+            found = _search(gateway, total)
+            size = _store_mb(folder)
+            moved, seconds, used = _rewrap(gateway)
     if moved < total:
         raise RuntimeError(f"{moved} of {total} keys were moved")
     most = REWRAP_MINUTES * 60 * total / PATIENTS
@@ -206,6 +216,27 @@ def measure_patients(scale: float) -> Section:
         ],
         ["A search counts until its entry is durable in the audit log, which is before anything is told."],
     )  # fmt: skip
+
+
+def _register(gateway: Gateway, total: int) -> None:
+    """Patients with what they are found by."""
+
+    def submitted(some: range) -> Future[None]:
+        told = list(clinic_records.records(gateway, some, 0))
+        return clinic_records.submit(gateway, told, partial(_index, _index_rows(gateway, told)))
+
+    _finish(map(submitted, _shown("patients", clinic_records.parts(total, PATIENTS_AT_ONCE), total)))
+
+
+def _finish(commits: Iterable[Future[None]]) -> None:
+    """Wait for each commit when a few more are under way: rows are sealed while the store writes those before."""
+    under_way: deque[Future[None]] = deque()
+    for commit in commits:
+        under_way.append(commit)
+        if len(under_way) > UNDER_WAY:
+            under_way.popleft().result()
+    for commit in under_way:
+        commit.result()
 
 
 def _index_rows(gateway: Gateway, told: list[clinic_records.Record]) -> list[dict[str, Any]]:
@@ -269,11 +300,11 @@ def measure_disclosures(scale: float) -> Section:
     patients = _amount(SENDS, scale) // (ROUTES * clinic_records.OF_A_PATIENT)
     total = patients * ROUTES * clinic_records.OF_A_PATIENT
     with house.scratch() as folder:
-        with house.opened(folder) as gateway:
-            begin = time.perf_counter()
+        begin = time.perf_counter()
+        with house.seeding(folder) as gateway:
             _send(gateway, patients)
-            seeded = time.perf_counter() - begin
             owner = str(UUID(bytes=id_of(gateway, "Patient", f"p{patients // 2}")))
+        seeded = time.perf_counter() - begin
         size = _store_mb(folder)
         taken = [house.commanded(folder, "disclosures", owner, "--json") for _ in range(RUNS)]
     of_one = ROUTES * clinic_records.OF_A_PATIENT
@@ -318,15 +349,19 @@ def _send(gateway: Gateway, patients: int) -> None:
         for name in names:
             deliveries.move_cursors(connection, house.TENANT, name, heads)
 
+    def commits() -> Iterator[Future[None]]:
+        for some in _shown("patients sent of", clinic_records.parts(patients, SENT_OF_AT_ONCE), patients):
+            if some.start % NUMBERED_OF_AT_ONCE == 0:
+                gateway.sequence()
+            entries: list[Entry] = []
+            told = list(clinic_records.records(gateway, some))
+            yield clinic_records.submit(gateway, told, partial(_sent, gateway, names, entries))
+            yield gateway.store.submit(partial(_told, gateway, entries))
+
     gateway.store.write_sync(begin)
-    for some in _shown("patients sent of", clinic_records.parts(patients, SENT_OF_AT_ONCE), patients):
-        entries: list[Entry] = []
-        clinic_records.write(
-            gateway, list(clinic_records.records(gateway, some)), partial(_sent, gateway, names, entries)
-        )
-        gateway.store.write_sync(partial(_told, gateway, entries))
-        gateway.sequence()
+    _finish(commits())
     gateway.store.write_sync(end)
+    gateway.sequence()
 
 
 def _sent(
@@ -356,5 +391,6 @@ def _sent(
 
 
 def _told(gateway: Gateway, entries: list[Entry], connection: Any) -> None:
+    """The entries, in a unit of their own: see ``ROWS_AT_ONCE``."""
     for entry in entries:
         gateway.audit.append(connection, entry)
