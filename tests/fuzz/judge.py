@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 MOST_BYTES = 64 * 1024
 MOST_SECONDS = 2.0
 """Of one core, for an input of at most :data:`MOST_BYTES`; all parsers need less than a tenth of it."""
+TURNS = 3
 _WORD = re.compile(r"[a-z0-9]{5,}")
 _PLACES = frozenset(f"isa{number:02}" for number in range(1, 17))
 """Elements of an X12 header, which are put together when something is said of them."""
@@ -35,13 +36,17 @@ class Target(Struct, frozen=True):
 
 def offences(target: Target, data: bytes) -> list[str]:
     """What the parser did that it may not, without what it raised: an error that is none of ours goes through."""
-    said: list[str] = []
-    begun = time.process_time()
-    try:
-        said.extend(_text(one) for one in target.run(data[:MOST_BYTES]))
-    except GatewayError as error:
-        said.append(f"{error} {getattr(error, 'reason', '')}")
-    took = time.process_time() - begun
+    took = float("inf")
+    for _ in range(TURNS):  # others on the machine can make a turn slower, never faster
+        said: list[str] = []
+        begun = time.process_time()
+        try:
+            said.extend(_text(one) for one in target.run(data[:MOST_BYTES]))
+        except GatewayError as error:
+            said.append(f"{error} {getattr(error, 'reason', '')}")
+        took = min(took, time.process_time() - begun)
+        if took <= MOST_SECONDS:
+            break
     found = [f"it took {took:.1f} s"] if took > MOST_SECONDS else []
     spoken = _words(" ".join(said))
     if leaked := {word for word in spoken & _words(data[:MOST_BYTES].decode("latin-1")) if word not in _vocabulary()}:
