@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from gateway.http import fhir_tokens as tokens
 from gateway.http.cursor import place_of, place_token
 from gateway.http.fhir import shown_resource
-from gateway.http.fhir_index import SearchIndex, Wanted
+from gateway.http.fhir_index import SearchIndex
+from gateway.http.fhir_lookup import Wanted
 from gateway.http.fhir_search import CANDIDATES, Search, references
 from gateway.http.house import House
 from gateway.http.reading import Reader, Shown
@@ -138,12 +139,12 @@ class Finder:
             window = self._asked.window()
             after = None if place.after is None else (place.after[0], bytes.fromhex(place.after[1]))
             pairs: Sequence[tuple[Any, bytes]] = await asyncio.to_thread(
-                self._index.changed, self._tenant, type, window, after, most
+                self._index.lookup.changed, self._tenant, type, window, after, most
             )
             return await self._of_index(type, pairs, pairs[-1] if len(pairs) == most else None, None)
         wanted = self._wanted(type, str(place.by))
         after_word = None if place.after is None else (place.after[0], bytes.fromhex(place.after[1]))
-        found, last = await asyncio.to_thread(self._index.find, self._tenant, wanted, after_word, most)
+        found, last = await asyncio.to_thread(self._index.lookup.find, self._tenant, wanted, after_word, most)
         return await self._of_index(type, found, last, wanted)
 
     def _wanted(self, type: str, by: str) -> Wanted:

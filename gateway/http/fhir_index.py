@@ -3,20 +3,19 @@
 Theory of operation. The index has a position in each lane, as a reactor has. A step reads on from there, opens the
 newest version of what changed under an access entry that was committed before, and writes the hidden words of each
 record together with the new positions. Nobody who stores or normalizes waits for it or pays for it: while much is
-unsettled it takes one step at a time with pauses between. A search first lets the index read what is left, so its
-answer is complete up to the moment it was asked; where too much is left (a new index, an import), the search does not
-use it and opens candidates as they come, complete as well and slower.
+unsettled and nobody searches it takes one step at a time with pauses between. A search first lets the index read what
+is left, so its answer is complete up to the moment it was asked; where too much is left (a new index, an import), the
+search does not use it and opens candidates as they come, complete as well and slower.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping
 from contextlib import suppress
-from datetime import date, timedelta
-from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,6 +26,7 @@ from gateway.flow.merge import open_body
 from gateway.flow.places import change_place, change_row
 from gateway.flow.taking import opened
 from gateway.http import fhir_tokens as tokens
+from gateway.http.fhir_lookup import Lookup, blind
 from gateway.http.house import House
 from gateway.store import clients, journal, reactions, searching
 from gateway.store.rows import Found, RowExists
@@ -41,18 +41,9 @@ LINGER_SECONDS = 0.25
 PAUSE_SECONDS = 1.0
 BUSY = 512
 """Unsettled messages from which on the index keeps out of the way."""
+NEEDED_SECONDS = 30.0
+"""How long it keeps up, however much is unsettled, after a search found it behind."""
 RACES = 20
-PROBED = 500
-"""Records looked at together for their further words."""
-FEW = 2000
-"""Records that are looked at together for several words at once."""
-MOST_WORDS = 16
-LAST = b"\xff" * 16
-"""Behind every record id."""
-FEW_DAYS = 40
-"""Days that are asked for at once; of more, years and months come first."""
-PROBES = 20_000
-"""Records looked at for one page at most."""
 
 log = structlog.get_logger(__name__)
 _fields = msgspec.json.Decoder(dict[str, Any]).decode
@@ -76,28 +67,9 @@ class State(NamedTuple):
         """Changes not read yet."""
         return sum(max(0, head - self.cursors.get(lane, 0)) for lane, head in self.heads.items())
 
-
-Pair = tuple[str, bytes]
-"""The word by which a record was found, and its id."""
-
-
-class Wanted(NamedTuple):
-    """What the index is asked for: records of a type with one of the words, and one of each further list."""
-
-    type: str
-    by: str
-    words: Sequence[str]
-    """In order; none for a span of days."""
-    span: tuple[date, date] | None = None
-    """First and last day."""
-    also: Sequence[tuple[str, Sequence[str]]] = ()
-
-    def holds(self, word: str) -> bool:
-        """Whether a word is one of those asked for."""
-        if self.span is None:
-            return word in self.words
-        low, high = self.span
-        return word == tokens.FAR or tokens.day_word(low) <= word <= tokens.day_word(high)
+    def has_read(self, heads: Mapping[int, int]) -> bool:
+        """Whether it has read the journal as far as this."""
+        return all(self.cursors.get(lane, 0) >= head for lane, head in heads.items())
 
 
 class SearchIndex:
@@ -106,8 +78,11 @@ class SearchIndex:
     def __init__(self, house: House) -> None:
         self._house = house
         self._store = house.store
+        self.lookup = Lookup(house.store, house.vault)
         self._steps = threading.Lock()
         self._ending = asyncio.Event()
+        self._needed: dict[str, float] = {}
+        """When a search found it behind last, by tenant."""
         self._noted: dict[str, set[str]] = {tenant: set() for tenant in house.tenants}
         """Days, months and years known to be noted, by tenant."""
 
@@ -130,11 +105,15 @@ class SearchIndex:
             except Exception as error:  # noqa: BLE001 - a defect here must be heard of, and searches go on without
                 log.error("search-index-failed", error=type(error).__name__)  # noqa: TRY400 - a traceback may hold values
                 await self._pause(PAUSE_SECONDS)
-            if self._house.unsettled() > BUSY:
+            if self._house.unsettled() > BUSY and not self._is_needed(tenant):
                 await self._pause(PAUSE_SECONDS)
             elif not moved:
                 await self._house.news.wait(tenant, PAUSE_SECONDS)
                 await self._pause(LINGER_SECONDS)
+
+    def _is_needed(self, tenant: str) -> bool:
+        """Whether a search found it behind not long ago: to do without it costs the machine more than to keep it."""
+        return time.monotonic() - self._needed.get(tenant, -NEEDED_SECONDS) < NEEDED_SECONDS
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -178,22 +157,30 @@ class SearchIndex:
         return self._store.read_sync(query)
 
     def ready(self, tenant: str, type: str) -> bool:
-        """Let the index read what is left; False where it has none of this type, or too far to go. Blocks."""
-        for _ in range(RACES):
-            found = self._store.read_sync(lambda connection: searching.standing(connection, tenant))
-            types = None if found is None else _types(found.edition)
-            if found is None or types is None or type not in types or found.lag > CATCH_UP:
-                return False
-            if not found.lag:
-                return True
-            self.step(tenant)
-        return False
+        """Let the index read what is left; False where it has none of this type, or too far to go. Blocks.
 
-    def step(self, tenant: str) -> int:
-        """Read on once; how many changes were passed. Blocks."""
+        What arrives while it reads on is not waited for: an answer is complete up to the moment it was asked.
+        """
+        found = self._store.read_sync(lambda connection: searching.standing(connection, tenant))
+        types = None if found is None else _types(found.edition)
+        if found is None or types is None or type not in types:
+            return False
+        if found.lag:
+            self._needed[tenant] = time.monotonic()
+        if found.lag > CATCH_UP or not found.lag:
+            return bool(found.lag <= CATCH_UP)
+        asked = self._store.read_sync(lambda connection: journal.heads(connection, tenant))
+        for _ in range(RACES):
+            if not self.step(tenant, asked):
+                break
+        state = self.state(tenant)
+        return bool(state and type in state.types and state.has_read(asked))
+
+    def step(self, tenant: str, until: Mapping[int, int] | None = None) -> int:
+        """Read on once, unless it has read as far as ``until``; how many changes were passed. Blocks."""
         with self._steps:
             state = self.state(tenant)
-            if state is None or not state.lag:
+            if state is None or not state.lag or (until is not None and state.has_read(until)):
                 return 0
             try:
                 return self._read_on(tenant, state)
@@ -270,85 +257,7 @@ class SearchIndex:
             return None
 
     def _blind(self, tenant: str, column: str, word: str) -> bytes:
-        return self._house.vault.blind(tenant, f"search/{column}", word)
-
-    # --- asking -----------------------------------------------------------------------------------------------------
-
-    def find(
-        self, tenant: str, wanted: Wanted, after: tuple[str, bytes] | None, most: int
-    ) -> tuple[list[Pair], Pair | None]:
-        """(word, record id) of the next records, word after word in their order, and where to go on. Blocks."""
-        also = [[self._blind(tenant, f"{wanted.type}.{name}", word) for word in words] for name, words in wanted.also]
-        look = partial(self._look, tenant=tenant, wanted=wanted, after=after or ("", b""), most=most, also=also)
-        return self._store.read_sync(look)
-
-    def _look(
-        self, connection: Any, tenant: str, wanted: Wanted, after: Pair, most: int, also: Sequence[Sequence[bytes]]
-    ) -> tuple[list[Pair], Pair | None]:
-        """Go through the words: each by itself, or several at a time while few records have one of them."""
-        first, record = after
-        step = PROBED if also else most
-        found: list[Pair] = []
-        looked, group = 0, 1
-        words = self._words_of(connection, tenant, wanted, first)
-        while some := list(islice(words, group)):
-            blinds = {self._blind(tenant, f"{wanted.type}.{wanted.by}", word): word for word in some}
-            count, matching = searching.together(connection, tenant, list(blinds), FEW, also) if group > 1 else (0, ())
-            if group > 1 and count <= FEW:
-                found += sorted((blinds[blind], one) for blind, one in matching)
-                looked, last = looked + count, (some[-1], LAST)
-            else:
-                for blind, word in blinds.items():
-                    start = record if word == first else b""
-                    while len(found) < most and looked < PROBES:
-                        probed = searching.probed(connection, tenant, blind, start, step, also)
-                        found += ((word, one) for one in probed.ids)
-                        looked, start = looked + probed.looked_at, probed.last
-                        last = word, start
-                        if probed.looked_at < step:
-                            break
-            if len(found) >= most:
-                return found[:most], found[most - 1]
-            if looked >= PROBES:
-                return found, last
-            group = min(group * 2, MOST_WORDS) if also and count <= FEW else 1
-        return found, None
-
-    def _words_of(self, connection: Any, tenant: str, wanted: Wanted, first: str) -> Iterator[str]:
-        """What is asked for, from the word ``first`` on; of days only those on which some record of the type is.
-
-        Months are looked into one after another, so that a span without end costs no more than what is read of it.
-        """
-        if wanted.span is None:
-            yield from (word for word in wanted.words if word >= first)
-            return
-
-        def there(words: Sequence[str]) -> list[str]:
-            blinds = {self._blind(tenant, "day", f"{wanted.type}.{word}"): word for word in words}
-            return sorted(blinds[blind] for blind in searching.there(connection, tenant, blinds))
-
-        low, high = wanted.span
-        if first and first != tokens.FAR:
-            low = date.fromisoformat(first)
-        if first == tokens.FAR:
-            pass
-        elif low == high:
-            yield tokens.day_word(low)
-        elif (high - low).days < FEW_DAYS:
-            yield from there([tokens.day_word(low + timedelta(days=number)) for number in range((high - low).days + 1)])
-        else:
-            for year in there(tokens.years(low, high)):
-                for month in there(tokens.months(year, low, high)):
-                    yield from there(tokens.days(month, low, high))
-        yield tokens.FAR
-
-    def changed(
-        self, tenant: str, type: str, window: tuple[int | None, int | None], after: tuple[int, bytes] | None, most: int
-    ) -> list[tuple[int, bytes]]:
-        """(time, record id) of the next records that changed in a window. Blocks."""
-        return self._store.read_sync(
-            lambda connection: searching.changed(connection, tenant, type, window, after, most)
-        )
+        return blind(self._house.vault, tenant, column, word)
 
 
 def _types(text: str) -> frozenset[str] | None:

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from gateway.access import View
 from gateway.flow.shred import Shredder
 from gateway.flow.texts import keep_texts
-from gateway.http import directory, fhir_find, fhir_index
+from gateway.http import directory, fhir_find, fhir_index, fhir_lookup
 from gateway.http.fhir_index import SearchIndex
 from gateway.store import journal, searching
 from gateway.vault.shred_list import ShredList
@@ -118,8 +118,8 @@ def test_days_are_looked_at_together_or_one_by_one(
 ) -> None:
     """Few records or many a day, looked at to the end or in parts: a search over days gives each record once."""
     index_of(served)
-    monkeypatch.setattr(fhir_index, "FEW", few)
-    monkeypatch.setattr(fhir_index, "PROBES", probes)
+    monkeypatch.setattr(fhir_lookup, "FEW", few)
+    monkeypatch.setattr(fhir_lookup, "PROBES", probes)
     for query in ("date=2026-04&status=cancelled", "date=ge2026-03-01&status=cancelled"):
         for count in (1, 3, 50):
             ids = found(served, f"Appointment?{query}&_count={count}")
@@ -129,13 +129,13 @@ def test_days_are_looked_at_together_or_one_by_one(
 def test_a_month_costs_a_few_questions(served: Served) -> None:
     """Its days are asked after several at a time, while few records are on them."""
     index = index_of(served)
-    wanted = fhir_index.Wanted(
+    wanted = fhir_lookup.Wanted(
         "Appointment", "date", (), (date(2026, 4, 1), date(2026, 4, 30)), (("status", ("cancelled",)),)
     )
     asked = []
     with served.parts.store._reading.connect() as connection:
         event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2]))
-        pairs, last = index._look(connection, TENANT, wanted, ("", b""), 50, [[_digest(served)]])
+        pairs, last = index.lookup._look(connection, TENANT, wanted, ("", b""), 50, [[_digest(served)]])
     assert (len(pairs), last) == (4, None)
     assert len(asked) <= 8, asked
 
@@ -169,6 +169,41 @@ def test_a_search_is_complete_up_to_the_moment_it_is_asked(served: Served) -> No
     )
     assert found(served, day) == [one(served, "Appointment", "n1")]
     assert found(served, "Appointment?date=2026-07-02") == [one(served, "Appointment", "n2")]
+
+
+def test_what_arrives_meanwhile_is_not_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While much comes in, a search waits for what was there when it was asked, and not for an end that never comes."""
+    index, steps = SearchIndex(served.house), []
+    index_of(served)
+    read_on = index._read_on
+
+    def busy(tenant: str, state: fhir_index.State) -> int:
+        steps.append(state.lag)
+        served.parts.take(message(appointment(f"late{len(steps)}", "p4", status="arrived"), key=f"late{len(steps)}"))
+        return read_on(tenant, state)
+
+    monkeypatch.setattr(index, "_read_on", busy)
+    served.parts.take(message(appointment("late", "p4", status="arrived"), key="late"))
+    assert index.ready(TENANT, "Appointment")
+    assert len(steps) <= 2
+    assert len(found(served, "Appointment?status=arrived")) == 1 + len(steps)
+    removals = [message(removed("Appointment", f"late{number or ''}", of="p4")) for number in range(len(steps) + 1)]
+    served.parts.take(*removals)
+
+
+def test_who_searches_is_not_made_to_wait_for_a_pause(served: Served) -> None:
+    """An index that a search found behind keeps up although much is unsettled, for a while."""
+    index = SearchIndex(served.house)
+    assert not index._is_needed(TENANT)
+    for number in range(50):  # the server's own index may be faster
+        served.parts.take(message(appointment("new", "p4", reason=f"{number}")))
+        index.ready(TENANT, "Appointment")
+        if index._is_needed(TENANT):
+            break
+    served.parts.take(message(removed("Appointment", "new", of="p4")))
+    assert index._is_needed(TENANT)
+    index._needed[TENANT] -= fhir_index.NEEDED_SECONDS
+    assert not index._is_needed(TENANT)
 
 
 def test_an_index_far_behind_is_not_believed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

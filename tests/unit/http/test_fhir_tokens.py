@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.http import fhir_tokens as tokens
-from gateway.http.fhir_index import Wanted
+from gateway.http.fhir_lookup import Wanted
 from gateway.http.fhir_search import DATES, parse_range, read_search
 from gateway.model import fold
 from gateway.wire.fhir import PROJECTIONS, RESOURCE
