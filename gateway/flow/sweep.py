@@ -117,6 +117,7 @@ class Sweeper:
         begun, known = self._known.get(sweep.name, (0, {}))
         progress.whole = progress.whole and begun == progress.begun
         cursor = progress.cursor
+        asked = {cursor}
         while True:
             page = await sweep.page(cursor)
             items = await self._odd(sweep, page.seen, known, progress, intake)
@@ -125,9 +126,10 @@ class Sweeper:
             progress.missed += len(items)
             if page.cursor is None:
                 break
-            if page.cursor == cursor:
+            if page.cursor in asked:
                 raise SourceUnavailable("The source's pages loop", where=sweep.name)
             progress.cursor = cursor = page.cursor
+            asked.add(cursor)
             await intake.accept(items, stream=STREAM + sweep.name, cursor=progress.text())
         if progress.whole:
             items += await self._judge(sweep, known, progress, intake)

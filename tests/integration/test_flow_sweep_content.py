@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from gateway.errors import SourceUnavailable
 from gateway.flow import sweep_content
 from gateway.flow.sweep import Sweeper
-from gateway.model.full_list import Looked
+from gateway.model.full_list import Looked, SweepPage
 from gateway.store import journal
 from gateway_jane.plugin import JaneAdapter
 from gateway_jane.transport_sweep import FullList
@@ -174,3 +176,28 @@ def test_what_is_stored_and_not_yet_read_is_not_missed(parts: Parts, tmp_path: P
         assert len(stored(parts)) == count
 
     with_clinic(tmp_path, body)
+
+
+def test_pages_that_lead_back_end_the_sweep(parts: Parts, tmp_path: Path) -> None:
+    """A list whose third page links to its second is not read for ever, and nothing is judged by it."""
+
+    async def body(clinic: Clinic) -> None:
+        swept = Swept(parts, clinic)
+        await swept.poll()
+        clinic.simulator.forget("patients", next(iter(clinic.held("patients"))))
+
+        def ring(full: FullList) -> None:
+            page, links = full.page, []
+
+            async def paged(cursor: str | None) -> SweepPage:
+                found = await page(cursor)
+                links.append(found.cursor)
+                return found if len(links) < 3 else msgspec.structs.replace(found, cursor=links[(len(links) + 1) % 2])
+
+            full.page = paged  # type: ignore[method-assign]  # a fault of the source's is planted
+
+        with pytest.raises(SourceUnavailable, match="loop"):
+            await asyncio.wait_for(swept.sweep("patients", ring), 20)
+        assert progress(parts, "patients").removed == 0
+
+    with_clinic(tmp_path, body, per_page=10)
