@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection
@@ -20,7 +19,7 @@ from gateway.flow.clock import iso, micros
 from gateway.flow.leaving import Departed, as_heard, sealed_version
 from gateway.flow.merge import open_body
 from gateway.flow.native import NOT_THERE, Allowed, meant, native_ids, with_native_id
-from gateway.flow.places import change_place, change_row
+from gateway.flow.places import change_place, change_row, record_text
 from gateway.flow.policy import Policy, Stop, judge
 from gateway.flow.raw import GONE, Asked, RawReader
 from gateway.flow.retry import SCHEDULE
@@ -185,7 +184,7 @@ class Opener:
             return None
         made = Delivery(
             key=self.effect(change, replay).hex(), change=change.kind, type=change.type,
-            record_id=str(UUID(bytes=change.record_id)),
+            record_id=record_text(change.record_id),
             order=self._vault.digest(route.tenant, order_key(change))[:8].hex(), version=change.version,
             at=iso(change.at), source=change.source, observed_at=iso(change.observed_at),
             fields=projection.fields, body=projection.body,
@@ -199,7 +198,7 @@ class Opener:
 
 def effect_of(vault: Vault, tenant: str, route: str, change: Found, replay: str = "") -> bytes:
     """The business effect of a change on any route."""
-    text = f"{route}\0{UUID(bytes=change.record_id)}\0{change.version}"
+    text = f"{route}\0{record_text(change.record_id)}\0{change.version}"
     if replay:
         text += f"\0{replay}"
     return vault.digest(tenant, text.encode())[:16]

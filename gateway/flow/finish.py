@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from gateway.audit import AuditLog
 from gateway.audit.entry import Entry
 from gateway.flow.dispatch import Opener, Route, Sending
 from gateway.flow.parking import BEHIND, DOUBT, Parking
+from gateway.flow.places import record_text
 from gateway.flow.retry import pause
 from gateway.flow.route import order_key
 from gateway.flow.words import stored_word
@@ -82,8 +82,8 @@ class Finisher:
         counts = {"retry": again}
         for row in done:
             counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
-        patients = {UUID(bytes=one.change.patient) for one in sendings if one.change.patient is not None}
+        patients = {bytes(one.change.patient) for one in sendings if one.change.patient is not None}
         return self._audit.entry(
             self._route.tenant, action="deliver", actor=f"route:{self._route.name}", purpose=self._route.purpose,
-            patients=sorted(map(str, patients)), counts=counts, outcome="sent",
+            patients=sorted(map(record_text, patients)), counts=counts, outcome="sent",
         )  # fmt: skip

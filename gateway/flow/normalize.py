@@ -159,11 +159,10 @@ class Normalizer:
         currents = self._currents(tenant, touched)
         expected = {record_id: current.version for record_id, current in currents.items()}
         settled = []
-        residue: Counter[tuple[str, str, str]] = Counter()
+        unread: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
         for message, result, patches in zip(batch, read, linked, strict=True):
             if isinstance(result, Normalized):
-                for path in result.residue:
-                    residue[message.source, stored_word(message.kind, 64), stored_word(path, 120)] += 1
+                unread[message.source, message.kind, tuple(result.residue)] += 1
             settled.append(self._fold(tenant, message, result, patches, currents, again.get(message.message_id)))
         named = [change.current.patient for one in settled for change in one.changes]
         named += [one.patient for one in settled]
@@ -172,7 +171,7 @@ class Normalizer:
         writer = BatchWriter(tenant, self._vault, self._audit, self._sources, keys)
         notes = self._drift.notes(tenant, read, linked, settled, again)
         also = (self._drift.writing(tenant, notes), names.writing(settled, linked, expected))
-        self._store.write_sync(writer.unit(settled, expected, touched, residue, also))
+        self._store.write_sync(writer.unit(settled, expected, touched, _residue(unread), also))
         self._waking.note(names)
         if notes is not None and self._drift.written(tenant, notes):
             self._handoff.fall_behind(tenant)
@@ -282,6 +281,16 @@ class Normalizer:
 def _before(patch: LinkedPatch, currents: Mapping[bytes, Current]) -> bytes | None:
     current = currents.get(patch.record_id)
     return None if current is None else current.patient
+
+
+def _residue(unread: Mapping[tuple[str, str, tuple[str, ...]], int]) -> Counter[tuple[str, str, str]]:
+    """How often each (source, kind, path) held something that no rule reads; most messages of a kind have the same."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for (source, kind, paths), times in unread.items():
+        word = stored_word(kind, 64)
+        for path in paths:
+            counts[source, word, stored_word(path, 120)] += times
+    return counts
 
 
 def _remark(folded: Folded) -> str:
