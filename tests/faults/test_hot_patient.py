@@ -20,14 +20,16 @@ from msgspec.structs import replace as altered
 
 from gateway.flow.lanes import journal_lane
 from gateway.model.exchange import Delivered, Dispatch, Outcome
+from gateway.store.schema import LANES
 from tests.faults.deployment import SCALE
 from tests.integration.parts import SINK, Parts, Place, Written, message, patient
 
 MANY = max(400, int(20_000 * SCALE))
 """Changes of the one patient."""
 BATCH = 16
-OTHERS = 320
-"""Others of any lane: five in each, so that those who share the busy one are far fewer than one in twenty."""
+EACH = 5
+OTHERS = EACH * LANES
+"""Others of all lanes, five in each: those who share the busy one are far fewer than one in twenty."""
 WORSE = 1.2
 LATEST = 12
 """Dispatches within which everybody of another lane must be on the way, however many changes the one patient has."""
@@ -74,6 +76,17 @@ def _of_other_lanes(parts: Parts, others: int) -> list[str]:
     return list(islice((name for name in (f"p{number}" for number in count()) if _lane(parts, name) != busy), others))
 
 
+def _of_all_lanes(parts: Parts) -> list[str]:
+    """As many patients in one lane as in another."""
+    found: dict[int, list[str]] = {lane: [] for lane in range(LANES)}
+    for name in (f"p{number}" for number in count()):
+        if len(lane := found[_lane(parts, name)]) < EACH:
+            lane.append(name)
+            if sum(map(len, found.values())) == OTHERS:
+                break
+    return sorted(name for names in found.values() for name in names)
+
+
 def _lane(parts: Parts, name: str) -> int:
     return journal_lane("told", parts.record("Patient", name))
 
@@ -102,7 +115,7 @@ def test_the_others_wait_hardly_longer_than_without_the_hot_patient(tmp_path: Pa
         parts = Place(folder, "embedded").open()
         if heated:
             _heat(parts)
-        parts.take(*(message(patient(f"p{number}", "A")) for number in range(OTHERS)))
+        parts.take(*(message(patient(name, "A")) for name in _of_all_lanes(parts)))
         seen = _waits(parts, OTHERS + heated)
         parts.close()
         assert len(seen) == OTHERS

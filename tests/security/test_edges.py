@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import socket
-import time
 import zipfile
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from gateway.model.exchange import Delivery, Dispatch
 from gateway.transport.row_files import compose
 from gateway.wire.tabular import plain
 from gateway.wire.xlsx import rows
+from tests.measuring import least
 from tests.security.conftest import Admin
 from tests.waiting import PATIENCE
 
@@ -46,10 +46,12 @@ def bomb(**how: int) -> bytes:
 )
 def test_an_archive_that_swells_is_refused_at_once(data: bytes) -> None:
     """Ratio, number and sum are judged from the directory; nothing is unpacked for it, in less than a second."""
-    begun = time.process_time()
-    with pytest.raises(GatewayError):
-        list(rows(data))
-    assert time.process_time() - begun < 1
+
+    def refused() -> None:
+        with pytest.raises(GatewayError):
+            list(rows(data))
+
+    assert least(refused, enough=0.9, turns=5) < 1
 
 
 def test_a_directory_that_lies_is_refused() -> None:
