@@ -26,6 +26,8 @@ CONNECTIONS = 4
 ASKED = max(15, int(150 * SCALE))
 QUOTA = 30
 """Requests of the flooding client in a minute."""
+REFUSED = 3 * QUOTA
+"""Answers with 429 until which the other client goes on to ask."""
 PATH = "/v1/Patient?limit=1"
 
 
@@ -56,7 +58,10 @@ def test_a_flood_is_refused_and_the_others_are_served(tmp_path: Path) -> None:
         for flood in floods:
             flood.start()
         try:
-            answers = Counter(served.ask(PATH, key=honest).status for _ in range(ASKED))
+            answers: Counter[int] = Counter()
+            while sum(one[429] for one in told) < REFUSED or answers.total() < ASKED:
+                assert time.monotonic() - began < PATIENCE, "the flood is not refused"
+                answers[served.ask(PATH, key=honest).status] += 1
         finally:
             over.set()
             for flood in floods:
@@ -64,10 +69,7 @@ def test_a_flood_is_refused_and_the_others_are_served(tmp_path: Path) -> None:
             seconds = time.monotonic() - began
     flooded = sum(told, Counter())
     parts.close()
-    print(
-        f"{answers[200]} of {ASKED} answered beside {flooded[429]} that were refused and {flooded[200]} that were not"
-    )
-    assert answers == {200: ASKED}
+    print(f"{answers.total()} answered beside {flooded[429]} that were refused and {flooded[200]} that were not")
+    assert set(answers) == {200}
     assert set(flooded) == {200, 429}
     assert QUOTA <= flooded[200] <= QUOTA * (1 + seconds / WINDOW) + 1
-    assert flooded[429] > flooded[200]

@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 
 ENDS_WITHIN = 10.0
 TIMES = 100 if SCALE >= 1 else 2
-MESSAGES = 1000 if SCALE >= 1 else 400
+MESSAGES = 1500
 """Of each load: so many that the signal comes in its midst."""
 
 
