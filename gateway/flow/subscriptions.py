@@ -68,17 +68,21 @@ def subscribable(sinks: Mapping[str, Sink], name: str) -> tuple[Subscribable, Si
     """The sink that serves subscriptions.
 
     Raises:
-        InvalidConfiguration: it takes none.
+        InvalidConfiguration: it takes none, or is not installed.
     """
+    fix = "Name an installed sink that takes subscriptions, such as webhook."
+    if name not in sinks:
+        raise InvalidConfiguration("This sink is not installed", where="http.hook_sink", fix=fix)
     sink = sinks[name]
     if not isinstance(sink, Subscribable):
-        fix = "Name a sink that takes subscriptions, such as webhook."
         raise InvalidConfiguration("This sink takes no subscriptions", where="http.hook_sink", fix=fix)
     return sink, sink.info
 
 
 def sampling(sinks: Mapping[str, Sink], name: str) -> Sampling | None:
-    """The same sink, where it also shows what it will send."""
+    """The same sink, where it is installed and also shows what it will send."""
+    if name not in sinks:
+        return None
     sink = sinks[name]
     return sink if isinstance(sink, Sampling) else None
 

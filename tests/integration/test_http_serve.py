@@ -17,7 +17,7 @@ from gateway.testing.ports import free_port
 from tests.integration.parts import Parts, Place
 from tests.integration.serving import Answer, serving
 from tests.integration.test_http_feed import add_client
-from tests.waiting import PATIENCE, wait_until
+from tests.waiting import PATIENCE, until, wait_until
 
 WAITED = 50
 """Seconds that a reader asks to be kept waiting."""
@@ -36,7 +36,7 @@ def test_http_is_open_when_ready_is_said(tmp_path: Path) -> None:
             gateway.settings = gateway.settings.model_copy(update={"http": Http(port=ports[0], admin_port=ports[1])})
             ready = asyncio.Event()
             serving = asyncio.create_task(bootstrap.serve(gateway, frozenset({"api", "worker"}), ready.set))
-            await asyncio.wait_for(ready.wait(), PATIENCE)
+            await until(lambda: ready.is_set() or serving.done(), "nothing is ready")
             answers = [await asyncio.to_thread(ask, port) for port in ports]
             serving.cancel()
             await asyncio.wait({serving}, timeout=PATIENCE)
