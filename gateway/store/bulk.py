@@ -24,8 +24,9 @@ Row = Mapping[str, Any]
 Value = TypeVar("Value")
 PORTION = 5000
 """Values in one statement: SQLite takes 32,766 of them, PostgreSQL 65,535."""
-AT_ONCE = (128, 64, 32, 16, 8, 4, 2)
-"""Rows that one embedded insert may take: few sizes, so that the driver knows every text already."""
+AT_ONCE = (128, 64, 32, *range(16, 1, -1))
+"""Rows that one embedded insert may take: few sizes, so that the driver knows every text already, and those of a small
+unit each, so that it needs one statement."""
 MOST_LISTED = 1024
 """Values of a list that one statement names."""
 

@@ -15,7 +15,7 @@ from gateway.errors import StoreIncompatible, StoreUnavailable
 SQLITE_LEAST = (3, 51, 3)
 """Older ones can corrupt a WAL that several connections use."""
 CACHE_KIB = 65_536
-STATEMENTS = 512
+STATEMENTS = 1024
 """Texts that the driver keeps ready: each statement for many rows has one for each number of rows."""
 
 

@@ -1,9 +1,10 @@
 """The one writer: a thread that runs units of work and commits them in groups.
 
 Theory of operation. Callers hand in units (functions of a connection). The thread takes what is there, opens one
-transaction, runs each unit in its own savepoint and commits once; only then are the units' results given out. So a
-unit's result means "synced", the cost of the sync is shared, and a unit that fails undoes itself alone. A unit may run
-more than once: where processes share a database, a group that met another one in a circle is undone and run again.
+transaction, runs each unit, all but the first in a savepoint of its own, and commits once; only then are the units'
+results given out. So a unit's result means "synced", the cost of the sync is shared, and a unit that fails undoes
+itself alone. A unit may run more than once: where processes share a database, a group that met another one in a circle
+is undone and run again.
 
 A commit or I/O error is fatal to the connection: the operating system may have dropped the pages and would call the
 next sync good. The writer then fails every unit of the group and every later one with ``StoreUnavailable``, closes the
@@ -20,7 +21,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, RootTransaction
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from gateway.errors import StoreUnavailable
@@ -135,7 +136,10 @@ class Writer:
         transaction = connection.begin()
         try:
             for unit, future in items:
-                result, failed = _attempt(connection, unit)
+                if done:
+                    result, failed = _attempt(connection, unit)
+                else:
+                    transaction, result, failed = _first(connection, transaction, unit)
                 done.append((future, result, failed))
             transaction.commit()
         except BaseException as error:
@@ -182,6 +186,19 @@ class Writer:
             connection.close()
         self._engine.dispose()
         time.sleep(REOPEN_SECONDS)
+
+
+def _first(
+    connection: Connection, transaction: RootTransaction, unit: Unit[T]
+) -> tuple[RootTransaction, T | None, BaseException | None]:
+    """Run a group's first unit, which needs no savepoint: when it fails, the transaction holds nothing but its own."""
+    try:
+        return transaction, unit(connection), None
+    except Exception as error:
+        if is_of_the_store(error):
+            raise
+        transaction.rollback()
+        return connection.begin(), None, error
 
 
 def _attempt(connection: Connection, unit: Unit[T]) -> tuple[T | None, BaseException | None]:
