@@ -123,6 +123,23 @@ def test_a_failing_unit_undoes_itself_alone(store: Store) -> None:
     assert store.healthy
 
 
+def test_a_group_goes_on_after_its_first_unit_failed(store: Store) -> None:
+    """What the first unit of a group wrote before it raised is gone; the units behind it are kept."""
+    go = threading.Event()
+
+    def first(connection: Connection) -> None:
+        keep(3)(connection)
+        go.wait(PATIENCE)
+        raise ValueError("at the end")
+
+    bad = store.submit(first)
+    good = [store.submit(keep(name)) for name in (1, 2)]
+    go.set()
+    assert isinstance(bad.exception(PATIENCE), ValueError)
+    assert [future.result(PATIENCE) for future in good] == [1, 2]
+    assert kept(store) == {1, 2}
+
+
 def test_a_fault_fails_the_whole_group_and_mends_itself(store: Store) -> None:
     """After a full disk or a lost server nobody of the group hears success, and the next unit finds a checked store."""
     with held(store):
