@@ -66,6 +66,10 @@ class FullList:
         self._archiving_removes = of.archiving_removes
         self._bring = Joiner(api, now).items
 
+    def owns(self, native_id: str) -> bool:
+        """Rows of the list bear their bare number; an attendee's visit, for one, has a word behind it."""
+        return "#" not in native_id
+
     async def page(self, cursor: str | None) -> SweepPage:
         """One page; raises ``SourceUnavailable`` when it does not agree with its own count."""
         since, _, number = (cursor or "#1").partition("#")

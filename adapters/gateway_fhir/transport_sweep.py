@@ -48,6 +48,10 @@ class FullSearch:
         self._resource, self._client, self._config = type, client, config
         self._base = URL(config.base_url or "")
 
+    def owns(self, native_id: str) -> bool:
+        """A resource of the list is known by its bare id; a role among the practitioners, for one, bears its type."""
+        return "/" not in native_id and "#" not in native_id
+
     async def page(self, cursor: str | None) -> SweepPage:
         """One page."""
         first = (self._base / self._resource).with_query({"_count": str(self._config.page_size)})

@@ -38,6 +38,10 @@ class FullList:
         self.also: Sequence[tuple[str, str]] = SWEPT[kind][1]
         self._api = api
 
+    def owns(self, native_id: str) -> bool:  # noqa: ARG002 - no other list makes records of these types
+        """Every record of its type is a row of the list."""
+        return True
+
     async def page(self, cursor: str | None) -> SweepPage:
         """One page."""
         url = self._api.following(self.name, cursor) if cursor else self._api.first(self.name, None)

@@ -177,7 +177,7 @@ class Watch:
         if new_type and new_type not in alarm.detail.types:
             alarm.detail.types.append(new_type)
         if alarm.again():
-            log.warning("drift", source=self.name, kind=key[0], place=key[1], what=key[2])
+            log.warning("drift", source=self.name, what=key[2])  # kind and place are words of the sender: gateway drift
         self.touched.add(key)
         return alarm
 

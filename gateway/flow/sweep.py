@@ -3,8 +3,8 @@
 Theory of operation. Each page is compared as it comes: rows that are not known, known as removed, or known in an older
 version are asked for directly and taken in with the page's cursor, in one commit; so a sweep is also the back-fill of
 history, and a crash costs one page. What was known before a sweep that ran from end to end, and was on none of its
-pages, is a candidate: absent is still unknown. Each candidate is asked for by its id; only what is not found then is
-told as an absence. When more is absent than could be believed, nothing is removed and a person must look. Rows that
+pages, is a candidate: absent is still unknown. Records that other lists make are none, though they share the type. Each
+candidate is asked for by its id; only what is not found then is told as an absence. When more is absent than could be believed, nothing is removed and a person must look. Rows that
 tell no version are compared by their bytes, see :mod:`gateway.flow.sweep_content`.
 """
 
@@ -98,6 +98,8 @@ class Sweeper:
         self._started = now()
         self._known: dict[str, tuple[int, dict[bytes, str]]] = {}
         """What was known when a sweep began and has not been listed since: record id and source version."""
+        self._others: dict[str, set[bytes]] = {}
+        """Records that a sweep has met and that are another list's: they are opened once."""
 
     async def due(self, sweep: Sweep) -> float:
         """Seconds until this list is to be swept."""
@@ -197,7 +199,9 @@ class Sweeper:
         """Messages of what is known and was not listed: news where it is found after all, absences where not."""
         if not known:
             return []
-        heads = await self._store.read(partial(journal.record_heads, tenant=self._tenant, ids=list(known)))
+        others = self._others.setdefault(sweep.name, set())
+        ids = [record_id for record_id in known if record_id not in others]
+        heads = await self._store.read(partial(journal.record_heads, tenant=self._tenant, ids=ids))
         absent = {
             record_id: head
             for record_id, head in heads.items()
@@ -211,7 +215,11 @@ class Sweeper:
         places = list(absent)
         for at in range(0, len(places), LOOKED_AT_ONCE):
             asked = {record_id: absent[record_id] for record_id in places[at : at + LOOKED_AT_ONCE]}
-            natives = await self._natives(asked)
+            told = await self._natives(asked)
+            natives = {record_id: native for record_id, native in told.items() if sweep.owns(native)}
+            others.update(told.keys() - natives.keys())
+            if not natives:
+                continue
             looked = await self._looked(sweep, natives, progress, intake)
             fresh = await self._new(looked.items)
             news += fresh
@@ -270,11 +278,11 @@ class Sweeper:
         return natives
 
     def _tell(self, sweep: Sweep, progress: Progress) -> None:
-        told = {"source": self._source, "stream": sweep.name, "listed": progress.listed, "missed": progress.missed}
+        told = log.bind(source=self._source, stream=sweep.name, listed=progress.listed, missed=progress.missed)
         if progress.held:
-            log.error("sweep-held", absent=progress.held, fix="Raise most_absent of the source if it is so.", **told)
+            told.error("sweep-held", absent=progress.held, fix="Raise most_absent of the source if it is so.")
         elif progress.removed or progress.missed:
-            log.warning("sweep-found", removed=progress.removed, **told)
+            told.warning("sweep-found", removed=progress.removed)
 
 
 def _is_missed(head: Found | None, seen: Seen) -> bool:

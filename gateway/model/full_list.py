@@ -51,6 +51,9 @@ class Sweep(Protocol):
     history: bool
     """Whether polling leaves what is old to the sweep: then the first one begins at once."""
 
+    def owns(self, native_id: str) -> bool:
+        """Whether a record of its type with this native id is made of a row of this list, and not of another list's."""
+
     async def page(self, cursor: str | None) -> SweepPage:
         """The page at ``cursor``, or the first; every row that makes a record is on one, hidden rows are not."""
 

@@ -137,9 +137,7 @@ class Poller:
 
     def _went_down(self, stream: str, error: GatewayError) -> None:
         if not self._down:
-            _log.warning(
-                "source down", source=self._source, stream=stream, code=error.code, what=error.what, where=error.where
-            )
+            _log.warning("source down", source=self._source, stream=stream, code=error.code, what=error.what)
         self._down.add(stream)
 
     def _came_back(self, stream: str) -> None:

@@ -79,7 +79,7 @@ class Revocation:
                 try:
                     self._read(name)
                 except InvalidConfiguration as error:
-                    log.error("revocation-not-renewed", what=error.what, where=error.where)  # noqa: TRY400 - a traceback adds nothing
+                    log.error("revocation-not-renewed", what=f"{error.what}: {error.where}")  # noqa: TRY400 - a traceback adds nothing
                 else:
                     renewed = True
         return renewed

@@ -307,6 +307,10 @@ class FullList:
     versioned: bool = True
     history: bool = False
 
+    def owns(self, native_id: str) -> bool:
+        """It is the only list."""
+        return bool(native_id)
+
     async def page(self, cursor: str | None) -> SweepPage:
         """All of them on one page."""
         return SweepPage(seen=tuple(map(Seen, self.names)), cursor=None)

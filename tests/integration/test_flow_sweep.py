@@ -285,6 +285,37 @@ def test_news_that_comes_while_sweeping_wins(parts: Parts) -> None:
     assert _history(parts, "Patient", patient)[-1].kind != "removed"
 
 
+def test_a_sweep_leaves_what_other_lists_made(parts: Parts) -> None:
+    """Visits of a class's attendees, which no list of visits shows, are not taken for deleted, first or again."""
+
+    async def run() -> None:
+        async with account() as (cliniko, config):
+            intake = parts.receiver(bind(parts, ClinikoAdapter(), config))
+            for stream in cliniko.streams.values():
+                await stream.poll(intake)
+            await asyncio.to_thread(parts.settle)
+            before = alive(parts, "Appointment", "cliniko")
+            listed = cliniko.simulator.tables["individual_appointments"]
+            assert len(before) > len(listed), "the clinic has classes"
+            sweeping = sweeper(parts, "cliniko")
+            for sweep in cliniko.sweeps.values():
+                await sweeping.run(sweep, intake)
+                await sweeping.run(sweep, intake)
+                assert (progress(parts, sweep.name).removed, progress(parts, sweep.name).held) == (0, 0), sweep.name
+            await asyncio.to_thread(parts.settle)
+            assert alive(parts, "Appointment", "cliniko") == before
+            cliniko.simulator.forget("individual_appointments", next(iter(listed)))
+            await sweeping.run(cliniko.sweeps["individual_appointments"], intake)
+            assert progress(parts, "individual_appointments").removed == 1, "one of the list's own still is"
+
+    asyncio.run(run())
+
+
+def alive(parts: Parts, kind: str, source: str) -> dict[bytes, str]:
+    """Records of one type of a source that are not removed."""
+    return parts.store.read_sync(lambda connection: journal.alive(connection, TENANT, source, kind))
+
+
 def test_a_sweep_finds_what_a_fhir_server_does_not_tell(parts: Parts) -> None:
     """A resource deleted without a trace is removed, and one that search by time never showed comes in."""
 
@@ -300,9 +331,13 @@ def test_a_sweep_finds_what_a_fhir_server_does_not_tell(parts: Parts) -> None:
                 rows = simulator.tables["Appointment"]
                 late = next(id for id, row in rows.items() if row["status"] == "booked")
                 hidden = rows.pop(late)
-                for kind in ("Patient", "Appointment"):
+                for kind in ("Patient", "Practitioner", "PractitionerRole", "Appointment"):
                     await ChangedResources(kind, client, config, lambda: NOW).poll(intake)
                 await asyncio.to_thread(parts.settle)
+                roles = alive(parts, "Practitioner", "fhir")
+                assert len(roles) > len(simulator.tables["Practitioner"]), "roles are records too"
+                await sweeper(parts, "fhir").run(FullSearch("Practitioner", client, config), intake)
+                assert progress(parts, "search:Practitioner").removed == 0, "they are no practitioners of the list"
                 gone = next(id for id, row in rows.items() if row["status"] == "booked")
                 simulator.forget("Appointment", gone)
                 rows[late] = hidden
