@@ -11,10 +11,10 @@ import structlog
 
 ALLOWED = frozenset(
     {
-        "event", "level", "timestamp", "absent", "adapter", "address", "code", "count", "error", "fix", "host", "leads",
-        "limit", "listed", "message_id", "missed", "named", "network", "plugin", "port", "reactor", "reason", "removed",
-        "role", "route", "seconds", "sink", "source", "status", "stream", "tenant", "type", "undelivered", "what", "why",
-        "witness",
+        "event", "level", "timestamp", "absent", "adapter", "address", "code", "count", "error", "fix", "host",
+        "leads", "limit", "listed", "message_id", "missed", "named", "network", "plugin", "port", "reactor", "reason",
+        "removed", "role", "route", "seconds", "sink", "source", "status", "stream", "tenant", "type", "undelivered",
+        "what", "why", "witness",
     }
 )  # fmt: skip
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}

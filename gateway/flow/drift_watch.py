@@ -177,7 +177,8 @@ class Watch:
         if new_type and new_type not in alarm.detail.types:
             alarm.detail.types.append(new_type)
         if alarm.again():
-            log.warning("drift", source=self.name, what=key[2])  # kind and place are words of the sender: gateway drift
+            # Kind and place are words of the sender: `gateway drift list` shows them.
+            log.warning("drift", source=self.name, what=key[2])
         self.touched.add(key)
         return alarm
 
