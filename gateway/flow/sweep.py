@@ -4,8 +4,9 @@ Theory of operation. Each page is compared as it comes: rows that are not known,
 version are asked for directly and taken in with the page's cursor, in one commit; so a sweep is also the back-fill of
 history, and a crash costs one page. What was known before a sweep that ran from end to end, and was on none of its
 pages, is a candidate: absent is still unknown. Records that other lists make are none, though they share the type. Each
-candidate is asked for by its id; only what is not found then is told as an absence. When more is absent than could be believed, nothing is removed and a person must look. Rows that
-tell no version are compared by their bytes, see :mod:`gateway.flow.sweep_content`.
+candidate is asked for by its id; only what is not found then is told as an absence. When more is absent than could be
+believed, nothing is removed and a person must look. Rows that tell no version are compared by their bytes, see
+:mod:`gateway.flow.sweep_content`.
 """
 
 from __future__ import annotations
