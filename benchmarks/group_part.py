@@ -202,7 +202,9 @@ def section(figures: Figures) -> Section:
         Asked("20 clinics: limit violations", "0", str(figures.violations), figures.violations == 0),
         Asked("20 clinics: idle", "under 0.5 core", f"{figures.idle_core:.2f} core", figures.idle_core < ASKED_CORE),
         Asked(
-            "20 clinics: rows of a list read again after kill -9", f"at most a page ({PAGE}) and the overlap of two looks ({OVERLAP})", str(figures.read_again), figures.read_again <= PAGE + OVERLAP,
+            "20 clinics: rows of a list read again after kill -9",
+            f"at most a page ({PAGE}) and the overlap of two looks ({OVERLAP})",
+            str(figures.read_again), figures.read_again <= PAGE + OVERLAP,
         ),
         Asked("20 clinics: messages unaccounted for", "none", "some" if figures.unaccounted else "none",
               not figures.unaccounted),
