@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from gateway.access import View
 from gateway.access.views import compile_views
 from gateway.audit import AuditLog, Seal, Witnesses
-from gateway.diagnosis import Configured, check_plugins
+from gateway.configured import Configured, load_plugins
 from gateway.errors import IntegrityViolated, StoreUnavailable
 from gateway.flow import decisions, polling
 from gateway.flow.clock import iso, micros
@@ -154,8 +154,7 @@ def open_gateway(settings: Settings, folder: Path, text: str = "", *, create: bo
     Raises:
         Stop: something a person must mend; ``KeysUnavailable`` and ``StoreUnavailable`` as they come.
     """
-    registry = Registry.load(settings.plugin_names())
-    configured = check_plugins(settings, registry, folder, text)
+    registry, configured = load_plugins(settings, folder, text)
     keystore = open_keystore(settings, registry, configured, create=create)
     password = None if settings.store.password is None else resolve_secret(settings.store.password)
     store = open_store(settings.store.url, password, settings.data.directory, keystore.database_key)

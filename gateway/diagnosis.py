@@ -6,21 +6,14 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from pydantic import BaseModel, ValidationError
 
-from gateway.access.views import NATIVE_ID, View, built_in
+from gateway.access.views import View, built_in
 from gateway.errors import InvalidConfiguration
 from gateway.model import TYPES
-from gateway.secret import located
-
-if TYPE_CHECKING:
-    from gateway.registry import Registry
-    from gateway.settings import Settings
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 """What names in ``gateway.toml`` are made of: safe in file names, metrics and logs."""
@@ -63,106 +56,6 @@ def diagnose(model: type[Model], document: Mapping[str, Any], text: str) -> tupl
     settings, problems = validated(model, document, (), text)
     problems += _cross_checks(document, text)
     return settings, problems
-
-
-class Configured(NamedTuple):
-    """The settings of every plugin in use, validated by the plugin's own model."""
-
-    sources: dict[str, BaseModel]
-    routes: dict[str, BaseModel]
-    keys: BaseModel
-    reactors: Mapping[str, BaseModel] = MappingProxyType({})
-    previous_keys: BaseModel | None = None
-    witnesses: Mapping[str, BaseModel] = MappingProxyType({})
-
-
-def check_plugins(settings: Settings, registry: Registry, folder: Path, text: str = "") -> Configured:
-    """Validate the ``config`` table of the keys and of every source and route with the plugin's own model.
-
-    Args:
-        settings: what :func:`gateway.settings.load` returned.
-        registry: the loaded plugins.
-        folder: where relative paths begin: the folder of ``gateway.toml``.
-        text: the file itself, to name lines.
-
-    Raises:
-        InvalidSettings: a plugin offers no part of that name, a setting is wrong, or production mode refuses the keys.
-    """
-    problems: list[Problem] = []
-    found: dict[Location, BaseModel] = {}
-    provider = settings.keys.provider
-    tables: list[tuple[Location, str, str, Mapping[str, Any], dict[str, Any]]] = [
-        (("keys",), "provider", provider, registry.key_providers, settings.keys.config)
-    ]
-    previous = settings.keys.previous
-    if previous is not None:
-        tables.append((("keys", "previous"), "provider", previous.provider, registry.key_providers, previous.config))
-    for number, source in enumerate(settings.sources):
-        tables.append((("sources", number), "adapter", source.adapter, registry.adapters, source.config))
-    for number, reactor in enumerate(settings.reactors):
-        tables.append((("reactors", number), "reactor", reactor.reactor, registry.reactors, reactor.config))
-    for number, witness in enumerate(settings.witnesses):
-        tables.append((("witnesses", number), "witness", witness.witness, registry.witnesses, witness.config))
-    for number, route in enumerate(settings.routes):
-        tables.append((("routes", number), "sink", route.sink, registry.sinks, route.config))
-    for place, key, name, parts, table in tables:
-        if name not in parts:
-            fix = nearest(name, parts) or f"Known are: {', '.join(sorted(parts)) or 'none'}."
-            problems.append(problem_at(f"No loaded plugin offers this {key}", (*place, key), text, fix))
-            continue
-        config, wrong = validated(parts[name].config, table, (*place, "config"), text)
-        problems += wrong
-        if config is not None:
-            found[place] = located(config, folder)
-    if settings.mode == "production" and ("keys",) in found:
-        weaknesses = registry.key_providers[provider].weaknesses(found["keys",], settings.data_folders())
-        problems += [problem_at(f"Production mode refuses: {weakness}", ("keys",), text, "") for weakness in weaknesses]
-    problems += [*_circles(settings, registry, text), *_writes_back(settings, registry, text)]
-    if problems:
-        raise InvalidSettings("gateway.toml", problems)
-    return Configured(
-        {source.name: found["sources", number] for number, source in enumerate(settings.sources)},
-        {route.name: found["routes", number] for number, route in enumerate(settings.routes)},
-        found["keys",],
-        {reactor.name: found["reactors", number] for number, reactor in enumerate(settings.reactors)},
-        found.get(("keys", "previous")),
-        {witness.name: found["witnesses", number] for number, witness in enumerate(settings.witnesses)},
-    )
-
-
-def _circles(settings: Settings, registry: Registry, text: str) -> Iterator[Problem]:
-    """Reactors that read what they make, alone or by way of others of their tenant: they might never come to rest."""
-    for number, one in enumerate(settings.reactors):
-        if one.reactor not in registry.reactors:
-            continue
-        start = registry.reactors[one.reactor].info
-        peers = [
-            registry.reactors[other.reactor].info
-            for other in settings.reactors
-            if other.tenant == one.tenant and other.reactor in registry.reactors
-        ]
-        reached, grown = start.writes, start.writes
-        while grown:
-            grown = frozenset().union(*(peer.writes for peer in peers if peer.reads & reached)) - reached
-            reached |= grown
-        if reached & start.reads:
-            named = ", ".join(sorted(reached & start.reads))
-            what = f"This reactor would be shown what follows from what it makes: {named}"
-            yield problem_at(what, ("reactors", number, "reactor"), text, "Take out one of the reactors in the circle.")
-
-
-def _writes_back(settings: Settings, registry: Registry, text: str) -> Iterator[Problem]:
-    """Routes whose sink writes back to a system, and which do not say to which, or with a view that grants no id."""
-    for number, route in enumerate(settings.routes):
-        if route.sink not in registry.sinks or not registry.sinks[route.sink].info.native:
-            continue
-        if route.writes_to is None:
-            fix = "Name the source whose system it is in writes_to."
-            yield problem_at("This sink writes back to a system", ("routes", number, "writes_to"), text, fix)
-        grants = settings.views.get(route.view, {})
-        if not any(NATIVE_ID in paths for paths in grants.values()):
-            fix = f"Use a view of your own that grants {NATIVE_ID} of the records it writes to."
-            yield problem_at("This sink needs ids that the view does not grant", ("routes", number, "view"), text, fix)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

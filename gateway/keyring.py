@@ -13,7 +13,7 @@ from gateway.errors import RetryLater
 from gateway.vault import Keystore
 
 if TYPE_CHECKING:
-    from gateway.diagnosis import Configured
+    from gateway.configured import Configured
     from gateway.flow.shred import Shredder
     from gateway.registry import Registry
     from gateway.settings import Settings

@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from gateway.access import scopes
-from gateway.diagnosis import Configured, Location, Problem, problem_at
+from gateway.configured import Configured
+from gateway.diagnosis import Location, Problem, problem_at
 from gateway.registry import Registry
 from gateway.secret import Secret
 from gateway.settings import EMBEDDED, Settings, is_loopback_host

@@ -53,10 +53,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Registry:
-    """The parts that loaded plugins offer, by their own names.
-
-    ``failures`` holds what could not be loaded when everything was asked for; a configured plugin that fails raises.
-    """
+    """The parts that loaded plugins offer, by their own names; ``failures`` holds what could not be loaded."""
 
     def __init__(self) -> None:
         self.adapters: dict[str, Adapter] = {}
@@ -66,7 +63,8 @@ class Registry:
         self.witnesses: dict[str, Witness] = {}
         self.commands: dict[str, typer.Typer] = {}
         """By the name of the plugin, which is the command's."""
-        self.failures: list[PluginFailed] = []
+        self.failures: dict[str, PluginFailed] = {}
+        """By the name that was asked for."""
         self._origins: dict[tuple[Kind, str], Origin] = {}
 
     @classmethod
@@ -79,6 +77,14 @@ class Registry:
             PluginFailed: a named plugin is missing, ambiguous, fails to import, is misspelt or has the wrong shape;
                 every failing name is in the text.
         """
+        registry = cls.attempt(names)
+        if names is not None and registry.failures:
+            raise _joined(list(registry.failures.values()))
+        return registry
+
+    @classmethod
+    def attempt(cls, names: Sequence[str] | None) -> Registry:
+        """The same without an end: what cannot be loaded is in ``failures``."""
         registry = cls()
         available = list(importlib.metadata.entry_points(group=GROUP))
         chosen = [_pinned(point) for point in available] if names is None else list(dict.fromkeys(names))
@@ -86,9 +92,7 @@ class Registry:
             try:
                 registry._add(_find(name, available))
             except PluginFailed as failure:
-                registry.failures.append(failure)
-        if names is not None and registry.failures:
-            raise _joined(registry.failures)
+                registry.failures[name] = failure
         return registry
 
     def describe(self) -> list[dict[str, Any]]:
@@ -135,6 +139,11 @@ class Registry:
             )
         shelf[name] = part
         self._origins[kind, name] = origin
+
+
+def installed() -> frozenset[str]:
+    """The names of every plugin that is installed, whether it can be loaded or not."""
+    return frozenset(point.name for point in importlib.metadata.entry_points(group=GROUP))
 
 
 def _origin(point: importlib.metadata.EntryPoint) -> Origin:

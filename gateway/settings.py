@@ -379,8 +379,9 @@ def parse(text: str, folder: Path, name: str = "gateway.toml") -> Settings:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        problem = Problem("This is not TOML", "", int(line[1]) if line else None, "Compare it with toml.io.")
+        why, _, place = str(error).partition(" (at ")  # names a key or a single character, never a value
+        line = re.search(r"line (\d+)", place)
+        problem = Problem(f"This is not TOML: {why}", "", int(line[1]) if line else None, "Compare it with toml.io.")
         raise InvalidSettings(name, [problem]) from None
     settings, problems = diagnose(Settings, document, text)
     if settings is None or problems:

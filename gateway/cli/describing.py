@@ -24,14 +24,14 @@ def adapters(context: typer.Context, json_: JsonOption = False) -> None:
     registry = Registry.load(None)
     rows = registry.describe()
     if json_:
-        as_json({"plugins": rows, "failures": [str(failure) for failure in registry.failures]})
+        as_json({"plugins": rows, "failures": [str(failure) for failure in registry.failures.values()]})
         return
     table(
         "Plugins",
         ("kind", "name", "version", "from", "what it is"),
         [(r["kind"], r["name"], r.get("version", ""), r["distribution"], r.get("summary", "")) for r in rows],
     )
-    for failure in registry.failures:
+    for failure in registry.failures.values():
         typer.echo(str(failure), err=True)
 
 

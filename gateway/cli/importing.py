@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,14 +17,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from gateway.bootstrap import Gateway
 from gateway.cli.previewing import head, previewer
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, opened
+from gateway.cli.settling import normalize_all, once_settled, own_normalizer, settle_all
 from gateway.command_line import chunks
 from gateway.errors import Backpressure, InvalidConfiguration
 from gateway.flow.normalize import Normalizer
-from gateway.flow.react import settle
 from gateway.flow.source import Source
+from gateway.flow.words import REPEAT
 from gateway.model.exchange import Finding, Item
 from gateway.store import messages
-from gateway.store.locking import take_lock
 from gateway.transport.history import bringing_history
 
 STEP_BYTES = 2**20
@@ -61,9 +62,11 @@ def import_(
     else:
         typer.echo(
             f"{totals['stored']} messages stored, {totals['repeats']} already known, {totals['findings']} findings,"
+            f" {totals['suppressed']} suppressed, {totals['quarantined']} quarantined,"
             f" {totals['pending']} still to be normalized"
         )
-    if totals["findings"]:
+    if totals["findings"] or totals["quarantined"]:
+        typer.echo("What waits, why and how to mend it: gateway quarantine list", err=True)
         raise typer.Exit(1)
 
 
@@ -74,30 +77,29 @@ def _import_all(gateway: Gateway, files: Sequence[Path], named: str, *, quiet: b
     """Store all files; normalize here too, unless a serving process does."""
     gateway.check_witness()
     totals = {"files": len(files), "stored": 0, "repeats": 0, "findings": 0}
+    first: dict[tuple[str, str], int] = {}
     with ExitStack() as held:
-        normalizer = None
-        with suppress(InvalidConfiguration):  # another process serves this folder, and normalizes
-            held.enter_context(take_lock(gateway.settings.data.directory))
-            normalizer = gateway.normalizer(lambda _: None)
+        normalizer = own_normalizer(gateway, held)
         with _progress(files, quiet=quiet) as progress:
             for path in files:
                 found = _source_for(gateway, path, named)
-                asyncio.run(_import_one(gateway, found, normalizer, path, progress, totals))
-        if normalizer is None:
-            return totals | {"pending": gateway.handoff.unsettled}
-        derivers = gateway.derivers()
-        while True:
-            _settle(gateway, normalizer)
-            if not settle(derivers):
-                break
-    return totals | {"pending": 0}
+                asyncio.run(_import_one(gateway, found, normalizer, path, progress, totals, first))
+        if normalizer is not None:
+            settle_all(gateway, normalizer)
+    became = once_settled(partial(_became, gateway, first), lambda counts: counts[None] > 0)
+    return totals | {
+        "suppressed": became["suppressed"], "quarantined": became["quarantined"], "pending": became[None],
+    }  # fmt: skip
 
 
-def _settle(gateway: Gateway, normalizer: Normalizer) -> None:
-    """Normalize everything that waits."""
-    for tenant in gateway.tenants:
-        while normalizer.step(tenant) or not gateway.handoff.is_live(tenant):
-            pass
+def _became(gateway: Gateway, first: Mapping[tuple[str, str], int]) -> Counter[str | None]:
+    """How many messages ended how, None while pending, by the first of each source; repeats are told apart."""
+    became = Counter[str | None]()
+    for (tenant, source), since in first.items():
+        rows = gateway.store.read_sync(partial(messages.tally, tenant=tenant, source=source, since=since))
+        for outcome, reason, count in rows:
+            became[outcome] += 0 if reason == REPEAT else count
+    return became
 
 
 async def _make_room(gateway: Gateway, tenant: str, normalizer: Normalizer | None) -> None:
@@ -109,7 +111,7 @@ async def _make_room(gateway: Gateway, tenant: str, normalizer: Normalizer | Non
         Backpressure: nobody normalized anything for :data:`PATIENCE_SECONDS`.
     """
     if normalizer is not None:
-        _settle(gateway, normalizer)
+        normalize_all(gateway, normalizer)
         return
     most = max(1, gateway.settings.limits.unsettled_messages - STEP_ITEMS)
     if gateway.handoff.unsettled < most:
@@ -129,7 +131,7 @@ async def _make_room(gateway: Gateway, tenant: str, normalizer: Normalizer | Non
 
 async def _import_one(
     gateway: Gateway, source: Source, normalizer: Normalizer | None, path: Path, progress: Progress,
-    totals: dict[str, int],
+    totals: dict[str, int], first: dict[tuple[str, str], int],
 ) -> None:  # fmt: skip
     receiver = gateway.receiver(source)
     task = progress.add_task(path.name, total=path.stat().st_size)
@@ -141,6 +143,9 @@ async def _import_one(
         totals["stored"] += sum(not receipt.repeat for receipt in receipts)
         totals["repeats"] += sum(receipt.repeat for receipt in receipts)
         totals["findings"] += len(findings)
+        for receipt in receipts:
+            if not receipt.repeat:
+                first.setdefault((source.tenant, source.name), receipt.message_id)
 
 
 def _steps(cut: Iterable[Item | Finding]) -> Iterator[tuple[list[Item], list[Finding]]]:

@@ -19,11 +19,11 @@ from gateway import bootstrap, keyring
 from gateway.cli.agreements import without_agreement
 from gateway.cli.permits import permit
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, read
-from gateway.diagnosis import InvalidSettings, Problem, check_plugins
+from gateway.configured import check_plugins, load_plugins
+from gateway.diagnosis import InvalidSettings, Problem
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import micros
 from gateway.production import client_refusals, refusals, unwatched
-from gateway.registry import Registry
 from gateway.settings import parse, starter_toml
 
 ROLES = ("intake", "worker", "deliver", "api")
@@ -83,8 +83,7 @@ def _problems(config: Path, *, production: bool) -> list[str]:
         if production:
             settings = parse(text, config.resolve().parent, config.name).model_copy(update={"mode": "production"})
         folder, lenient = config.resolve().parent, settings.model_copy(update={"mode": "development"})
-        registry = Registry.load(settings.plugin_names())
-        configured = check_plugins(lenient, registry, folder, text)
+        registry, configured = load_plugins(lenient, folder, text)
         for source in settings.sources:
             bootstrap.bind_source(source, registry.adapters[source.adapter], configured.sources[source.name])
         if settings.mode == "development":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.cli.printing import read
+from gateway.configured import load_plugins
 from gateway.errors import InvalidConfiguration
 from gateway.flow.preview import Preview, preview_source
 from gateway.hookspecs import Adapter
@@ -20,8 +21,8 @@ def previewer(
 ) -> Preview:  # fmt: skip
     """The configured source that the file belongs to, or else the adapter that knows it, with its own defaults."""
     if config.exists():
-        settings, _ = read(config)
-        registry = Registry.load(settings.plugin_names())
+        settings, text = read(config)
+        registry, _ = load_plugins(settings, config.resolve().parent, text)
         found = [one for one in settings.sources if _is_of(one, registry.adapters[one.adapter], path, named)]
         if len(found) == 1:
             (one,) = found

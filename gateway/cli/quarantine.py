@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from gateway.bootstrap import Gateway
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -15,11 +20,21 @@ from gateway.cli.printing import (
     as_json,
     opened,
     table,
-    tell,
     tenant_of,
 )
+from gateway.cli.settling import once_settled, own_normalizer, settle_all
 from gateway.errors import InvalidConfiguration
 from gateway.flow import quarantine
+from gateway.store import messages
+
+AT_ONCE = 10_000
+"""The most that one release takes up; what is left is released by the same command again."""
+OUTCOMES = {
+    "normalized": "normalized",
+    "suppressed": "suppressed",
+    "quarantined": "quarantined again",
+    "released": "waiting for `gateway serve`",
+}
 
 app = typer.Typer(no_args_is_help=True, help="What cannot proceed, why, and letting it go on.")
 HeldId = Annotated[str, typer.Argument(help="The id that `quarantine list` shows.")]
@@ -58,10 +73,62 @@ def show(
 
 @app.command()
 def release(
-    held_id: HeldId, config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False
+    held_ids: Annotated[list[str] | None, typer.Argument(help="Ids that `quarantine list` shows.")] = None,
+    reason: Annotated[str, typer.Option(help="All that wait for this reason.")] = "",
+    source: Annotated[str, typer.Option(help="All of this source.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    json_: JsonOption = False,
 ) -> None:
-    """Try it again, now that its cause is mended; a running gateway takes it up within seconds."""
+    """Try again, now that the cause is mended: here, or by the gateway that serves; exit code 1 when it is not."""
+    if bool(held_ids) == bool(reason or source):
+        raise InvalidConfiguration(
+            "Name what to release", where="quarantine release",
+            fix="Ids of `gateway quarantine list`, or all of one --reason, one --source, or both.",
+        )  # fmt: skip
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        quarantine.release(gateway.store, gateway.audit, name, held_id, actor())
-    tell({"released": held_id}, f"released {held_id}", json_=json_)
+        released = held_ids or _chosen(gateway, name, reason, source)
+        for held_id in released:
+            quarantine.release(gateway.store, gateway.audit, name, held_id, actor())
+        with ExitStack() as held:
+            normalizer = own_normalizer(gateway, held)
+            if normalizer is not None:
+                settle_all(gateway, normalizer)
+        results = once_settled(
+            lambda: [_result(gateway, name, held_id) for held_id in released],
+            lambda found: any(one["outcome"] == "released" and one["id"].startswith("m") for one in found),
+        )
+    if json_:
+        as_json({"released": released, "results": results})
+    else:
+        _tell(results)
+    if any(one["outcome"] == "quarantined" for one in results):
+        raise typer.Exit(1)
+
+
+def _chosen(gateway: Gateway, tenant: str, reason: str, source: str) -> list[str]:
+    """What waits for this reason, of this source; evidence of bytes that are no message stays."""
+    found = gateway.store.read_sync(lambda connection: quarantine.held(connection, tenant, AT_ONCE))
+    return [
+        one.id
+        for one in reversed(found)
+        if one.kind != "evidence" and reason in ("", one.reason) and source in ("", one.source)
+    ]
+
+
+def _result(gateway: Gateway, tenant: str, held_id: str) -> dict[str, str]:
+    """What became of it; one that nobody took up yet is ``released``, and the gateway that serves will."""
+    told = {"id": held_id, "outcome": "released", "reason": "", "place": ""}
+    if held_id.startswith("m"):
+        rows = gateway.store.read_sync(partial(messages.outcomes_of, tenant=tenant, message_id=int(held_id[1:])))
+        told |= {"outcome": rows[-1].outcome, "reason": rows[-1].reason, "place": rows[-1].place}
+    return told
+
+
+def _tell(results: Sequence[Mapping[str, str]]) -> None:
+    counts = Counter(one["outcome"] for one in results)
+    typer.echo(f"{len(results)} released" + "".join(f", {count} {OUTCOMES[one]}" for one, count in counts.items()))
+    again = [(one["id"], one["reason"], one["place"]) for one in results if one["outcome"] == "quarantined"]
+    if again:
+        table("Still in quarantine", ("id", "reason", "place"), again)

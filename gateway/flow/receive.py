@@ -25,7 +25,7 @@ from gateway.flow.handoff import Arrived, Handoff
 from gateway.flow.lanes import intake_lane
 from gateway.flow.places import context_place, message_place
 from gateway.flow.source import Origin
-from gateway.flow.words import stored_word
+from gateway.flow.words import REPEAT, stored_word
 from gateway.model.exchange import Fate, Finding, Item, Receipt
 from gateway.store import messages
 from gateway.store.opening import Store
@@ -293,7 +293,7 @@ class Receiver:
                 place = {"tenant": tenant, "lane": p.lane, "message_id": p.message_id}
                 waiting.append(place | {"key_id": p.key_id, "wrapped": p.wrapped})
             elif repeats:
-                again.append(outcome_row(tenant, p.message_id, "suppressed", "repeat", self._source.label))
+                again.append(outcome_row(tenant, p.message_id, "suppressed", REPEAT, self._source.label))
         if rows:
             kept = {row["context_id"] for row in rows}
             messages.add_contexts(connection, [row for number, row in contexts.values() if number in kept])

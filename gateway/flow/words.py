@@ -6,6 +6,8 @@ import hashlib
 
 SHREDDED = "shredded"
 """The reason of everything that goes no further because the patient was shredded, or its value was dropped in time."""
+REPEAT = "repeat"
+"""Why a message goes no further whose control id and bytes came before: the first one's answer stands."""
 TARGET_ARRIVED = "target-arrived"
 """Why a message is read again as a whole: the record has come that it refers to by another name than the id."""
 DIGITS = 32

@@ -157,22 +157,32 @@ def latest(connection: Connection, tenant: str, *, outcome: str | None = None, l
     return connection.execute(query).fetchall()
 
 
-def tally(connection: Connection, tenant: str) -> Sequence[Found]:
-    """Accepted messages by (last outcome, reason), None while pending; evidence of refused bytes is left out."""
-    last = _last_outcomes(tenant).subquery()
+def tally(connection: Connection, tenant: str, *, source: str = "", since: int = 0) -> Sequence[Found]:
+    """Accepted messages by (last outcome, reason), None while pending; evidence of refused bytes is left out.
+
+    Args:
+        connection: the store.
+        tenant: whose messages.
+        source: only those of this source, when named.
+        since: only messages of this id and greater ones.
+    """
+    last = _last_outcomes(tenant, since).subquery()
     query = (
         select(last.c.outcome, last.c.reason, func.count())
         .select_from(messages.outerjoin(last, last.c.message_id == messages.c.message_id))
-        .where(messages.c.tenant == tenant, messages.c.answer == "AA")
+        .where(messages.c.tenant == tenant, messages.c.answer == "AA", messages.c.message_id >= since)
         .group_by(last.c.outcome, last.c.reason)
     )
+    if source:
+        query = query.where(messages.c.source == source)
     return connection.execute(query).fetchall()
 
 
-def _last_outcomes(tenant: str) -> Any:  # SQLAlchemy's own generic for a select of many columns
+def _last_outcomes(tenant: str, since: int = 0) -> Any:  # SQLAlchemy's own generic for a select of many columns
     later = outcomes.alias("later")
     return select(outcomes).where(
         outcomes.c.tenant == tenant,
+        outcomes.c.message_id >= since,
         ~select(later.c.attempt)
         .where(
             later.c.tenant == outcomes.c.tenant,

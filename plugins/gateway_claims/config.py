@@ -24,7 +24,8 @@ class ClaimsConfig(Part):
     )
     minutes_required: bool = Field(
         default=True,
-        description="Whether timed codes without minutes hold a claim back; false where a system counts units itself.",
+        description="Whether timed codes without minutes hold a claim back; false where a system counts units itself:"
+        " then only a visit that tells the minutes of some timed codes and not of others is warned about.",
     )
     zone: Zone = Field(default="UTC", description="Zone that days are counted in where a visit names none.")
     eligibility_days: int = Field(

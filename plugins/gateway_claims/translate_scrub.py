@@ -88,14 +88,20 @@ def _complete(visit: Visit) -> Iterator[Scrubbed]:
 
 
 def _minutes(charges: Sequence[Charge], *, midpoint: bool, required: bool) -> Iterator[Scrubbed]:
-    """Units against minutes: timed codes of the day together, or each by itself."""
+    """Units against minutes: timed codes of the day together, or each by itself.
+
+    Where minutes are not required, a visit that tells none is as its system tells all of them, and no finding; one
+    that tells those of some timed codes and not of others is half entered.
+    """
+    told = any(_timed(one.procedure_code) and one.minutes is not None for one in charges)
     minutes: Counter[str] = Counter()
     for number, one in enumerate(charges, 1):
         timed = _timed(one.procedure_code)
         if timed and one.minutes is None:
             why = "A timed code needs the minutes of treatment."
             fix = "Enter the minutes of this procedure."
-            yield Scrubbed("timed-without-minutes", number, why, fix, "error" if required else "warning")
+            if required or told:
+                yield Scrubbed("timed-without-minutes", number, why, fix, "error" if required else "warning")
         elif timed:
             minutes[one.procedure_code] += one.minutes or 0
         elif timed is False and (one.units or 1) > 1:

@@ -96,7 +96,8 @@ def test_import_by_evidence_and_again(tmp_path: Path, gateway: Run) -> None:
     assert not (tmp_path / "data").exists()
     gateway("init")
     first = gateway("import", "eob.835", "--json").json
-    assert first == {"files": 1, "stored": 7, "repeats": 0, "findings": 0, "pending": 0}
+    nothing = dict.fromkeys(("repeats", "findings", "suppressed", "quarantined", "pending"), 0)
+    assert first == {"files": 1, "stored": 7, **nothing}
     again = gateway("import", "eob.835", "--json").json
     assert (again["stored"], again["repeats"]) == (0, 7)
     assert gateway("verify", "ledger", "--json").json["unaccounted"] == 0
@@ -153,14 +154,16 @@ def test_a_sources_own_id_finds_the_patient(copied: Path, gateway: Run) -> None:
 
 
 def test_quarantine_is_listed_shown_and_released(copied: Path, gateway: Run) -> None:
-    """What waits is told with reason and place and no value; released, it is pending, and the ledger still adds up."""
+    """What waits is told with reason and place and no value; released unmended it waits again; the ledger adds up."""
     (held,) = gateway("quarantine", "list", "--json").json
     assert (held["reason"], held["place"], held["what"]) == ("not-a-time", "SCH-11.4", "message")
     assert gateway("quarantine", "show", held["id"], "--json").json == held
-    assert gateway("quarantine", "release", held["id"], "--json").json == {"released": held["id"]}
+    released = gateway("quarantine", "release", held["id"], "--json")
+    assert (released.code, released.json["released"]) == (1, [held["id"]])
+    assert released.json["results"][0]["place"] == held["place"]
     ledger = gateway("verify", "ledger", "--json")
-    assert (ledger.code, ledger.json["pending"], ledger.json["quarantined"]) == (0, 1, 0)
-    assert gateway("quarantine", "release", held["id"]).code == 2
+    assert (ledger.code, ledger.json["pending"], ledger.json["quarantined"]) == (0, 0, 1)
+    assert gateway("quarantine", "release", "m0").code == 2
     assert gateway("verify", "audit", "--json").json["audit_valid"] is True
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from gateway.diagnosis import check_plugins
+from gateway.configured import check_plugins
 from gateway.registry import Registry
 from gateway.settings import load
 from gateway.store.engines import embedded_engine

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway import production
-from gateway.diagnosis import Problem, check_plugins
+from gateway.configured import check_plugins
+from gateway.diagnosis import Problem
 from gateway.production import refusals, unwatched
 from gateway.registry import Registry
 from gateway.settings import parse

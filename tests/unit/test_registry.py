@@ -109,7 +109,7 @@ def test_only_configured_plugins_are_imported(install: Install) -> None:
     """A broken plugin that nobody configured is never imported."""
     install("acme-intake", GOOD)
     install("other", "raise RuntimeError", plugin="broken")
-    assert Registry.load(["acme"]).failures == []
+    assert Registry.load(["acme"]).failures == {}
 
 
 def test_everything_installed_is_tried_and_failures_are_kept(install: Install) -> None:
@@ -118,7 +118,7 @@ def test_everything_installed_is_tried_and_failures_are_kept(install: Install) -
     install("other", "raise RuntimeError", plugin="broken")
     registry = Registry.load(None)
     assert "acme" in registry.adapters
-    assert any("'broken' of other 2.5" in failed.what for failed in registry.failures)
+    assert any("'broken' of other 2.5" in failed.what for failed in registry.failures.values())
 
 
 def test_a_missing_plugin_names_its_nearest_neighbour(install: Install) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from gateway.diagnosis import Configured, InvalidSettings, Problem, check_plugins, line_of
+from gateway.configured import Configured, check_plugins
+from gateway.diagnosis import InvalidSettings, Problem, line_of
 from gateway.errors import InvalidConfiguration
 from gateway.model.exchange import SinkInfo
 from gateway.registry import Registry
@@ -158,7 +159,10 @@ def test_another_database_url_is_refused(url: str) -> None:
 def test_what_is_not_toml_is_placed(tmp_path: Path) -> None:
     """Broken syntax is told by its line; a missing file by its absence."""
     (problem,) = problems("mode = \n")
-    assert (problem.what, problem.line) == ("This is not TOML", 1)
+    assert (problem.what, problem.line) == ("This is not TOML: Invalid value", 1)
+    (problem,) = problems(GOOD + "[data]\n[data]\n")
+    assert "data" in problem.what
+    assert "twice" in problem.what
     with pytest.raises(InvalidSettings, match=r"cannot be read: No such file.*gateway init"):
         load(tmp_path / "absent.toml")
 

@@ -56,7 +56,7 @@ def brought_in() -> Any:
 def test_a_file_larger_than_what_may_wait_is_imported_whole(folder: Path) -> None:
     """The import normalizes in between, leaves nothing pending, and knows all of it the second time."""
     assert json.loads(brought_in().stdout) == {
-        "files": 1, "stored": COUNT, "repeats": 0, "findings": 0, "pending": 0,
+        "files": 1, "stored": COUNT, "repeats": 0, "findings": 0, "suppressed": 0, "quarantined": 0, "pending": 0,
     }  # fmt: skip
     assert json.loads(brought_in().stdout)["repeats"] == COUNT
 

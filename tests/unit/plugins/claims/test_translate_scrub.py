@@ -62,6 +62,16 @@ def test_each_fault_is_found_with_its_line(one, expected):
     assert rules_found(one) == [expected]
 
 
+def test_lacking_minutes_are_told_where_the_visit_tells_others():
+    """Where minutes are not required their lack says nothing, unless other timed codes of the visit have theirs."""
+    counted = visit(charge(minutes=None), charge("97530", 1, None))
+    assert rules_found(counted, minutes_required=False) == []
+    half = visit(charge(), charge("97530", 1, None))
+    assert rules_found(half, minutes_required=False) == [("timed-without-minutes", 2)]
+    (found,) = scrub(half, COMMERCIAL, Rules(minutes_required=False), authorized=True)
+    assert found.severity == "warning"
+
+
 def test_a_modifier_sets_a_pair_apart():
     """59 on either line of a pair that may be broken is enough."""
     apart = visit(charge("97150", 1, None), charge("97110", 1, 15, ("GP", "59")))

@@ -1,0 +1,91 @@
+"""Releasing what waits: here and at once, all that one mended cause held back, and what became of each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app, settling
+from gateway.errors import InvalidConfiguration
+from gateway.settings import load
+from gateway.store.locking import take_lock
+
+SETTINGS = """
+[keys.config]
+path = "root.key"
+[[tenants]]
+name = "north"
+[[sources]]
+name = "ris"
+tenant = "north"
+adapter = "hl7"
+zone = "America/Chicago"
+overlay = "overlay"
+"""
+BOOKING = (
+    "MSH|^~\\&|EMR|EAST|HUB|HUB|20260105080000||SIU^S12|C{0}|P|2.5\r"
+    "SCH|A{0}|F{0}||||||EVAL|30|min|^^30^{1}||||||||||||||WAITLIST\r"
+    "PID|1||{0}^^^EMR^MR||DOE^JO\r"
+)
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A gateway to which came three bookings: two with a code that nobody listed, one at an impossible time besides."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "overlay/codes").mkdir(parents=True)
+    (tmp_path / "gateway.toml").write_text(SETTINGS)
+    times = ("20260109093000", "20260110093000", "20261345")
+    (tmp_path / "day.hl7").write_text("".join(BOOKING.format(number, at) for number, at in enumerate(times, 1)))
+    told("init")
+    counts = told("import", "day.hl7", code=1)
+    assert (counts["stored"], counts["quarantined"], counts["pending"]) == (3, 3, 0)
+    return tmp_path
+
+
+def told(*words: str, code: int = 0) -> Any:
+    """What a command says to programs."""
+    answer = RUNNER.invoke(app, [*words, "--json"], catch_exceptions=False)
+    assert answer.exit_code == code, answer.output
+    return json.loads(answer.stdout)
+
+
+def mend(folder: Path) -> None:
+    (folder / "overlay/codes/appointment_status.toml").write_text('[codes]\nWAITLIST = "booked"\n')
+
+
+def test_all_of_one_reason_are_released_at_once(folder: Path) -> None:
+    """Those whose code is listed now become records; one that is wrong otherwise waits again, and the end is 1."""
+    waiting = {one["id"]: one["reason"] for one in told("quarantine", "list")}
+    coded = [one for one, reason in waiting.items() if reason == "unmapped-code"]
+    assert len(coded) == 2
+    mend(folder)
+    released = told("quarantine", "release", "--reason", "unmapped-code")
+    assert {one["id"]: one["outcome"] for one in released["results"]} == dict.fromkeys(coded, "normalized")
+    assert len(told("records", "Appointment")) == 2
+    (left,) = told("quarantine", "list")
+    (again,) = told("quarantine", "release", left["id"], code=1)["results"]
+    assert (again["outcome"], again["place"]) == ("quarantined", "SCH-11.4")
+    assert told("quarantine", "release", "--source", "other")["released"] == []
+
+
+def test_beside_a_gateway_that_serves_nothing_is_normalized_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another process will take up is told as waiting for it, after a while of looking."""
+    monkeypatch.setattr(settling, "PATIENCE_SECONDS", 0.0)
+    mend(folder)
+    (first, *_) = told("quarantine", "list")
+    with take_lock(load(folder / "gateway.toml").data.directory):
+        (waiting,) = told("quarantine", "release", first["id"])["results"]
+    assert waiting["outcome"] == "released"
+
+
+def test_what_to_release_must_be_named(folder: Path) -> None:
+    """Neither nothing nor ids beside a reason: a slip must not release everything."""
+    for words in ((), ("m1", "--reason", "unmapped-code")):
+        with pytest.raises(InvalidConfiguration, match="Name what to release"):
+            told("quarantine", "release", *words)
