@@ -19,6 +19,7 @@ from gateway.access import View
 from gateway.access.views import compile_views
 from gateway.audit import AuditLog, Seal, Witnesses
 from gateway.configured import Configured, load_plugins
+from gateway.diagnosis import met_at
 from gateway.errors import IntegrityViolated, StoreUnavailable
 from gateway.flow import decisions, polling
 from gateway.flow.clock import iso, micros
@@ -170,14 +171,16 @@ def open_gateway(settings: Settings, folder: Path, text: str = "", *, create: bo
 
 def bind_source(settings: SourceSettings, adapter: Adapter, config: BaseModel) -> Source:
     """A configured source with its mapping compiled."""
-    mapping = Mapping.load(adapter.mappings, settings.overlay, adapter.path, settings.profile or "")
+    with met_at(f"source {settings.name}"):
+        mapping = Mapping.load(adapter.mappings, settings.overlay, adapter.path, settings.profile or "")
     mapping = mapping.bind(zone=settings.zone)
     return Source.bind(settings.tenant, settings.name, adapter, config, mapping, holding=settings.drift)
 
 
 def open_sink(gateway: Gateway, route: RouteSettings) -> OpenSink:
     """The configured sink of one route, connected."""
-    return gateway.registry.sinks[route.sink].open(route.name, gateway.configured.routes[route.name])
+    with met_at(f"route {route.name}"):
+        return gateway.registry.sinks[route.sink].open(route.name, gateway.configured.routes[route.name])
 
 
 def bind_route(gateway: Gateway, route: RouteSettings) -> Route:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any, TypeVar, get_args
 
@@ -49,6 +50,16 @@ class InvalidSettings(InvalidConfiguration):
         else:
             listed = "".join(f"\n  {number}. {problem}" for number, problem in enumerate(self.problems, 1))
             super().__init__(f"{name} has {len(self.problems)} mistakes:{listed}\n")
+
+
+@contextmanager
+def met_at(place: str) -> Iterator[None]:
+    """Name the part of the settings whose mistake shows only when it is put to work, before the mistake's own place."""
+    try:
+        yield
+    except InvalidConfiguration as error:
+        where = f"{place}: {error.where}" if error.where else place
+        raise InvalidConfiguration(error.what, where=where, fix=error.fix) from error
 
 
 def diagnose(model: type[Model], document: Mapping[str, Any], text: str) -> tuple[Model | None, list[Problem]]:

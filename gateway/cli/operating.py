@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +20,14 @@ from gateway import bootstrap, keyring
 from gateway.cli.agreements import without_agreement
 from gateway.cli.permits import permit
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, read
-from gateway.configured import check_plugins, load_plugins
-from gateway.diagnosis import InvalidSettings, Problem
-from gateway.errors import InvalidConfiguration
+from gateway.configured import Configured, check_plugins, load_plugins
+from gateway.diagnosis import InvalidSettings, Problem, problem_at
+from gateway.errors import GatewayError, InvalidConfiguration
 from gateway.flow.clock import micros
 from gateway.production import client_refusals, refusals, unwatched
-from gateway.settings import parse, starter_toml
+from gateway.readiness import unready
+from gateway.registry import Registry
+from gateway.settings import Settings, parse, starter_toml
 
 ROLES = ("intake", "worker", "deliver", "api")
 HEALTHY_SECONDS = 15.0
@@ -84,11 +87,10 @@ def _problems(config: Path, *, production: bool) -> list[str]:
             settings = parse(text, config.resolve().parent, config.name).model_copy(update={"mode": "production"})
         folder, lenient = config.resolve().parent, settings.model_copy(update={"mode": "development"})
         registry, configured = load_plugins(lenient, folder, text)
-        for source in settings.sources:
-            bootstrap.bind_source(source, registry.adapters[source.adapter], configured.sources[source.name])
+        found = [*_mappings(settings, registry, configured, text), *unready(settings, configured, text)]
         if settings.mode == "development":
-            return []
-        found = refusals(settings, configured, config, text)
+            return [str(problem) for problem in found]
+        found += refusals(settings, configured, config, text)
         found += unwatched(settings, registry, text)
         if settings.keys.keystore.exists():
             with closing(bootstrap.open_gateway(lenient, folder, text)) as gateway:
@@ -104,6 +106,16 @@ def _problems(config: Path, *, production: bool) -> list[str]:
         return [str(problem) for problem in error.problems]
     except InvalidConfiguration as error:
         return [str(error)]
+
+
+def _mappings(settings: Settings, registry: Registry, configured: Configured, text: str) -> Iterator[Problem]:
+    """What is wrong with the mapping, profile or overlay of each source."""
+    for number, source in enumerate(settings.sources):
+        try:
+            bootstrap.bind_source(source, registry.adapters[source.adapter], configured.sources[source.name])
+        except InvalidConfiguration as error:
+            key = "overlay" if source.overlay is not None else "profile"
+            yield problem_at(error.what, ("sources", number, key), text, error.fix)
 
 
 def _unagreed(gateway: bootstrap.Gateway) -> list[Problem]:
@@ -156,9 +168,20 @@ def run(gateway: bootstrap.Gateway, roles: frozenset[str], *, json_: bool) -> No
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, task.cancel)
         with suppress(asyncio.CancelledError):
-            await task
+            try:
+                await task
+            except BaseExceptionGroup as group:
+                raise told_in_one_line(group) from None
 
     uvloop.run(main())
+
+
+def told_in_one_line(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What ended one of the parts that run side by side, where it is for a person to mend; else all of it."""
+    known: BaseException | None = group.split((GatewayError, OSError))[0]
+    while isinstance(known, BaseExceptionGroup):
+        known = known.exceptions[0]
+    return known or group
 
 
 def leave_out_of_collections() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from gateway.audit import AuditLog
+from gateway.diagnosis import met_at
 from gateway.errors import StoreUnavailable
 from gateway.flow.source import Source
 from gateway.flow.sweep import Sweeper
@@ -63,7 +64,12 @@ def start(
 ) -> None:
     """Run a transport so that its pollers and clients find the source's seat."""
     with seated(seat):
-        group.create_task(transport.run(intake, opened))
+        group.create_task(_run(f"source {seat.source}", transport, intake, opened))
+
+
+async def _run(source: str, transport: Transport, intake: Intake, opened: Callable[[], None]) -> None:
+    with met_at(source):
+        await transport.run(intake, opened)
 
 
 async def report(scheduler: Scheduler, path: Path, store: Store) -> None:

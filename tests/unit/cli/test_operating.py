@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +16,7 @@ import pytest
 from gateway.bootstrap import open_gateway
 from gateway.cli import operating
 from gateway.cli.printing import read
+from gateway.errors import InvalidConfiguration
 from tests.waiting import wait_until
 
 
@@ -46,6 +48,21 @@ def test_what_a_gateway_is_made_of_is_not_collected_again(
     assert any(one is made_since for one in gc.get_objects())
     del made_since, looked_at
     assert gc.collect() >= 1
+
+
+def test_a_port_that_is_taken_is_told_with_its_source(tmp_path: Path) -> None:
+    """What keeps one part from running ends the gateway with that part's own error, which names it."""
+    config = tmp_path / "gateway.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        source = (
+            f'name = "east"\ntenant = "clinic"\nadapter = "hl7"\nzone = "UTC"\nconfig.port = {taken.getsockname()[1]}'
+        )
+        config.write_text(f'[keys.config]\npath = "root.key"\n[[tenants]]\nname = "clinic"\n[[sources]]\n{source}\n')
+        settings, text = read(config)
+        with closing(open_gateway(settings, tmp_path, text, create=True)) as gateway:
+            with pytest.raises(InvalidConfiguration) as caught:
+                operating.run(gateway, frozenset({"intake"}), json_=False)
+    assert caught.value.where == "source east: host, port"
 
 
 def _serve(folder: Path, *, json_: bool) -> None:
