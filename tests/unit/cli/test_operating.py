@@ -54,14 +54,13 @@ def test_a_port_that_is_taken_is_told_with_its_source(tmp_path: Path) -> None:
     """What keeps one part from running ends the gateway with that part's own error, which names it."""
     config = tmp_path / "gateway.toml"
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        source = (
-            f'name = "east"\ntenant = "clinic"\nadapter = "hl7"\nzone = "UTC"\nconfig.port = {taken.getsockname()[1]}'
-        )
+        port = taken.getsockname()[1]
+        source = f'name = "east"\ntenant = "clinic"\nadapter = "hl7"\nzone = "UTC"\nconfig.port = {port}'
         config.write_text(f'[keys.config]\npath = "root.key"\n[[tenants]]\nname = "clinic"\n[[sources]]\n{source}\n')
         settings, text = read(config)
-        with closing(open_gateway(settings, tmp_path, text, create=True)) as gateway:
-            with pytest.raises(InvalidConfiguration) as caught:
-                operating.run(gateway, frozenset({"intake"}), json_=False)
+        gateway = open_gateway(settings, tmp_path, text, create=True)
+        with closing(gateway), pytest.raises(InvalidConfiguration) as caught:
+            operating.run(gateway, frozenset({"intake"}), json_=False)
     assert caught.value.where == "source east: host, port"
 
 
