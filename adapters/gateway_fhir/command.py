@@ -54,13 +54,16 @@ def _checked(path: Path) -> Iterator[tuple[str, list[Finding]]]:
 
 @app.command()
 def discover(
-    base_url: Annotated[str, typer.Argument(help="Base address of the server.")], json_: JsonOption = False
+    base_url: Annotated[str, typer.Argument(help="Base address of the server.")],
+    allow_private: Annotated[bool, typer.Option(help="It stands in the house's own network (10.x, a VPN).")] = False,
+    json_: JsonOption = False,
 ) -> None:
     """Show how each resource type of a server would be read, and why the others cannot be."""
     from gateway_fhir.transport import client
     from gateway_fhir.transport_discovery import discover as ask
 
-    config = FhirConfig.model_validate({"base_url": base_url, "client_id": "-", "private_key": "env:UNUSED"})
+    given = {"base_url": base_url, "allow_private": allow_private}
+    config = FhirConfig.model_validate({**given, "client_id": "-", "private_key": "env:UNUSED"})
 
     async def run() -> None:
         async with client([str(URL(base_url).origin())], config) as http:

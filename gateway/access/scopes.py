@@ -23,17 +23,21 @@ def known(scope: str, types: Iterable[str]) -> bool:
     return found is not None and found[1] in {"*", *RESOURCES, *OTHERS, *types}
 
 
-def names(scopes: Iterable[str]) -> frozenset[str]:
-    """What the scopes name: resources and record types, ``*`` for all of them."""
-    return frozenset(found[1] for scope in scopes if (found := _SCOPE.fullmatch(scope)))
+def names(scopes: Iterable[str], interaction: str = "") -> frozenset[str]:
+    """What the scopes name: resources and record types, ``*`` for all of them.
+
+    With an ``interaction``, what they name for FHIR's read (``r``) or its search (``s``).
+    """
+    found = (_SCOPE.fullmatch(scope) for scope in scopes)
+    return frozenset(one[1] for one in found if one and (one[2] == "read" or interaction in one[2]))
 
 
-def allowed(scopes: Iterable[str], types: Iterable[str]) -> frozenset[str]:
-    """Which of the record types the scopes let through; every one when there are no scopes."""
+def allowed(scopes: Iterable[str], types: Iterable[str], interaction: str = "") -> frozenset[str]:
+    """Which of the record types the scopes let through, all or by one interaction; every one without scopes."""
     scopes = tuple(scopes)
     if not scopes:
         return frozenset(types)
-    named = names(scopes)
+    named = names(scopes, interaction)
     through = {kind for resource in named for kind in RESOURCES.get(resource, ())} | named
     return frozenset(kind for kind in types if "*" in named or kind in through)
 

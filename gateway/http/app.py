@@ -18,7 +18,7 @@ from gateway.http.admin_rooms import emergency, opened_rooms, rooms
 from gateway.http.admin_sign_in import sign_in
 from gateway.http.door import Door
 from gateway.http.feed import feed
-from gateway.http.fhir import outcome
+from gateway.http.fhir import FHIR, refused_as
 from gateway.http.fhir_export import export
 from gateway.http.fhir_facade import answer, facade
 from gateway.http.fhir_index import SearchIndex
@@ -29,15 +29,10 @@ from gateway.http.hooks import hooks
 from gateway.http.house import House
 from gateway.http.oauth import OAuthRefusal, oauth
 from gateway.http.records import records
-from gateway.http.refusal import HttpRefusal, headers_of, status_of, word_of
+from gateway.http.refusal import HttpRefusal, bad, headers_of, missing, status_of, word_of
 from gateway.http.samples import samples
 from gateway.http.subscribing import fhir_subscriptions, hooks_of_clients
 
-_ISSUES = {
-    401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 410: "deleted", 413: "too-long",
-    429: "throttled", 503: "transient",
-}  # fmt: skip
-"""Status -> the code of an OperationOutcome's issue."""
 SUMMARY = "Records of many systems as one feed. Every answer holds the fields that the client's view grants, no others."
 
 
@@ -102,8 +97,11 @@ def _tell(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+        kind, *names = map(str, error.errors()[0]["loc"])
+        if request.url.path.startswith(FHIR):  # the standard has 404 for an id of another form
+            wrong = missing() if kind == "path" else bad("A parameter is missing or has a wrong form", ".".join(names))
+            return told(request.url.path, wrong)
+        where = ".".join((kind, *names))
         return told(
             request.url.path, HttpRefusal(422, "invalid-parameter", "A parameter has a wrong form", where=where)
         )
@@ -122,10 +120,9 @@ def told(path: str, error: GatewayError) -> Response:
         words = " ".join(filter(None, (f"{error.what}.", error.fix)))
         return JSONResponse({"error": error.word, "error_description": words}, status, headers_of(error))
     ours = status >= 500
-    if path.startswith("/fhir"):
+    if path.startswith(FHIR):
         words = "The gateway cannot answer just now" if ours else " ".join(filter(None, (f"{error.what}.", error.fix)))
-        kind = _ISSUES.get(status, "exception" if ours else "invalid")
-        return answer(outcome("error", kind, words, "" if ours else error.where), status, headers_of(error))
+        return answer(refused_as(status, words, "" if ours else error.where), status, headers_of(error))
     body = {"error": word_of(error), "what": "The gateway cannot answer just now" if ours else error.what}
     if not ours:
         body |= {name: text for name, text in (("where", error.where), ("fix", error.fix)) if text}

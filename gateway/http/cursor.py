@@ -50,9 +50,9 @@ def place_token(vault: Vault, tenant: str, kind: str, place: Any) -> str:
     return _sealed(vault, tenant, kind, json.dumps(place, separators=(",", ":")).encode())
 
 
-def place_of(vault: Vault, tenant: str, kind: str, text: str) -> Any:
-    """The reverse of :func:`place_token`."""
-    return json.loads(_opened(vault, tenant, kind, text))
+def place_of(vault: Vault, tenant: str, kind: str, text: str, where: str = "after") -> Any:
+    """The reverse of :func:`place_token`; ``where`` is the parameter that held it."""
+    return json.loads(_opened(vault, tenant, kind, text, where))
 
 
 def _sealed(vault: Vault, tenant: str, kind: str, body: bytes) -> str:
@@ -60,7 +60,7 @@ def _sealed(vault: Vault, tenant: str, kind: str, body: bytes) -> str:
     return base64.urlsafe_b64encode(hidden).rstrip(b"=").decode()
 
 
-def _opened(vault: Vault, tenant: str, kind: str, text: str) -> bytes:
+def _opened(vault: Vault, tenant: str, kind: str, text: str, where: str = "after") -> bytes:
     try:
         if len(text) > _MOST:
             raise ValueError
@@ -69,9 +69,10 @@ def _opened(vault: Vault, tenant: str, kind: str, text: str) -> bytes:
         data = b""
     body = _opaque(vault, tenant).show(data, kind.encode())
     if body is None:
+        again = "with /v1/snapshots" if where == "after" else "without it"
         raise HttpRefusal(
-            400, "invalid-cursor", "This cursor was not given out for this", where="after",
-            fix="Use the cursor of the last answer as it is, or begin again with /v1/snapshots.",
+            400, "invalid-cursor", "This cursor was not given out for this", where=where,
+            fix=f"Use the cursor of the last answer as it is, or begin again {again}.",
         )  # fmt: skip
     return body
 

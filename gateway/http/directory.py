@@ -66,6 +66,11 @@ class Principal:
         """The same with scopes of a token."""
         return replace(self, scopes=asked, types=self.types & scopes.allowed(asked, self.types))
 
+    def doing(self, interaction: str) -> Principal:
+        """The same for FHIR's read (``r``) or search (``s``) alone, which scopes grant one by one."""
+        through = (scopes.allowed(held, self.types, interaction) for held in (self.client.scopes, self.scopes))
+        return replace(self, types=self.types.intersection(*through))
+
 
 class Directory:
     """Finds clients by key and by id."""

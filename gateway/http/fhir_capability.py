@@ -8,7 +8,7 @@ from gateway.http.fhir_search import INCLUDES, offered
 from gateway.model.fhir_places import RESOURCES
 from gateway.wire.fhir_values import Json
 
-BUILT = "2026-03-01"
+BUILT = "2026-11-22"
 """When this statement last changed in substance."""
 _SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"
@@ -16,7 +16,7 @@ _BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"
 
 _SUBSCRIPTION: Json = {
     "type": "Subscription",
-    "interaction": [{"code": code} for code in ("create", "read", "delete")],
+    "interaction": [{"code": code} for code in ("create", "read", "search-type", "delete")],
     "documentation": "rest-hook without payload; criteria is a resource type without parameters",
 }
 
@@ -56,15 +56,16 @@ def _records(name: str) -> Json:
         "type": name,
         "versioning": "versioned",
         "readHistory": True,
+        "conditionalRead": "not-match",
         "interaction": [{"code": code} for code in ("read", "vread", "search-type")],
-        "searchInclude": sorted(f"{name}:{param}" for param in INCLUDES),
+        **({"searchInclude": sorted(f"{name}:{param}" for param in INCLUDES[name])} if name in INCLUDES else {}),
         "searchParam": [{"name": param, "type": type} for param, type in offered(name)],
     }
 
 
 def _other(name: str) -> Json:
-    params = {"AuditEvent": ("date", "_count"), "Provenance": ("target",)}[name]
-    types = {"date": "date", "target": "reference", "_count": "number"}
+    params = {"AuditEvent": ("date",), "Provenance": ("target",)}[name]
+    types = {"date": "date", "target": "reference"}
     return {
         "type": name,
         "interaction": [{"code": code} for code in ("read", "search-type")],
@@ -83,5 +84,7 @@ def smart(url: str) -> Json:
         "scopes_supported": ["system/*.rs", *(f"system/{name}.rs" for name in (*RESOURCES, *OTHERS))],
         "response_types_supported": [],
         "code_challenge_methods_supported": ["S256"],
-        "capabilities": ["client-confidential-asymmetric", "client-confidential-symmetric", "permission-v2"],
-    }
+        "capabilities": [
+            "client-confidential-asymmetric", "client-confidential-symmetric", "permission-v1", "permission-v2",
+        ],
+    }  # fmt: skip

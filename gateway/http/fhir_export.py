@@ -21,7 +21,7 @@ from gateway.http.directory import Principal
 from gateway.http.door import Entered
 from gateway.http.feed import told
 from gateway.http.fhir import shown_resource
-from gateway.http.fhir_facade import types_of
+from gateway.http.fhir_facade import only_these, types_of
 from gateway.http.fhir_search import parse_range
 from gateway.http.house import House
 from gateway.http.reading import PAGE, Reader, Shown
@@ -51,8 +51,10 @@ def export(house: House) -> APIRouter:
     ) -> Answer:  # fmt: skip
         if "respond-async" not in prefer:
             raise bad("An export is asynchronous", "Prefer", "Send Prefer: respond-async.")
-        if _outputFormat not in {"", "ndjson", "application/ndjson", NDJSON}:
-            raise bad("Only NDJSON is offered", "_outputFormat")
+        only_these(request, ("_type", "_since", "_outputFormat"))
+        if _outputFormat.replace(" ", "+") not in {"", "ndjson", "application/ndjson", NDJSON}:  # + arrives as a space
+            raise bad("Only NDJSON is offered", "_outputFormat", f"Leave it out, or write {NDJSON}.")
+        principal = principal.doing("s")
         seen = [name for name in RESOURCES if any(kind in principal.types for kind in RESOURCES[name])]
         types = list(filter(None, _type.split(","))) or seen
         for name in types:
@@ -96,7 +98,7 @@ def export(house: House) -> APIRouter:
         _, asked = await _asked(house, principal, export)
         if resource not in asked["types"]:
             raise missing()
-        types = types_of(principal, resource)
+        types = types_of(principal.doing("s"), resource)
         wanted = [
             reading.Wanted(kind, locations=tuple(principal.client.locations), since=asked["since"]) for kind in types
         ]
@@ -109,7 +111,7 @@ def export(house: House) -> APIRouter:
             raise missing()
         wanted = [
             reading.Wanted(kind, locations=tuple(principal.client.locations), since=asked["since"], removed=True)
-            for kind in types_of(principal, resource)
+            for kind in types_of(principal.doing("s"), resource)
         ]
         lines = _lines(house, Reader(house, principal), wanted)
         return StreamingResponse(lines, 200, told(request), NDJSON)

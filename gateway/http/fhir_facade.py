@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from email.utils import formatdate
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
 import gateway
 from gateway.http.directory import Principal
 from gateway.http.door import Entered
 from gateway.http.feed import told
-from gateway.http.fhir import shown_resource
+from gateway.http.fhir import FHIR_JSON, entry, link, outcome, shown_resource
 from gateway.http.fhir_capability import smart, statement
 from gateway.http.fhir_find import Finder
 from gateway.http.fhir_index import SearchIndex
-from gateway.http.fhir_search import read_search
+from gateway.http.fhir_search import JSON_TYPES, check_format, place_name, read_search
 from gateway.http.house import House
 from gateway.http.reading import Reader
 from gateway.http.records import record_bytes
@@ -28,15 +29,15 @@ from gateway.store.rows import Found
 from gateway.wire.fhir import encode
 from gateway.wire.fhir_values import Json
 
-FHIR_JSON = "application/fhir+json"
 Resource = Annotated[str, Path(pattern="^[A-Z][A-Za-z]{1,39}$", examples=["Appointment"])]
 Id = Annotated[str, Path(pattern="^[A-Za-z0-9.-]{1,64}$")]
 
 
 def facade(house: House, index: SearchIndex) -> APIRouter:
     """``/fhir``: capabilities, read, vread and search of the resources that show records."""
-    router = APIRouter(prefix="/fhir", tags=["fhir"])
+    router = APIRouter(prefix="/fhir", tags=["fhir"], dependencies=[Depends(json_wanted)])
 
+    @router.head("/metadata", include_in_schema=False)
     @router.get("/metadata", summary="CapabilityStatement")
     async def metadata() -> Response:
         return answer(statement(house.url, gateway.__version__))
@@ -52,19 +53,22 @@ def facade(house: House, index: SearchIndex) -> APIRouter:
     @router.post("/{resource}/_search", summary="Search by a form")
     async def search_form(request: Request, principal: Entered, resource: Resource) -> Response:
         form = (await request.body()).decode("utf-8", "replace")
-        return await _search(house, index, request, principal, resource, form)
+        query = "&".join(filter(None, (request.url.query, form)))
+        return await _search(house, index, request, principal, resource, query)
 
+    @router.head("/{resource}/{id}", include_in_schema=False)
     @router.get("/{resource}/{id}", summary="Read")
     async def read(request: Request, principal: Entered, resource: Resource, id: Id) -> Response:
-        types_of(principal, resource)
+        types_of(principal.doing("r"), resource)
         rows = await house.store.read(lambda c: reading.newest(c, principal.tenant, [fhir_id(id)]))
         return await _one(house, request, principal, resource, rows)
 
+    @router.head("/{resource}/{id}/_history/{version}", include_in_schema=False)
     @router.get("/{resource}/{id}/_history/{version}", summary="Read one version")
     async def vread(
         request: Request, principal: Entered, resource: Resource, id: Id, version: Annotated[int, Path(ge=1, lt=2**31)]
     ) -> Response:
-        types_of(principal, resource)
+        types_of(principal.doing("r"), resource)
         row = await house.store.read(lambda c: reading.version(c, principal.tenant, fhir_id(id), version))
         return await _one(house, request, principal, resource, [] if row is None else [row])
 
@@ -96,45 +100,87 @@ def types_of(principal: Principal, resource: str) -> list[str]:
     return found
 
 
+def json_wanted(request: Request) -> None:
+    """Refuse who can read no JSON: ``_format`` says so, or else Accept."""
+    asked = request.query_params.get("_format")
+    if asked is not None:
+        check_format(asked, "_format")
+        return
+    offered = {*JSON_TYPES, "*/*", "application/*", ""}
+    wanted = [one.partition(";")[0].strip().lower() for one in request.headers.get("accept", "").split(",")]
+    if not offered.intersection(wanted):
+        raise HttpRefusal(
+            406, "not-acceptable", "Only JSON is offered", where="Accept", fix=f"Accept {FHIR_JSON}, or anything."
+        )
+
+
+def is_lenient(request: Request) -> bool:
+    """Whether the client can do without what is not offered: ``Prefer: handling=lenient``."""
+    return "handling=lenient" in request.headers.get("prefer", "").replace(" ", "").lower()
+
+
+def only_these(request: Request, offered: Iterable[str]) -> None:
+    """Refuse parameters that would be passed over in silence, unless the client said that it can do without them."""
+    unknown = [name for name in request.query_params if name not in {*offered, "_format"}]
+    if unknown and not is_lenient(request):
+        fix = f"Offered: {', '.join(sorted(offered))}; or send Prefer: handling=lenient."
+        raise bad("This parameter is not offered", place_name(unknown[0]), fix)
+
+
 async def _one(house: House, request: Request, principal: Principal, resource: str, rows: Sequence[Found]) -> Response:
+    principal = principal.doing("r")
     reader, types = Reader(house, principal), types_of(principal, resource)
     rows = [row for row in rows if row.type in types and reader.visible(row)]
     if rows and rows[0].kind == "removed":
         raise HttpRefusal(410, "deleted", "The record is gone at its source")
+    headers = _version_headers(rows[0]) if rows else {}
+    if rows and _has(request, headers["ETag"]):
+        await reader.tell(rows)
+        return Response(status_code=304, headers={**headers, **told(request)})
     shown = await reader.show(rows, list)
     if not shown:
         raise missing()
     made = shown_resource(shown[0])
     if made is None:
         raise HttpRefusal(500, "damaged", "The record cannot be opened")
-    headers = {"ETag": f'W/"{made["meta"]["versionId"]}"', **told(request)}
-    return answer(made, headers=headers)
+    return answer(made, headers={**headers, **told(request)})
+
+
+def _version_headers(row: Found) -> dict[str, str]:
+    return {"ETag": f'W/"{row.version}"', "Last-Modified": formatdate(row.at / 1e6, usegmt=True)}
+
+
+def _has(request: Request, tag: str) -> bool:
+    """Whether the client holds this version: then it is told so and nothing is opened."""
+    held = [one.strip() for one in request.headers.get("if-none-match", "").split(",")]
+    return tag in held or tag.removeprefix("W/") in held
 
 
 async def _search(
     house: House, index: SearchIndex, request: Request, principal: Principal, resource: str, query: str
 ) -> Response:
+    principal = principal.doing("s")
     types = types_of(principal, resource)
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=50)
     except ValueError:
         raise bad("Too many parameters", "query") from None
-    asked = read_search(resource, pairs)
+    asked = read_search(resource, pairs, lenient=is_lenient(request))
     finder = Finder(house, index, Reader(house, principal), types, asked)
     found, next_ = await finder.page()
     included = await finder.included([made for made, _ in found])
     base = f"{house.url}/fhir"
-    kept = [pair for pair in pairs if pair[0] != "_page"]
-    links = [{"relation": "self", "url": f"{base}/{resource}?{urlencode(pairs)}"}]
+    used = [pair for pair in pairs if pair[0] not in asked.ignored]
+    kept = [pair for pair in used if pair[0] != "_page"]
+    links = [link("self", base, f"{resource}?{urlencode(used)}")]
     if next_ is not None:
-        links.append({"relation": "next", "url": f"{base}/{resource}?{urlencode([*kept, ('_page', next_)])}"})
+        links.append(link("next", base, f"{resource}?{urlencode([*kept, ('_page', next_)])}"))
     bundle: Json = {"resourceType": "Bundle", "type": "searchset", "link": links}
-    entries = [(made, "match") for made, _ in found] + [(made, "include") for made in included]
+    entries = [entry(base, made, "match") for made, _ in found] + [entry(base, made, "include") for made in included]
+    if asked.ignored:
+        words = "These parameters are not offered and were left out"
+        warning = outcome("warning", "not-supported", words, *dict.fromkeys(map(place_name, asked.ignored)))
+        entries.append({"resource": warning, "search": {"mode": "outcome"}})
     if entries:
-        bundle["entry"] = [
-            {
-                "fullUrl": f"{base}/{made['resourceType']}/{made['id']}", "resource": made, "search": {"mode": mode},
-            }
-            for made, mode in entries
-        ]  # fmt: skip
+        bundle["entry"] = entries
     return answer(bundle, headers=told(request))

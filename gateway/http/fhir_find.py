@@ -97,13 +97,13 @@ class Finder:
     def _begin(self) -> Place:
         if not self._asked.page:
             return Place()
-        return Place(*place_of(self._house.vault, self._tenant, self._kind, self._asked.page))
+        return Place(*place_of(self._house.vault, self._tenant, self._kind, self._asked.page, "_page"))
 
     async def _check(self, type: str) -> None:
         """A page goes on by the index that found the ones before: one that was begun anew would end it in silence."""
         if not await asyncio.to_thread(self._index.ready, self._tenant, type):
             raise HttpRefusal(
-                503, "index-behind", "The search index is reading on", where="page", headers={"Retry-After": "5"},
+                503, "index-behind", "The search index is reading on", where="_page", headers={"Retry-After": "5"},
                 fix="Ask for this page again in a moment, or begin the search anew.",
             )  # fmt: skip
 

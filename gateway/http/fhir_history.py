@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.audit.balp import FAILED
 from gateway.wire.fhir_values import OURS, TERMS, Json, by_code, clean, concept
 
 _DICOM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -57,7 +58,7 @@ def audit_event(writer: int, seq: int, body: dict[str, Any]) -> Json:
             "subtype": [{"system": f"{OURS}action", "code": body["action"]}],
             "action": _ACTIONS.get(body["action"], "E"),
             "recorded": body["at"],
-            "outcome": "0",
+            "outcome": "8" if body["outcome"] in FAILED else "0",
             "outcomeDesc": body["outcome"],
             "purposeOfEvent": [{"text": body["purpose"]}],
             "agent": [{"who": by_code(body["actor"], f"{OURS}actor"), "requestor": True}],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
@@ -18,8 +19,10 @@ from gateway.http.cursor import place_of, place_token
 from gateway.http.directory import Principal
 from gateway.http.door import Entered
 from gateway.http.feed import told
-from gateway.http.fhir_facade import answer, fhir_id, types_of
+from gateway.http.fhir import link, searchset
+from gateway.http.fhir_facade import answer, fhir_id, json_wanted, only_these, types_of
 from gateway.http.fhir_history import audit_event, provenance
+from gateway.http.fhir_search import moment_range, window_of
 from gateway.http.house import House
 from gateway.http.reading import Reader
 from gateway.http.refusal import HttpRefusal, bad, missing
@@ -29,18 +32,25 @@ from gateway.wire.fhir import RESOURCE
 from gateway.wire.fhir_values import Json
 
 MOST = 200
+LATE = 24 * 3600 * 1_000_000
+"""By how much an entry may come later into the log than others of its time, microseconds."""
+LAST = 253_402_300_799 * 1_000_000
+"""The last second of the year 9999."""
+LOOKS = 25
+"""Pages of the log looked through for one page of an answer."""
 _TARGET = re.compile(r"([A-Z][A-Za-z]{1,39})/([0-9a-f-]{36})(?:/_history/(\d{1,9}))?")
 _decode = msgspec.json.Decoder(dict).decode
 
 
 def origins(house: House) -> APIRouter:
     """``/fhir/Provenance`` and ``/fhir/AuditEvent``."""
-    router = APIRouter(prefix="/fhir", tags=["fhir"])
+    router = APIRouter(prefix="/fhir", tags=["fhir"], dependencies=[Depends(json_wanted)])
 
     @router.get("/Provenance", summary="Where the versions of a record came from")
     async def provenances(
         request: Request, principal: Entered, target: Annotated[str, Query(max_length=200)]
     ) -> Response:
+        only_these(request, ("target",))
         found = _TARGET.fullmatch(target)
         if found is None:
             raise bad("A target is a reference", "target", "Write Appointment/<id> or Appointment/<id>/_history/<n>.")
@@ -49,7 +59,9 @@ def origins(house: House) -> APIRouter:
         rows = await house.store.read(lambda c: journal.history(c, principal.tenant, fhir_id(id)))
         rows = _visible(house, principal, resource, rows)
         chosen = [row for row in rows if version is None or row.version == int(version)]
-        return answer(_bundle(house, [_origin(row) for row in chosen]), headers=told(request))
+        made = [_origin(row) for row in chosen]
+        bundle = searchset(f"{house.url}/fhir", f"Provenance?{urlencode({'target': target})}", made)
+        return answer(bundle, headers=told(request))
 
     @router.get("/Provenance/{id}", summary="Where one version came from")
     async def read(request: Request, principal: Entered, id: Annotated[str, Path(max_length=64)]) -> Response:
@@ -64,18 +76,22 @@ def origins(house: House) -> APIRouter:
 
     @router.get("/AuditEvent", summary="The audit log of this client's tenant")
     async def events(
-        request: Request, principal: Entered, _count: Annotated[int, Query(ge=1, le=MOST)] = 50,
-        _page: Annotated[str, Query(max_length=4096)] = "",
+        request: Request, principal: Entered, date: Annotated[list[str] | None, Query(max_length=10)] = None,
+        _count: Annotated[int, Query(ge=1, le=MOST)] = 50, _page: Annotated[str, Query(max_length=4096)] = "",
     ) -> Response:  # fmt: skip
+        only_these(request, ("date", "_count", "_page"))
         _named(principal)
-        after = place_of(house.vault, principal.tenant, "audit", _page) if _page else -1
-        rows = await house.store.read(lambda c: audit.leaves_after(c, principal.tenant, after, _count))
+        dates = date or []
+        asked = Asked(*window_of(moment_range(one, "date") for one in dates), _count)
+        after = place_of(house.vault, principal.tenant, "audit", _page, "_page") if _page else None
+        rows, last = await house.store.read(lambda c: _entries(c, principal.tenant, asked, after))
         _note(house, principal)
-        bundle = _bundle(house, [audit_event(row.writer, row.seq, _decode(row.body)) for row in rows])
-        if len(rows) == _count:
-            token = place_token(house.vault, principal.tenant, "audit", rows[-1].leaf)
-            url = f"{house.url}/fhir/AuditEvent?_count={_count}&_page={token}"
-            bundle["link"] = [{"relation": "next", "url": url}]
+        base, query = f"{house.url}/fhir", [*(("date", one) for one in dates), ("_count", _count)]
+        made = [audit_event(row.writer, row.seq, _decode(row.body)) for row in rows]
+        bundle = searchset(base, f"AuditEvent?{urlencode(query)}", made)
+        if last is not None:
+            token = place_token(house.vault, principal.tenant, "audit", last)
+            bundle["link"].append(link("next", base, f"AuditEvent?{urlencode([*query, ('_page', token)])}"))
         return answer(bundle, headers=told(request))
 
     @router.get("/AuditEvent/{id}", summary="One entry of the audit log")
@@ -105,13 +121,60 @@ def _origin(row: Found) -> Json:
     )  # fmt: skip
 
 
-def _bundle(house: House, made: Sequence[Json]) -> Json:
-    bundle: Json = {"resourceType": "Bundle", "type": "searchset"}
-    if made:
-        bundle["entry"] = [
-            {"fullUrl": f"{house.url}/fhir/{one['resourceType']}/{one['id']}", "resource": one} for one in made
-        ]
-    return bundle
+class Asked(NamedTuple):
+    """What is asked of the log: from and before when, microseconds; None leaves an end open."""
+
+    since: int | None
+    before: int | None
+    count: int
+
+
+def _entries(connection: Connection, tenant: str, asked: Asked, after: int | None) -> tuple[list[Found], int | None]:
+    """The next entries in a span of time, and behind which leaf to go on; None when there are no more.
+
+    Entries are numbered in nearly the order of their times: one may be late by what a process was held up.
+    """
+    since, before = _text(asked.since, 0), _text(asked.before, 0)
+    end = _text(asked.before, LATE)
+    if after is None:
+        after = _before(connection, tenant, _text(asked.since, -LATE)) if since else -1
+    found: list[Found] = []
+    for _ in range(LOOKS):
+        rows = audit.leaves_after(connection, tenant, after, asked.count)
+        for row in rows:
+            at, after = _at(row.body), row.leaf
+            if end and at >= end:
+                return found, None
+            if at >= since and (not before or at < before):
+                found.append(row)
+            if len(found) == asked.count:
+                return found, after
+        if len(rows) < asked.count:
+            return found, None
+    return found, after
+
+
+def _before(connection: Connection, tenant: str, at: str) -> int:
+    """The last leaf before a time, found by halving; -1 when there is none."""
+    newest = audit.last_leaf(connection, tenant)
+    low, high = 0, 0 if newest is None else newest[0] + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = audit.leaf_at(connection, tenant, middle)
+        if row is None or _at(row.body) < at:
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1
+
+
+def _at(body: bytes) -> str:
+    return str(_decode(body)["at"])
+
+
+def _text(at: int | None, moved: int) -> str:
+    """A time as the log tells it, moved but not out of the years that it can tell; empty where there is none."""
+    return "" if at is None else iso(min(max(at + moved, 0), LAST))
 
 
 def _named(principal: Principal) -> None:

@@ -14,6 +14,9 @@ from typing import Any
 
 import structlog
 
+from gateway.http.fhir import FHIR, FHIR_JSON, refused_as
+from gateway.wire.fhir import encode
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -86,11 +89,11 @@ class Guard:
             body = await _body(scope, receive, self._limit(scope))
             await self._app(scope, _replayed(body, receive), outward)
         except Refusal as refusal:
-            await _refuse(outward, refusal.status, refusal.what)
+            await _refuse(outward, scope["path"], refusal.status, refusal.what)
         except Exception as error:  # noqa: BLE001 - the door: no failure behind it may tell its text to anybody
             _note(error)
             if not started:
-                await _refuse(outward, 500, "The gateway failed at this request; its log says where.")
+                await _refuse(outward, scope["path"], 500, "The gateway failed at this request; its log says where.")
         finally:
             self._under_way -= 1
 
@@ -146,9 +149,12 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _refuse(send: Send, status: int, what: str) -> None:
-    body = what.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+async def _refuse(send: Send, path: str, status: int, what: str) -> None:
+    """Say no: in words, and to a client of the facade as an OperationOutcome."""
+    fhir = path.startswith(f"{FHIR}/")
+    body = encode(refused_as(status, what)) if fhir else what.encode()
+    form = FHIR_JSON.encode() if fhir else b"text/plain; charset=utf-8"
+    headers = [(b"content-type", form), (b"content-length", str(len(body)).encode())]
     if status == 503:
         headers.append((b"retry-after", b"1"))
     if status in {408, 413}:

@@ -27,7 +27,8 @@ from gateway.flow.route import Filter
 from gateway.flow.subscriptions import kept, secret
 from gateway.http.directory import Principal
 from gateway.http.door import Entered
-from gateway.http.fhir_facade import answer, types_of
+from gateway.http.fhir import searchset
+from gateway.http.fhir_facade import answer, only_these, types_of
 from gateway.http.house import House
 from gateway.http.refusal import HttpRefusal, bad, missing
 from gateway.model.fhir_places import RESOURCES
@@ -120,6 +121,14 @@ def fhir_subscriptions(house: House) -> APIRouter:
         row = await _keep(house, principal, address, types, "empty", _ENDPOINT)
         where = f"{house.url}/fhir/Subscription/{row.subscription}"
         return answer(_resource(row.subscription, address), 201, {"Location": where})
+
+    @router.get("", summary="This client's subscriptions")
+    async def search(request: Request, principal: Entered) -> Response:
+        only_these(request, ())
+        rows = [row for row in await _mine(house, principal) if row.asked]
+        addresses = await _addresses(house, principal, rows)
+        made = [_resource(name, addresses[name]) for row in rows if (name := row.subscription) in addresses]
+        return answer(searchset(f"{house.url}/fhir", "Subscription", made))
 
     @router.get("/{id}", summary="Read")
     async def read(principal: Entered, id: Id) -> Response:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.bulk import Among, Bulk, Prepared, Upsert
 from gateway.store.rows import Found
-from gateway.store.schema import LANES, changes, lanes, messages, records, texts
+from gateway.store.schema import LANES, changes, lanes, messages, records, records_listed, texts
 
 Values = Mapping[str, Any]
 
@@ -198,13 +198,32 @@ def versions(
 def recent_records(
     connection: Connection, tenant: str, record_type: str | None, patient: bytes | None, limit: int | None
 ) -> Sequence[Found]:
-    """Current records, optionally of one type or patient; all of them when there is no limit."""
+    """Current records, removed ones too, in the order of lists: by type, and in one type patient by patient.
+
+    Optionally of one type or patient; all of them when there is no limit.
+    """
     query = select(records).where(records.c.tenant == tenant)
     if record_type is not None:
         query = query.where(records.c.type == record_type)
+    elif patient is not None:  # the index leads to a patient through a type
+        query = query.where(records.c.type.in_(_types_there(connection, tenant)))
     if patient is not None:
         query = query.where(records.c.patient == patient)
-    return connection.execute(query.order_by(records.c.type, records.c.record_id).limit(limit)).fetchall()
+    # in the index's own order, so that fifty of a million records are fifty rows read and nothing is sorted
+    query = query.order_by(records.c.type, records.c.patient, records.c.record_id).limit(limit)
+    query = query.with_hint(records, f"INDEXED BY {records_listed.name}", "sqlite")
+    return connection.execute(query).fetchall()
+
+
+def _types_there(connection: Connection, tenant: str) -> list[str]:
+    """Record types that a tenant has records of, each found by one look behind the one before."""
+    found = [""]
+    query = select(func.min(records.c.type)).where(
+        records.c.tenant == tenant, records.c.type > bindparam("type", type_=records.c.type.type)
+    )
+    while (type := connection.execute(query, {"type": found[-1]}).scalar_one()) is not None:
+        found.append(type)
+    return found[1:]
 
 
 def count_changes(connection: Connection, tenant: str) -> int:

@@ -231,6 +231,7 @@ def test_a_fhir_subscription_is_an_empty_notification(parts: Parts, served: Serv
     assert [line.type for line in push.receiver.lines] == [""]
     assert sent(parts) == [(f"hook-{id}", ())]
     assert served.ask(f"/fhir/Subscription/{id}").json["criteria"] == "Patient?"
+    assert id in [entry["resource"]["id"] for entry in served.ask("/fhir/Subscription").json["entry"]]
     assert served.ask(f"/v1/hooks/{id}", method="DELETE").status == 404
     assert served.ask(f"/fhir/Subscription/{id}", method="DELETE").status == 204
     assert served.ask(f"/fhir/Subscription/{id}").status == 404

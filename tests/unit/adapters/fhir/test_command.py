@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from gateway_fhir.command import app
+from gateway_fhir.config import FhirConfig
+from gateway_fhir.transport_discovery import Plan
 from tests.unit.adapters.fhir.server import EC_PEM
 
 RUN = CliRunner()
@@ -31,3 +34,18 @@ def test_jwks_prints_the_public_half(tmp_path) -> None:
     (key,) = json.loads(told.output)["keys"]
     assert (key["kid"], key["alg"], key["crv"]) == ("k1", "ES384", "P-384")
     assert "d" not in key
+
+
+@pytest.mark.parametrize(("flag", "private"), [([], False), (["--allow-private"], True)])
+def test_discover_reaches_into_the_house_only_when_told(monkeypatch, flag: list[str], private: bool) -> None:
+    """Before there is a source to configure, a server in the house's own network can be asked what it offers."""
+    asked: list[FhirConfig] = []
+
+    async def answered(_: object, config: FhirConfig) -> Plan:
+        asked.append(config)
+        return Plan(["Patient"], [], {"Slot": "the server does not serve it"})
+
+    monkeypatch.setattr("gateway_fhir.transport_discovery.discover", answered)
+    told = RUN.invoke(app, ["discover", "https://ehr.example.org/fhir", *flag])
+    assert "missing: Slot" in told.output
+    assert [config.allow_private for config in asked] == [private]
