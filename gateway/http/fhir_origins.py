@@ -126,7 +126,7 @@ class Asked(NamedTuple):
 
     since: int | None
     before: int | None
-    count: int
+    most: int
 
 
 def _entries(connection: Connection, tenant: str, asked: Asked, after: int | None) -> tuple[list[Found], int | None]:
@@ -140,16 +140,16 @@ def _entries(connection: Connection, tenant: str, asked: Asked, after: int | Non
         after = _before(connection, tenant, _text(asked.since, -LATE)) if since else -1
     found: list[Found] = []
     for _ in range(LOOKS):
-        rows = audit.leaves_after(connection, tenant, after, asked.count)
+        rows = audit.leaves_after(connection, tenant, after, asked.most)
         for row in rows:
             at, after = _at(row.body), row.leaf
             if end and at >= end:
                 return found, None
             if at >= since and (not before or at < before):
                 found.append(row)
-            if len(found) == asked.count:
+            if len(found) == asked.most:
                 return found, after
-        if len(rows) < asked.count:
+        if len(rows) < asked.most:
             return found, None
     return found, after
 
