@@ -32,6 +32,7 @@ from gateway.flow.normalize import Normalizer
 from gateway.flow.policy import bound_policy
 from gateway.flow.react import Deriver, Reactors
 from gateway.flow.receive import Receiver
+from gateway.flow.retry import SCHEDULE
 from gateway.flow.route import Filter
 from gateway.flow.shred import Shredder
 from gateway.flow.source import Origin, Source
@@ -202,6 +203,7 @@ def bind_route(gateway: Gateway, route: RouteSettings) -> Route:
         halt=route.poison == "halt",
         start_now=route.start == "now",
         info=gateway.registry.sinks[route.sink].info,
+        schedule=route.retries or SCHEDULE,
         policy=bound_policy(route),
         agreement=gateway.settings.mode == "production",
     )

@@ -41,7 +41,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The route's n
 
 @app.callback()
 def routes(context: typer.Context, config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
-    """State, waiting, last error, retry budget, and what can still go wrong twice at each sink."""
+    """State, waiting, last error, retries and their budget, and what can still go wrong twice at each sink."""
     if context.invoked_subcommand is not None:
         return
     with opened(config) as gateway:
@@ -51,7 +51,15 @@ def routes(context: typer.Context, config: ConfigOption = DEFAULT_CONFIG, json_:
         return
     columns = ("name", "sink", "state", "shut", "unread", "waiting", "next_due", "last_error", "retries_left")
     listing("Routes", columns, found)
+    steps = [{"name": one["name"], "after_at_most": ", ".join(map(_span, one["retries"]))} for one in found]
+    listing("Tried again, each time", ("name", "after_at_most"), steps)
     listing("Risk that is left", ("name", "idempotency", "risk"), found)
+
+
+def _span(seconds: float) -> str:
+    """Seconds in the largest unit that holds them evenly: 90 s, 5 min, 24 h."""
+    size, unit = next((one for one in ((3600, "h"), (60, "min")) if seconds % one[0] == 0), (1, "s"))
+    return f"{seconds / size:g} {unit}"
 
 
 def _live(gateway: Gateway) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway.flow.clock import EPOCH, iso, micros_of
+from gateway.flow.retry import SCHEDULE
 from gateway.settings import Route
 from gateway.store import messages, passkeys, people, route_states
 from gateway.store.opening import Store
@@ -28,7 +29,7 @@ def newest_messages(store: Store, tenant: str, limit: int) -> list[dict[str, Any
 
 
 def route_standing(store: Store, route: Route) -> dict[str, Any]:
-    """State, waiting and last error of one route, as far as the store knows them."""
+    """State, waiting and last error of one route, as far as the store knows them, and when it tries again."""
 
     def read(connection: Connection) -> dict[str, Any]:
         stored = route_states.standing(connection, route.tenant, route.name)
@@ -37,7 +38,10 @@ def route_standing(store: Store, route: Route) -> dict[str, Any]:
     stands = store.read_sync(read)
     due = stands["next_due"]
     shown = iso(due) if due is not None and due < micros_of(EPOCH.replace(year=9999)) else ""
-    return {"name": route.name, "tenant": route.tenant, "sink": route.sink, **stands, "next_due": shown}
+    steps = list(route.retries or SCHEDULE)
+    return {
+        "name": route.name, "tenant": route.tenant, "sink": route.sink, **stands, "next_due": shown, "retries": steps,
+    }  # fmt: skip
 
 
 def listed_people(store: Store, tenants: frozenset[str]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 SCHEDULE = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-"""Seconds before each further attempt; after the last one a delivery is quarantined."""
+"""Seconds before each further attempt where a route has no ``retries``; after the last one it is quarantined."""
 MOST_AFTER = 86_400.0
 """A peer's Retry-After is obeyed up to a day."""
 

@@ -104,6 +104,12 @@ def test_every_setting_has_a_sentence() -> None:
         ('name = "south"', 'name = "South Side"', "tenants[1].name", "lower-case letters", "One clinic group"),
         ('adapter = "acme"', "adapter = 7", "sources[0].adapter", "should be a valid string", "The adapter that"),
         ('"development"', '"test"', "mode", "'development' or 'production'", "refuses set-ups"),
+        ("[[routes]]", "[[routes]]\nretries = []", "routes[0].retries", "at least 1 item", "nine from 5 s to 24 h"),
+        ("[[routes]]", "[[routes]]\nretries = [60, 0]", "routes[0].retries[1]", "greater than or equal to 1", ""),
+        ("[[routes]]", "[[routes]]\nretries = [604801]", "routes[0].retries[0]", "less than or equal to 604800", ""),
+        ("[[routes]]", "[[routes]]\nretries = [nan]", "routes[0].retries[0]", "finite number", ""),
+        ("[[routes]]", '[[routes]]\nretries = ["5 min"]', "routes[0].retries[0]", "valid number", ""),
+        ("[[routes]]", "[[routes]]\nretries = [true]", "routes[0].retries[0]", "valid number", ""),
         ('purpose = "payment"', 'purpose = ""', "routes[0].purpose", "should match pattern", "in one word"),
     ],
 )
