@@ -37,6 +37,10 @@ class ClaimsConfig(Part):
     midpoint: tuple[str, ...] = Field(
         default=(), description="Filing indicators whose payers count units line by line; all others the CMS way."
     )
+    plan_order: tuple[str, ...] = Field(
+        default=(), max_length=1000,
+        description="Plans by name, those that pay first before others: for policies whose system tells no order.",
+    )  # fmt: skip
     authorization_required: tuple[str, ...] = Field(
         default=(), description="Filing indicators whose payers want an authorization for every visit."
     )

@@ -18,7 +18,7 @@ from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
 from gateway.model.visit import Visit
 from gateway_claims.config import ClaimsConfig
-from gateway_claims.translate import Known, charged, claim_of, eligibility_of, request_of
+from gateway_claims.translate import Known, charged, charged_to, claim_of, eligibility_of, request_of
 from gateway_claims.translate_policy import incomplete
 
 T = TypeVar("T")
@@ -54,9 +54,10 @@ class Claims:
         subject = next((one.record for one in there if isinstance(one.record, Patient)), None)
         if subject is None:
             return Derivation()
+        items = _of(there, ChargeItem)
         known = Known(
             patient=patient, subject=subject, policies=_of(there, Coverage), permissions=_of(there, Authorization),
-            visits=charged(_of(there, Visit), _of(there, ChargeItem)),
+            visits=charged(_of(there, Visit), items), charged_to=charged_to(items),
         )  # fmt: skip
         records: list[Derived] = []
         if "claim" in settings.documents:

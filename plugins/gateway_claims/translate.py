@@ -19,7 +19,14 @@ from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
 from gateway.model.values import ZERO
 from gateway.model.visit import Charge, Visit
-from gateway_claims.translate_policy import billed_policy, further_policies
+from gateway_claims.translate_policy import (
+    covering,
+    first_policies,
+    further_policies,
+    unbilled,
+    undecided,
+    unfinished,
+)
 from gateway_claims.translate_scrub import Rules, Scrubbed, scrub
 
 if TYPE_CHECKING:
@@ -36,6 +43,17 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     policies: Mapping[RecordId, Coverage]
     permissions: Mapping[RecordId, Authorization]
     visits: Mapping[RecordId, Visit]
+    charged_to: Mapping[RecordId, RecordId]
+    """By visit, the one policy that its charges name."""
+
+
+def charged_to(items: Mapping[RecordId, ChargeItem]) -> dict[RecordId, RecordId]:
+    """By visit, the policy that its charges are charged to; none where they name several."""
+    named: dict[RecordId, set[RecordId]] = {}
+    for one in items.values():
+        if one.visit is not None and one.coverage is not None and one.active is not False:
+            named.setdefault(one.visit, set()).add(one.coverage)
+    return {visit: next(iter(found)) for visit, found in named.items() if len(found) == 1}
 
 
 def charged(visits: Mapping[RecordId, Visit], items: Mapping[RecordId, ChargeItem]) -> dict[RecordId, Visit]:
@@ -65,16 +83,19 @@ def control_number(kind: str, *parts: object) -> str:
 def claim_of(id: RecordId, visit: Visit, known: Known, settings: ClaimsConfig) -> Iterator[Derived]:
     """A claim and its submission, or a task that says what is wrong with the visit."""
     day = visit.service_date or (visit.start.date() if visit.start else None)
-    policy_id, policy = billed_policy(known.policies, day)
-    if policy_id is None or policy is None or day is None:
-        lacking = "the day of treatment" if day is None else "a policy that covers the day"
-        yield _held(id, known, [Scrubbed("no-policy", None, f"The visit has no {lacking[2:]}.", f"Enter {lacking}.")])
+    policies = covering(known.policies, day, settings.plan_order)
+    firsts = first_policies(policies, known.charged_to.get(id))
+    nobody = list(unbilled(day, firsts))
+    if nobody or day is None:
+        yield _held(id, known, nobody)
         return
+    ((policy_id, policy),) = firsts
     permission_id, permission = _permission(known, visit, policy, day)
-    found = scrub(
+    scrubbed = scrub(
         visit, policy, _rules(policy, settings), authorized=permission is not None,
         charged_this_year=_charged_before(known, visit, day),
     )  # fmt: skip
+    found = [*unfinished(policy), *scrubbed]
     if found:
         yield _held(id, known, found)
     if any(one.severity == "error" for one in found):
@@ -84,7 +105,7 @@ def claim_of(id: RecordId, visit: Visit, known: Known, settings: ClaimsConfig) -
     fields = {
         **_common("claim", claim["control_number"], id, known, policy), "claim": claim,
         "practitioner": visit.practitioner, "supervisor": visit.supervisor, "location": visit.location,
-        "other_policies": [msgspec.to_builtins(one) for one in further_policies(known.policies, day, policy_id)],
+        "other_policies": [msgspec.to_builtins(one) for one in further_policies(policies, policy_id)],
     }  # fmt: skip
     if permission_id is not None and permission is not None:
         fields["permission"] = msgspec.to_builtins(permission)
@@ -105,11 +126,13 @@ def eligibility_of(
 
 def request_of(id: RecordId, asked: Authorization, known: Known, settings: ClaimsConfig) -> Iterator[Derived]:
     """A request for an authorization that the clinic's system asks for."""
-    policy_id, policy = billed_policy(known.policies, asked.starts_on)
-    if asked.coverage is not None and asked.coverage in known.policies:
-        policy_id, policy = asked.coverage, known.policies[asked.coverage]
-    if policy_id is None or policy is None:
+    named = asked.coverage is not None and asked.coverage in known.policies
+    firsts = first_policies(covering(known.policies, asked.starts_on, settings.plan_order))
+    if len(firsts) > 1 and not named:
+        yield undecided(id, known.patient)
+    if len(firsts) != 1 and not named:
         return
+    policy_id, policy = (asked.coverage, known.policies[asked.coverage]) if named else firsts[0]
     fields = {
         **_common("authorization", control_number("authorization", id), id, known, policy),
         "permission": msgspec.to_builtins(asked), "location": asked.location,

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from gateway.errors import InvalidConfiguration
 from gateway.model.submission import SubmissionKind
 from gateway.settings import Part, Secret, Zone
 from gateway.transport.sftp import SftpAccount
@@ -114,6 +113,33 @@ class ClearinghouseConfig(Part):
         default=None, description="PEM file of the authorities to trust instead of the system's."
     )
 
+    @field_validator("file_name")
+    @classmethod
+    def _a_name_each(cls, name: str) -> str:
+        if "{control}" not in name:
+            raise ValueError("must hold {control}, or one file would replace another")
+        return name
+
+    @model_validator(mode="after")
+    def _complete(self) -> ClearinghouseConfig:
+        made = setup(self)
+        mailbox = made.connection == "sftp"
+        needed = {
+            "receiver_id": made.receiver_id,
+            "upload": not mailbox or made.upload,
+            "sftp": not mailbox or self.sftp,
+            "url": mailbox or made.url,
+            "user": mailbox or self.user,
+            "password": mailbox or self.password,
+        }
+        lacking = [name for name, there in needed.items() if not there]
+        if lacking:
+            raise ValueError(
+                f"a route by {made.connection} to {self.profile} needs {', '.join(lacking)}; the clearinghouse's "
+                "welcome letter has what nothing public says"
+            )
+        return self
+
     @field_validator("payers")
     @classmethod
     def _one_id_each(cls, payers: dict[str, str]) -> dict[str, str]:
@@ -137,7 +163,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     url_mime: str = ""
     extensions: dict[str, str] = {}
     takes: tuple[SubmissionKind, ...] = ("claim", "eligibility", "claim-status", "authorization", "acknowledgement")
-    """Kinds it takes this way; others are refused before they are sent."""
+    """Kinds it takes; others are refused before they are sent."""
+    takes_there: tuple[SubmissionKind, ...] = ()
+    """Kinds that its public CORE address takes, where these are fewer."""
 
 
 @cache
@@ -148,7 +176,7 @@ def profiles() -> dict[str, Profile]:
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings and profile put together: everything a route needs, and nothing missing."""
+    """Settings and profile put together: everything a route needs."""
 
     connection: Connection
     receiver_id: str
@@ -160,39 +188,19 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     takes: tuple[SubmissionKind, ...]
 
 
-def setup(config: ClearinghouseConfig, where: str) -> Setup:
-    """Fill in from the profile what the settings leave out.
-
-    Raises:
-        InvalidConfiguration: what is needed is in neither; the error names the setting.
-    """
+def setup(config: ClearinghouseConfig) -> Setup:
+    """Fill in from the profile what the settings leave out."""
     known = profiles()[config.profile]
     connection = config.connection or known.connection
-    url = config.url or (known.url_mime if connection == "core-mime" else known.url_soap)
     receiver = config.receiver_id or (known.receiver_id if config.production else known.test_receiver_id)
-    made = Setup(
+    public = known.url_mime if connection == "core-mime" else known.url_soap
+    return Setup(
         connection=connection,
         receiver_id=receiver,
         receiver_name=config.receiver_name or known.receiver_name,
         upload=config.upload or known.upload,
-        url=url,
+        url=config.url or public,
         extensions=known.extensions | {str(kind): text for kind, text in config.extensions.items()},
         payload_types={**PAYLOAD_TYPES, **config.payload_types},
-        takes=known.takes,
+        takes=known.takes if connection == "sftp" or config.url else known.takes_there or known.takes,
     )
-    missing = {
-        "receiver_id": not made.receiver_id,
-        "upload": connection == "sftp" and not made.upload,
-        "sftp": connection == "sftp" and config.sftp is None,
-        "url": connection != "sftp" and not url,
-        "password": connection != "sftp" and not (config.user and config.password),
-        "file_name": "{control}" not in config.file_name,
-    }
-    for name, lacking in missing.items():
-        if lacking:
-            raise InvalidConfiguration(
-                f"A route by {connection} to {config.profile} needs this setting",
-                where=f"{where}.{name}",
-                fix="Take it from the clearinghouse's welcome letter; nothing public says it.",
-            )
-    return made

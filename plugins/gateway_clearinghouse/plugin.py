@@ -41,7 +41,7 @@ class ClearinghouseSink:
         """Check the settings against the profile and take the memory file; connections are made when needed."""
         settings = cast("ClearinghouseConfig", config)
         place = f"routes.{route}"
-        made = setup(settings, place)
+        made = setup(settings)
         way = _mailbox(settings, made) if made.connection == "sftp" else _service(settings, made, place)
         return Clearinghouse(settings, made, way, Memory(settings.memory))
 

@@ -210,3 +210,74 @@ def test_a_further_policy_that_claims_cannot_name_is_one_task(changed, lacks):
     assert [one.about for one in told] == (["coverage-2"] if lacks else [])
     assert all(one.reason.endswith(f"lacks {lacks}.") for one in told)
     assert "Task" not in derived(PATIENT, POLICY, further)[0]
+
+
+def named(id: str, plan: str | None, **fields) -> Snapshot:
+    return snapshot(Coverage(patient="p", payer=f"payer-{id}", member_id=id, plan_name=plan, **fields), id)
+
+
+TWO = (named("a", "BCBS"), named("b", "MCR-IL"))
+
+
+def billed(made) -> list[str]:
+    return [one.coverage for one in made.get("Claim", ())]
+
+
+def test_nobody_is_billed_while_nothing_says_which_payer_is_first():
+    """Of policies that all say nothing, or all say that they are first, none is chosen by chance: it is work."""
+    for pair in (TWO, (named("a", None, priority=1), named("b", None, priority=1))):
+        made, _ = derived(PATIENT, *pair, VISIT, REQUEST, documents=("claim", "authorization"))
+        assert sorted(one.kind for one in made.pop("Task")) == ["claim-held", "request-held"]
+        assert made == {}
+    assert billed(derived(PATIENT, named("a", None), named("b", None, priority=1), VISIT)[0]) == ["b"]
+    ended = named("a", None, ends_on=date(2026, 6, 30))
+    assert billed(derived(PATIENT, ended, named("b", None), VISIT)[0]) == ["b"]
+
+
+@pytest.mark.parametrize("order", [("bcbs", "MCR-IL"), ("Other", "MCR-IL ", "BCBS")])
+def test_plan_order_says_which_payer_is_first(order):
+    """The plan named earlier is billed, the other is listed as the second; a plan it does not name decides nothing."""
+    made, _ = derived(PATIENT, *TWO, VISIT, REQUEST, documents=("claim", "authorization"), plan_order=order)
+    first, second = ("a", "b") if order[0] == "bcbs" else ("b", "a")
+    assert billed(made) == [first]
+    assert {one.policy.member_id for one in made["Submission"]} == {first}
+    (sent,) = (one for one in made["Submission"] if one.kind == "claim")
+    assert [(one.member_id, one.priority) for one in sent.other_policies] == [(second, 2)]
+    assert billed(derived(PATIENT, *TWO, named("c", "SELF"), VISIT, plan_order=order)[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("charged", "expected"), [(("b", "b"), ["b"]), (("a", "b"), []), (("c", "c"), []), ((None, "b"), ["b"])]
+)
+def test_the_policy_that_the_charges_name_is_billed(charged, expected):
+    """Where policies say nothing of their order and all charges of the visit name one of them, it comes first."""
+    items = [
+        snapshot(
+            ChargeItem(visit="visit-1", patient="p", procedure_code=code, modifiers=("GP",), units=Decimal(1),
+                       minutes=15, amount=Decimal("45.00"), coverage=coverage), f"item-{code}",
+        )  # fmt: skip
+        for code, coverage in zip(("97110", "97112"), charged, strict=True)
+    ]
+    bare = snapshot(msgspec.structs.replace(VISIT.record, charges=()), "visit-1")
+    assert billed(derived(PATIENT, *TWO, bare, *items)[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "lacks"),
+    [({"member_id": None}, "the member id"), ({"relationship": "spouse"}, "the subscriber's name")],
+)
+def test_a_policy_that_cannot_be_billed_holds_the_visit(changed, lacks):
+    """What the claim would lack is told before it is sent, beside everything else that is wrong with the visit."""
+    policy = snapshot(msgspec.structs.replace(POLICY.record, **changed), "coverage-1")
+    undiagnosed = snapshot(msgspec.structs.replace(VISIT.record, diagnoses=()), "visit-1")
+    made, _ = derived(PATIENT, policy, undiagnosed)
+    assert made.keys() == {"Task"}
+    assert f"The policy that is billed lacks {lacks}." in made["Task"][0].reason
+    assert "no-diagnosis" in made["Task"][0].reason
+
+
+def test_a_visit_without_a_day_says_so():
+    """The task names what the visit lacks in whole words."""
+    visit = snapshot(msgspec.structs.replace(VISIT.record, service_date=None, start=None), "visit-1")
+    (task,) = derived(PATIENT, POLICY, visit)[0]["Task"]
+    assert task.reason == "The visit has no day of treatment. Enter the day of treatment. [no-day]"

@@ -48,7 +48,7 @@ def directory(tmp_path):
             ("Location", "location-1", PARTIES.location),
         ):  # fmt: skip
             memories[-1].keep(type, id, encode(one))
-        return Directory(config, setup(config, "routes.out"), memories[-1])
+        return Directory(config, setup(config), memories[-1])
 
     yield made
     for one in memories:
