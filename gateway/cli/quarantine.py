@@ -74,21 +74,22 @@ def show(
 @app.command()
 def release(
     held_ids: Annotated[list[str] | None, typer.Argument(help="Ids that `quarantine list` shows.")] = None,
-    reason: Annotated[str, typer.Option(help="All that wait for this reason.")] = "",
+    reason: Annotated[str, typer.Option(help="All that wait for this reason, or one that begins so: gave-up.")] = "",
     source: Annotated[str, typer.Option(help="All of this source.")] = "",
+    route: Annotated[str, typer.Option(help="All deliveries of this route.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     tenant: TenantOption = "",
     json_: JsonOption = False,
 ) -> None:
     """Try again, now that the cause is mended: here, or by the gateway that serves; exit code 1 when it is not."""
-    if bool(held_ids) == bool(reason or source):
+    if bool(held_ids) == bool(reason or source or route):
         raise InvalidConfiguration(
             "Name what to release", where="quarantine release",
-            fix="Ids of `gateway quarantine list`, or all of one --reason, one --source, or both.",
+            fix="Ids of `gateway quarantine list`, or all of one --reason, --source or --route.",
         )  # fmt: skip
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        released = held_ids or _chosen(gateway, name, reason, source)
+        released = held_ids or _chosen(gateway, name, reason, source, route)
         for held_id in released:
             quarantine.release(gateway.store, gateway.audit, name, held_id, actor())
         with ExitStack() as held:
@@ -107,13 +108,16 @@ def release(
         raise typer.Exit(1)
 
 
-def _chosen(gateway: Gateway, tenant: str, reason: str, source: str) -> list[str]:
-    """What waits for this reason, of this source; evidence of bytes that are no message stays."""
+def _chosen(gateway: Gateway, tenant: str, reason: str, source: str, route: str) -> list[str]:
+    """What waits for this reason, of this source and route; evidence of bytes that are no message stays."""
     found = gateway.store.read_sync(lambda connection: quarantine.held(connection, tenant, AT_ONCE))
     return [
         one.id
         for one in reversed(found)
-        if one.kind != "evidence" and reason in ("", one.reason) and source in ("", one.source)
+        if one.kind != "evidence"
+        and (reason in ("", one.reason) or one.reason.startswith(f"{reason}:"))
+        and source in ("", one.source)
+        and route in ("", one.route)
     ]
 
 

@@ -29,6 +29,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     place: str
     fix: str
     since: str
+    route: str = ""
+    """Of a delivery."""
 
 
 def held(connection: Connection, tenant: str, limit: int = 1000) -> list[Held]:
@@ -45,7 +47,7 @@ def held(connection: Connection, tenant: str, limit: int = 1000) -> list[Held]:
         Held(
             id=f"d{row.route}/{row.lane}/{row.position}", what="delivery", source=row.source,
             kind=f"{row.type} {UUID(bytes=row.record_id)}", reason=row.reason, place=f"route {row.route}",
-            fix="Mend the receiving system or the route, then release.", since=iso(row.at),
+            fix="Mend the receiving system or the route, then release.", since=iso(row.at), route=row.route,
         )
         for row in deliveries.quarantined(connection, tenant)
     ]  # fmt: skip
@@ -126,8 +128,7 @@ def release_delivery(tenant: str, held_id: str) -> Any:  # a unit of work
         found = None
         if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit():
             place = (int(parts[1]), int(parts[2]))
-            rows = deliveries.quarantined(connection, tenant, parts[0])
-            found = next((row for row in rows if (row.lane, row.position) == place), None)
+            found = next(iter(deliveries.quarantined(connection, tenant, parts[0], place)), None)
         if found is None:
             raise _unknown(held_id)
         change = journal.at_places(connection, tenant, [(found.lane, found.position)])[found.lane, found.position]

@@ -174,8 +174,10 @@ def make_due(connection: Connection, tenant: str, route: str, order_key: bytes, 
     )
 
 
-def quarantined(connection: Connection, tenant: str, route: str | None = None) -> Sequence[Found]:
-    """Deliveries whose last word is quarantine, with the change they are about."""
+def quarantined(
+    connection: Connection, tenant: str, route: str | None = None, place: tuple[int, int] | None = None
+) -> Sequence[Found]:
+    """Deliveries whose last word is quarantine, with the change they are about; of one route, and of one place."""
     later = deliveries.alias("later")
     query = (
         select(deliveries, changes.c.record_id, changes.c.type, changes.c.source)
@@ -202,6 +204,8 @@ def quarantined(connection: Connection, tenant: str, route: str | None = None) -
     )
     if route is not None:
         query = query.where(deliveries.c.route == route)
+    if place is not None:
+        query = query.where(deliveries.c.lane == place[0], deliveries.c.position == place[1])
     return connection.execute(query).fetchall()
 
 

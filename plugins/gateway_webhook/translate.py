@@ -24,6 +24,8 @@ _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SECONDS = re.compile(r"\d{1,12}", re.ASCII)
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:=/+-]{1,80}")
 _TRANSIENT = frozenset({408, 425, 429})
+_OF_THE_ENDPOINT = frozenset({401, 403, 404, 405, 407})
+"""A wrong secret, address or door: every request fares so until somebody mends it, whatever it says."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -101,15 +103,16 @@ def signed(keys: Sequence[bytes], id: str, timestamp: int, body: bytes) -> dict[
 def outcome(status: int, headers: Mapping[str, str], id: str, now: datetime) -> Outcome:
     """What an answer means.
 
-    2xx is delivered; 410 and any other 4xx is refused for good, but 408, 425 and 429 ask for patience; 3xx is a failure
-    that is not followed and may be mended at the receiver; all else is tried again.
+    2xx is delivered; 410 and any other 4xx is refused for good, but 408, 425 and 429 ask for patience, and 401, 403, 404,
+    405 and 407 speak of the endpoint and not of what was sent; 3xx is a failure that is not followed and may be mended
+    at the receiver; all else is tried again.
     """
     if 200 <= status < 300:
         peer = headers.get("x-request-id", "")
         return Delivered(f"{status} {id} {peer}" if _PLAIN_ID.fullmatch(peer) else f"{status} {id}")
     if status == 410:
         return Rejected("endpoint-gone")
-    if 400 <= status < 500 and status not in _TRANSIENT:
+    if 400 <= status < 500 and status not in _TRANSIENT | _OF_THE_ENDPOINT:
         return Rejected(f"http-{status}")
     return Retry(f"http-{status}", retry_after(headers.get("retry-after", ""), now))
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from gateway import bootstrap
+from gateway.errors import InvalidConfiguration
 from gateway.flow import deliver, retry
 from gateway.flow.clock import micros
 from gateway.flow.retry import SCHEDULE
 from gateway.model.exchange import Retry
 from gateway.settings import load
 from tests.integration.parts import Written
-from tests.integration.test_flow_persons import gateway, settled
+from tests.integration.test_flow_persons import RUNNER, app, gateway, settled
 from tests.integration.test_flow_raw import FILE, SETTINGS
 
 DEFAULT = SETTINGS.format(granted="")
@@ -50,7 +51,12 @@ def test_a_route_tries_again_by_its_own_steps(tmp_path: Path, monkeypatch: pytes
         opened.close()
     assert counts == [1, 1, 2, 2, 3, 3]
     (held,) = json.loads(gateway(tmp_path, "quarantine", "list", "--json"))
-    assert held["reason"] == "gave-up:busy"
+    assert (held["reason"], held["route"]) == ("gave-up:busy", "drop")
+    for words in ([], [held["id"], "--reason", "gave-up"], ["--reason", "gave"], ["--route", "other"]):
+        refused = RUNNER.invoke(app, ["quarantine", "release", *words, "--config", str(tmp_path / "gateway.toml")])
+        assert isinstance(refused.exception, InvalidConfiguration)
+    assert json.loads(gateway(tmp_path, "quarantine", "release", "--reason", "gave-up", "--json")) == {"count": 1}
+    gateway(tmp_path, "verify", "ledger")
 
 
 @pytest.mark.parametrize(
