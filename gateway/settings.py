@@ -26,6 +26,7 @@ from gateway.secret import Secret, located, resolve_secret
 from gateway.settings_keys import Keys, Name, Part, PreviousKeys, Retention
 from gateway.settings_people import Oidc, People
 from gateway.settings_polling import Polling
+from gateway.settings_retries import RetrySteps
 
 __all__ = [
     "Data", "Http", "Keys", "Limits", "Log", "Oidc", "Part", "People", "PreviousKeys", "Reactor", "Route", "Secret",
@@ -72,7 +73,6 @@ def _store_url(url: str) -> str:
 
 FieldPath = Annotated[str, AfterValidator(_field_path)]
 HoursText = Annotated[str, AfterValidator(_hours)]
-RetryStep = Annotated[float, Field(strict=True, ge=1, le=604_800, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000)]
 SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -194,10 +194,9 @@ class Route(Part):
     zone: Zone = Field(default="UTC", description="The IANA time zone of its hours.")
     per_second: float | None = Field(default=None, gt=0, description="The most deliveries per second on average.")
     at_once: int | None = Field(default=None, gt=0, description="The most deliveries handed to the sink at one time.")
-    retries: tuple[RetryStep, ...] | None = Field(
-        default=None, min_length=1, max_length=50,
-        description="Seconds before each further attempt at most, as [5, 300, 1800]; nine from 5 s to 24 h if not given.",
-    )  # fmt: skip
+    retries: RetrySteps | None = Field(
+        default=None, description="Seconds, at most, before each further attempt; nine from 5 s to 24 h if not given."
+    )
     retries_per_hour: int = Field(
         default=20_000, gt=0, description="The retry budget: how many further attempts it may make in an hour."
     )

@@ -51,12 +51,12 @@ def routes(context: typer.Context, config: ConfigOption = DEFAULT_CONFIG, json_:
         return
     columns = ("name", "sink", "state", "shut", "unread", "waiting", "next_due", "last_error", "retries_left")
     listing("Routes", columns, found)
-    steps = [{"name": one["name"], "after_at_most": ", ".join(map(_span, one["retries"]))} for one in found]
+    steps = [{"name": one["name"], "after_at_most": ", ".join(map(span, one["retries"]))} for one in found]
     listing("Tried again, each time", ("name", "after_at_most"), steps)
     listing("Risk that is left", ("name", "idempotency", "risk"), found)
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """Seconds in the largest unit that holds them evenly: 90 s, 5 min, 24 h."""
     size, unit = next((one for one in ((3600, "h"), (60, "min")) if seconds % one[0] == 0), (1, "s"))
     return f"{seconds / size:g} {unit}"

@@ -19,14 +19,7 @@ from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
 from gateway.model.values import ZERO
 from gateway.model.visit import Charge, Visit
-from gateway_claims.translate_policy import (
-    covering,
-    first_policies,
-    further_policies,
-    unbilled,
-    undecided,
-    unfinished,
-)
+from gateway_claims.translate_policy import covering, first_policies, further_policies, unbilled, undecided, unfinished
 from gateway_claims.translate_scrub import Rules, Scrubbed, scrub
 
 if TYPE_CHECKING:
@@ -126,13 +119,13 @@ def eligibility_of(
 
 def request_of(id: RecordId, asked: Authorization, known: Known, settings: ClaimsConfig) -> Iterator[Derived]:
     """A request for an authorization that the clinic's system asks for."""
-    named = asked.coverage is not None and asked.coverage in known.policies
+    named = known.policies.get(asked.coverage) if asked.coverage is not None else None
     firsts = first_policies(covering(known.policies, asked.starts_on, settings.plan_order))
-    if len(firsts) > 1 and not named:
+    if named is None and len(firsts) > 1:
         yield undecided(id, known.patient)
-    if len(firsts) != 1 and not named:
+    if named is None and len(firsts) != 1:
         return
-    policy_id, policy = (asked.coverage, known.policies[asked.coverage]) if named else firsts[0]
+    policy = named or firsts[0][1]
     fields = {
         **_common("authorization", control_number("authorization", id), id, known, policy),
         "permission": msgspec.to_builtins(asked), "location": asked.location,

@@ -67,7 +67,7 @@ def lacking(policy: Coverage) -> list[str]:
 
 
 def further_policies(policies: Policies, first: RecordId) -> list[Coverage]:
-    """Those whose payers pay after the first one on a day, in that order; without a place in it none can be billed so."""
+    """Those whose payers pay after the first one on a day, in that order; one without a place is left out."""
     others = [(one.priority, id, one) for id, one in policies.items() if id != first]
     return [one for place, _, one in sorted((p, id, one) for p, id, one in others if p is not None and p > 1)]
 

@@ -103,9 +103,9 @@ def signed(keys: Sequence[bytes], id: str, timestamp: int, body: bytes) -> dict[
 def outcome(status: int, headers: Mapping[str, str], id: str, now: datetime) -> Outcome:
     """What an answer means.
 
-    2xx is delivered; 410 and any other 4xx is refused for good, but 408, 425 and 429 ask for patience, and 401, 403, 404,
-    405 and 407 speak of the endpoint and not of what was sent; 3xx is a failure that is not followed and may be mended
-    at the receiver; all else is tried again.
+    2xx is delivered; 410 and any other 4xx is refused for good, but 408, 425 and 429 ask for patience, and 401, 403,
+    404, 405 and 407 speak of the endpoint and not of what was sent; 3xx is a failure that is not followed and may be
+    mended at the receiver; all else is tried again.
     """
     if 200 <= status < 300:
         peer = headers.get("x-request-id", "")

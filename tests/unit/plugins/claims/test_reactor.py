@@ -195,7 +195,7 @@ def test_charges_of_the_year_count_towards_the_threshold_whoever_told_them():
         ({"member_id": None}, "the member id"),
         ({"payer": None, "relationship": "spouse"}, "the payer and the subscriber's name"),
         ({}, None),
-        ({"priority": 1, "member_id": None}, None),
+        ({"priority": None, "member_id": None}, None),
         ({"active": False, "member_id": None}, None),
     ],
     ids=["no member id", "no payer, no subscriber", "complete", "no further payer", "not in force"],
@@ -204,8 +204,9 @@ def test_a_further_policy_that_claims_cannot_name_is_one_task(changed, lacks):
     """However many visits there are, and only where claims are made; it holds none of them back."""
     whole = Coverage(patient="p", payer="payer-2", member_id="M2", priority=2)
     further = snapshot(msgspec.structs.replace(whole, **changed), "coverage-2")
-    made, _ = derived(PATIENT, POLICY, further, VISIT, snapshot(VISIT.record, "visit-2"))
-    assert len(made["Claim"]) == 2
+    first = snapshot(msgspec.structs.replace(POLICY.record, priority=1), "coverage-1")
+    made, _ = derived(PATIENT, first, further, VISIT, snapshot(VISIT.record, "visit-2"))
+    assert [one.coverage for one in made["Claim"]] == ["coverage-1"] * 2
     told = [one for one in made.get("Task", ()) if one.kind == "further-policy-incomplete"]
     assert [one.about for one in told] == (["coverage-2"] if lacks else [])
     assert all(one.reason.endswith(f"lacks {lacks}.") for one in told)
@@ -253,9 +254,18 @@ def test_the_policy_that_the_charges_name_is_billed(charged, expected):
     """Where policies say nothing of their order and all charges of the visit name one of them, it comes first."""
     items = [
         snapshot(
-            ChargeItem(visit="visit-1", patient="p", procedure_code=code, modifiers=("GP",), units=Decimal(1),
-                       minutes=15, amount=Decimal("45.00"), coverage=coverage), f"item-{code}",
-        )  # fmt: skip
+            ChargeItem(
+                visit="visit-1",
+                patient="p",
+                procedure_code=code,
+                modifiers=("GP",),
+                units=Decimal(1),
+                minutes=15,
+                amount=Decimal("45.00"),
+                coverage=coverage,
+            ),
+            f"item-{code}",
+        )
         for code, coverage in zip(("97110", "97112"), charged, strict=True)
     ]
     bare = snapshot(msgspec.structs.replace(VISIT.record, charges=()), "visit-1")

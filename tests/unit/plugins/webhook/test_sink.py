@@ -201,7 +201,7 @@ def test_secrets_rotate_without_a_gap(tmp_path: Path) -> None:
                 (outcome,) = await sink.deliver(dispatch(delivery(1)))
                 assert isinstance(outcome, Delivered)
         async with meeting(tmp_path, (NEW,)) as (sink, receiver):
-            assert await sink.deliver(dispatch(delivery(1))) == [Rejected("http-401")]
+            assert await sink.deliver(dispatch(delivery(1))) == [Retry("http-401")]
             assert receiver.counts.refused == 1
 
     asyncio.run(run())
