@@ -189,6 +189,9 @@ def _secrets(value: Any) -> Iterator[Secret]:
     elif isinstance(value, BaseModel):
         for _, inner in value:
             yield from _secrets(inner)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _secrets(inner)
     elif isinstance(value, tuple | list):
         for inner in value:
             yield from _secrets(inner)

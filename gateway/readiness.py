@@ -58,6 +58,9 @@ def _missing(value: Any, place: Location, text: str) -> Iterator[Problem]:
     elif isinstance(value, BaseModel):
         for name, inner in value:
             yield from _missing(inner, (*place, name), text)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _missing(inner, (*place, name), text)
     elif isinstance(value, tuple | list):
         for number, inner in enumerate(value):
             yield from _missing(inner, (*place, number), text)

@@ -70,6 +70,8 @@ def _located(value: Any, folder: Path) -> Any:
         return Secret(f"file:{folder / value[5:]}")
     if isinstance(value, BaseModel):
         return located(value, folder)
+    if isinstance(value, dict):
+        return {name: _located(item, folder) for name, item in value.items()}
     if isinstance(value, tuple | list):
         return type(value)(_located(item, folder) for item in value)
     return value

@@ -136,6 +136,8 @@ class ClinikoSimulator(SimulatedApi):
         links = {"self": str(request.url)}
         if page * size < len(rows):
             links["next"] = str(request.url.update_query(page=page + 1))
+        if page > 1:
+            links["previous"] = str(request.url.update_query(page=page - 1))
         if self.takes("looping-links"):
             links["next"] = str(request.url)
         total = len(rows) + (7 if self.takes("wrong-total") else 0)

@@ -27,6 +27,11 @@ from gateway_jane.transport_tokens import Identity, Kept, TokenFile, Webhook, gr
 SCOPES = "patients:read appointments:read locations:read staff_members:read treatments:read companies:read"
 HOOK_SCOPES = "webhooks:read webhooks:create webhooks:delete"
 PATIENCE = 600.0
+_THANKS = "Thank you. You may close this page: where the command runs it says whether the clinic is connected."
+_NOTHING = "Nothing was agreed to, and nothing is kept. You may close this page."
+_REFUSALS = frozenset(("invalid_request", "invalid_scope", "server_error", "temporarily_unavailable",
+                       "unauthorized_client", "unsupported_response_type"))  # fmt: skip
+"""Errors of RFC 6749, section 4.1.2.1, that are not the answer of a person."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Connections to Jane clinics.")
 
@@ -57,8 +62,8 @@ async def consent(config: JaneConfig, target: str, tell: Callable[[str], None]) 
     """Walk through the consent and keep it; with ``target`` register webhooks there.
 
     Raises:
-        InvalidConfiguration: settings lack the clinic or the client, or the consent is for another clinic.
-        SourceUnavailable: nobody agreed in time, or the provider refused the code.
+        InvalidConfiguration: settings lack the clinic or the client.
+        SourceUnavailable: nobody agreed in time, the consent is for another clinic, or the provider refused the code.
     """
     if config.clinic is None or config.client_id is None:
         raise InvalidConfiguration("Connecting needs clinic and client_id", where="config", fix="Set both.")
@@ -92,15 +97,16 @@ async def consent(config: JaneConfig, target: str, tell: Callable[[str], None]) 
 
 async def _code(port: int, state: str, opened: Callable[[], None]) -> str:
     """The code that the browser brings back to this machine; another state is not ours."""
-    found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    found: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
 
     async def answer(request: web.Request) -> web.Response:
         given = request.query.get("state", "")
         if not secrets.compare_digest(given.encode(), state.encode()):
             return web.Response(text="This is not the consent that was asked for.", status=400)
+        code = request.query.get("code", "")
         if not found.done():
-            found.set_result(request.query.get("code", ""))
-        return web.Response(text="Thank you. You may close this page.")
+            found.set_result((code, request.query.get("error", "")))
+        return web.Response(text=_THANKS if code else _NOTHING)
 
     application = web.Application()
     application.router.add_get("/connected", answer)
@@ -109,7 +115,7 @@ async def _code(port: int, state: str, opened: Callable[[], None]) -> str:
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
         opened()
-        code = await asyncio.wait_for(found, PATIENCE)
+        code, refusal = await asyncio.wait_for(found, PATIENCE)
     except TimeoutError:
         raise SourceUnavailable("Nobody agreed within ten minutes", where="consent", fix="Connect again.") from None
     except OSError:
@@ -118,6 +124,9 @@ async def _code(port: int, state: str, opened: Callable[[], None]) -> str:
         ) from None
     finally:
         await runner.cleanup()
+    if refusal in _REFUSALS:
+        fix = "Ask the vendor whether this client has these scopes and this redirect address."
+        raise SourceUnavailable(f"The identity provider did not ask the clinic ({refusal})", where="consent", fix=fix)
     if not code:
         raise SourceUnavailable("The clinic did not agree", where="consent", fix="Ask them, then connect again.")
     return code

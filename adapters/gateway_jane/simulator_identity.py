@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import secrets
 from collections.abc import Callable
 
@@ -16,6 +17,10 @@ from yarl import URL
 REALM = "jane"
 CLIENT_ID, CLIENT_SECRET = "simulated-extension", "simulated-secret"
 ACCESS_SECONDS, REFRESH_SECONDS = 300, 1800
+_PAGE = """<!doctype html><html lang="en"><title>Simulated consent</title>
+<h1>{client} asks to read your clinic</h1><ul>{scopes}</ul>
+<form method="post"><button name="decision" value="agree">Agree</button>
+<button name="decision" value="refuse">Refuse</button></form></html>"""
 
 
 class SimulatedIdentity:
@@ -35,6 +40,7 @@ class SimulatedIdentity:
         realm = f"/realms/{REALM}"
         router.add_get(f"{realm}/.well-known/openid-configuration", self._discovery)
         router.add_get(f"{realm}/protocol/openid-connect/auth", self._authorize)
+        router.add_post(f"{realm}/protocol/openid-connect/auth", self._decide)
         router.add_post(f"{realm}/protocol/openid-connect/token", self._token)
         router.add_post(f"{realm}/protocol/openid-connect/revoke", self._revoke)
         router.add_get(f"{realm}/protocol/openid-connect/certs", self._certs)
@@ -70,15 +76,27 @@ class SimulatedIdentity:
         return web.json_response({"keys": [self._key.as_dict(private=False)]})
 
     async def _authorize(self, request: web.Request) -> web.Response:
-        """Staff agree at once, unless the request is not what the provider asks for."""
-        asked = request.query
-        wanted = {"response_type": "code", "client_id": CLIENT_ID, "code_challenge_method": "S256"}
-        if any(asked.get(name) != value for name, value in wanted.items()) or not asked.get("code_challenge"):
+        """Staff are asked where the request wants their consent; otherwise they have agreed before."""
+        if not _is_whole(request):
             return web.Response(text="invalid_request", status=400)
-        code = secrets.token_urlsafe(24)
+        if request.query.get("prompt") != "consent":
+            return self._agreed(request)
+        scopes = "".join(f"<li>{html.escape(one)}</li>" for one in request.query.get("scope", "").split())
+        page = _PAGE.format(client=html.escape(CLIENT_ID), scopes=scopes)
+        return web.Response(text=page, content_type="text/html")
+
+    async def _decide(self, request: web.Request) -> web.Response:
+        """What staff chose on the page of consent."""
+        if not _is_whole(request):
+            return web.Response(text="invalid_request", status=400)
+        if (await request.post()).get("decision") == "agree":
+            return self._agreed(request)
+        return _back(request, error="access_denied")
+
+    def _agreed(self, request: web.Request) -> web.Response:
+        asked, code = request.query, secrets.token_urlsafe(24)
         self._codes[code] = (asked["code_challenge"], asked["redirect_uri"], asked.get("scope", ""))
-        back = URL(asked["redirect_uri"]).update_query(code=code, state=asked.get("state", ""))
-        return web.Response(status=302, headers={"Location": str(back)})
+        return _back(request, code=code)
 
     async def _token(self, request: web.Request) -> web.Response:
         form = {name: str(value) for name, value in (await request.post()).items()}
@@ -105,3 +123,16 @@ class SimulatedIdentity:
     async def _revoke(self, request: web.Request) -> web.Response:
         self._refresh.pop(str((await request.post()).get("token", "")), None)
         return web.Response(status=200)
+
+
+def _is_whole(request: web.Request) -> bool:
+    """Whether a request for a code is what the provider asks for."""
+    wanted = {"response_type": "code", "client_id": CLIENT_ID, "code_challenge_method": "S256"}
+    asked = request.query
+    return all(asked.get(name) == value for name, value in wanted.items()) and bool(asked.get("code_challenge"))
+
+
+def _back(request: web.Request, **told: str) -> web.Response:
+    """Send the browser back to who asked."""
+    back = URL(request.query["redirect_uri"]).update_query(**told, state=request.query.get("state", ""))
+    return web.Response(status=302, headers={"Location": str(back)})

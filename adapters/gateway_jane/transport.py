@@ -107,7 +107,7 @@ class ClinicTransport:
         self._name, self._config = name, config
 
     async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
-        """Raises ``InvalidConfiguration`` when the consent is for another clinic or its file is open to others."""
+        """Raises ``InvalidConfiguration`` when the client's secret cannot be read; for a consent it waits."""
         config = self._config
         async with identity_client(config) as outside, api_client(config, outside) as client:
             api = Api(client, config, utc_now)

@@ -54,15 +54,24 @@ class TokenFile:
         self._path = path
 
     def read(self) -> Kept:
-        """What is there now; ``SourceUnavailable`` when nobody has connected the clinic yet."""
+        """What is there now.
+
+        Raises ``SourceUnavailable`` when nobody has connected the clinic yet, or the file is not this account's alone:
+        that is one clinic's fault, found while all of them are served, and none of the others stops for it.
+        """
         try:
             if self._path.stat().st_mode & 0o077:
-                raise InvalidConfiguration(
+                raise SourceUnavailable(
                     "The token file can be read by others",
                     where=self._path.name,
                     fix="chmod 600 it, then connect anew.",
                 )
             return msgspec.json.decode(self._path.read_bytes(), type=Kept)
+        except PermissionError:
+            fix = "Make the gateway's account its owner, or run `gateway jane connect` as that account."
+            raise SourceUnavailable(
+                "The token file belongs to another account", where=self._path.name, fix=fix
+            ) from None
         except (OSError, msgspec.DecodeError):
             raise SourceUnavailable("The clinic is not connected yet", where=self._path.name, fix=AGAIN) from None
 
@@ -193,9 +202,9 @@ class Tokens:
 
 
 def granted(answered: Answered, clinic: str, now: float, kept: Kept | None = None) -> Kept:
-    """What to keep of an answer; raises ``InvalidConfiguration`` when the token is for another clinic."""
+    """What to keep of an answer; raises ``SourceUnavailable`` when the token is for another clinic."""
     if clinic not in audience(answered.access_token):
-        raise InvalidConfiguration(
+        raise SourceUnavailable(
             "The consent is for another clinic", where="clinic", fix="Set clinic to the address of the one that agreed."
         )
     return Kept(

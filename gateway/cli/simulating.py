@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
+from pydantic import BaseModel
 
 from gateway.cli.printing import JsonOption, as_json, table
 from gateway.errors import InvalidConfiguration
 from gateway.hookspecs import GROUP
+from gateway.registry import Registry
+from gateway.settings import Secret
+from gateway.testing.conformance_subject import kinds_of
 from gateway.testing.simulation import Simulator, simulators, staged
 
 HOST = "127.0.0.1"
+
+
+class _Configured(Protocol):
+    config: type[BaseModel]
 
 
 def register(app: typer.Typer) -> None:
@@ -54,8 +63,8 @@ def simulate(
         if json_:
             as_json({"name": name, "settings": dict(settings)})
             return
-        for key, value in settings.items():
-            typer.echo(f"{key} = {value}")
+        for line in lines(name, settings):
+            typer.echo(line)
         typer.echo("Ctrl-C ends it.", err=True)
 
     async def main() -> None:
@@ -68,6 +77,29 @@ def simulate(
             await serving
 
     asyncio.run(main())
+
+
+def lines(name: str, settings: Mapping[str, str]) -> Iterator[str]:
+    """The settings a simulator tells, as lines of ``gateway.toml``; a secret says that it may not stand there."""
+    models = [
+        part.config
+        for point in importlib.metadata.entry_points(group=GROUP)
+        if name in {one.name for one in simulators([point])}
+        for shelf in _shelves(Registry.load([point.name]))
+        for part in shelf
+    ]
+    for key, text in settings.items():
+        kinds = next((found for model in models if (found := kinds_of(model, key))), frozenset())
+        if kinds & {tuple, list}:
+            yield f"{key} = {json.dumps(text.split(','))}"
+        elif Secret in kinds:
+            yield f'{key} = {json.dumps(text)}  # a secret: put it into a file, and name that: "file:secrets/{name}"'
+        else:
+            yield f"{key} = {text if kinds & {bool, int, float} and str not in kinds else json.dumps(text)}"
+
+
+def _shelves(registry: Registry) -> tuple[Iterable[_Configured], ...]:
+    return registry.adapters.values(), registry.sinks.values(), registry.key_providers.values()
 
 
 def _acts(system: Simulator) -> Mapping[str, str]:

@@ -94,6 +94,9 @@ def _show(state: dict[str, Any]) -> None:
     ]  # fmt: skip
     titles = ("source", "stream", "state", "fresh", "goal", "lag", "last success", "next poll", "last error")
     table("Sources", titles, rows)
+    told = [(of["source"], one["fix"]) for of in state["sources"] for one in of["streams"] if one["fix"]]
+    for name, fix in dict.fromkeys(told):
+        typer.echo(f"to mend {name}: {fix}")
     for name, count in sorted(state.get("drift", {}).items()):
         typer.echo(f"drift: {name} has {count} open, see `gateway drift list`")
 

@@ -110,11 +110,9 @@ def told_settings(model: type[BaseModel], told: Mapping[str, str], folder: Path)
     made: dict[str, Any] = {}
     for name, text in told.items():
         *tables, leaf = name.split(".")
-        part, within = made, model
+        part, kinds = made, kinds_of(model, name)
         for table in tables:
             part = part.setdefault(table, {})
-            within = _model(within, table)
-        kinds = set(_kinds(within.model_fields[leaf].annotation)) if leaf in within.model_fields else set()
         if Secret in kinds and not text.startswith(("env:", "file:")):
             secret = folder / f"{name}.secret"
             secret.touch(mode=0o600)
@@ -132,6 +130,14 @@ def laid_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
         below = made.get(key)
         made[key] = laid_over(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
     return made
+
+
+def kinds_of(model: type[BaseModel], name: str) -> frozenset[Any]:
+    """The types that a setting may have, those of lists and tables around them included; none for an unknown name."""
+    *tables, leaf = name.split(".")
+    for table in tables:
+        model = _model(model, table)
+    return frozenset(_kinds(model.model_fields[leaf].annotation)) if leaf in model.model_fields else frozenset()
 
 
 def _model(model: type[BaseModel], field: str) -> type[BaseModel]:

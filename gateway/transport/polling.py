@@ -137,7 +137,9 @@ class Poller:
 
     def _went_down(self, stream: str, error: GatewayError) -> None:
         if not self._down:
-            _log.warning("source down", source=self._source, stream=stream, code=error.code, what=error.what)
+            _log.warning(
+                "source down", source=self._source, stream=stream, code=error.code, what=error.what, fix=error.fix
+            )
         self._down.add(stream)
 
     def _came_back(self, stream: str) -> None:

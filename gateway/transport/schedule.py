@@ -75,6 +75,7 @@ class Line(msgspec.Struct, kw_only=True):
     next_at: float | None = None
     error: str = ""
     where: str = ""
+    fix: str = ""
     failures: int = 0
     _began: float = 0.0
 
@@ -85,11 +86,12 @@ class Line(msgspec.Struct, kw_only=True):
     def succeeded(self, now: float) -> None:
         """It brought everything that was new when it began."""
         self.known_at, self.last_success = self._began, now
-        self.state, self.error, self.where, self.failures = "current", "", "", 0
+        self.state, self.error, self.where, self.fix, self.failures = "current", "", "", "", 0
 
     def failed(self, error: GatewayError) -> None:
         """It did not; the words of our errors hold no value of a patient."""
-        self.state, self.error, self.where, self.failures = "failing", error.what, error.where, self.failures + 1
+        self.state, self.failures = "failing", self.failures + 1
+        self.error, self.where, self.fix = error.what, error.where, error.fix
 
     def lag(self, now: float) -> float:
         """Seconds by which what is known is older than its goal; before the first success since the start."""
@@ -108,6 +110,7 @@ class Line(msgspec.Struct, kw_only=True):
             "failures": self.failures,
             "last_error": self.error,
             "where": self.where,
+            "fix": self.fix,
         }
 
 

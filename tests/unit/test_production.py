@@ -10,6 +10,7 @@ from gateway import production
 from gateway.configured import check_plugins
 from gateway.diagnosis import Problem
 from gateway.production import refusals, unwatched
+from gateway.readiness import unready
 from gateway.registry import Registry
 from gateway.settings import parse
 
@@ -111,6 +112,34 @@ def test_files_that_others_can_read_are_refused(strong: str, tmp_path: Path) -> 
     registry = Registry.load([*settings.plugin_names()])
     configured = check_plugins(settings, registry, tmp_path, strong)
     assert [one.where for one in refusals(settings, configured, config, strong)] == ["gateway.toml"]
+
+
+CLINICS = """
+[[sources]]
+name = "riverside-jane"
+tenant = "clinic"
+adapter = "jane"
+zone = "America/Chicago"
+[sources.config]
+feed_zone = "America/Chicago"
+[sources.config.feeds.ana]
+url = "file:secrets/ana.url"
+"""
+
+
+def test_a_secret_in_a_table_of_the_clinics_own_names_is_looked_at(strong: str, tmp_path: Path) -> None:
+    """It is taken from the folder of the settings, missed where it is not there, and refused where others can read it."""
+    text = strong + CLINICS
+    settings = parse(text, tmp_path)
+    configured = check_plugins(settings, Registry.load([*settings.plugin_names()]), tmp_path, text)
+    (problem,) = unready(settings, configured, text)
+    assert problem.where == "sources[1].config.feeds.ana.url"
+    feed = tmp_path / "secrets/ana.url"
+    feed.parent.mkdir()
+    feed.write_text("https://riverside.janeapp.com/ical/x/appointments.ics")
+    feed.chmod(0o644)
+    assert unready(settings, configured, text) == []
+    assert [one.where for one in found(text, tmp_path)] == ["ana.url"]
 
 
 def test_root_is_refused(strong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import importlib.metadata
 import json
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from standardwebhooks import Webhook
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.cli.simulating import lines
 from gateway.errors import InvalidConfiguration
 from gateway.hookspecs import GROUP
 from gateway.testing.simulation import simulators
@@ -59,6 +61,26 @@ def test_what_is_not_there_is_refused_with_what_is(words: tuple[str, ...]) -> No
     """An unknown system and an unknown fault are told beside the known ones."""
     with pytest.raises(InvalidConfiguration, match=r"Known are: .*(cliniko|500)"):
         run(*words)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "expected"),
+    [
+        ("spry", {"base_url": "http://127.0.0.1:1", "doctors": "1,2"},
+         {"base_url": "http://127.0.0.1:1", "doctors": ["1", "2"]}),
+        ("webpt", {"sftp.port": "2222", "sftp.host_keys": "SHA256:x", "sftp.password": "p"},
+         {"sftp": {"port": 2222, "host_keys": ["SHA256:x"], "password": "p"}}),
+        ("jane-feed", {"feeds.first.url": "http://x", "feed_zone": "America/Chicago"},
+         {"feeds": {"first": {"url": "http://x"}}, "feed_zone": "America/Chicago"}),
+        ("webhook", {"url": "http://x", "allow_loopback": "true"}, {"url": "http://x", "allow_loopback": True}),
+    ],
+)  # fmt: skip
+def test_what_is_printed_can_be_pasted(name: str, settings: dict[str, str], expected: dict) -> None:
+    """The lines are TOML: text is quoted, a list is a list, a port is a number; a secret says where it belongs."""
+    printed = list(lines(name, settings))
+    assert tomllib.loads("\n".join(printed)) == expected
+    secret = {"sftp.password", "feeds.first.url"} & settings.keys()
+    assert ["file:secrets" in line for line in printed] == [key in secret for key in settings]
 
 
 def test_an_api_serves_by_the_settings_it_prints_and_acts_out_its_faults() -> None:

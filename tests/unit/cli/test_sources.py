@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.errors import SourceUnavailable
 from gateway.transport.schedule import Scheduler
 
 RUNNER = CliRunner()
@@ -55,6 +56,16 @@ def test_a_stream_behind_its_goal_makes_exit_code_1(tmp_path: Path, age: float) 
     code, output = told(tmp_path, scheduled(age), "--json")
     assert code == 1
     assert json.loads(output)["sources"][0]["streams"][0]["lag"] == pytest.approx(age - 300, abs=2)
+
+
+def test_what_a_person_can_do_is_told_once_for_each_source(tmp_path: Path) -> None:
+    """Under the table stands the cure of what fails, however many streams of a source need the same."""
+    scheduler = Scheduler()
+    seat = scheduler.seat("north", "east-cliniko", "cliniko", {})
+    for stream in ("patients", "invoices"):
+        seat.line(stream, 60.0).failed(SourceUnavailable("refused", fix="Make a new key."))
+    _, output = told(tmp_path, scheduler)
+    assert output.count("to mend east-cliniko: Make a new key.") == 1
 
 
 def test_without_a_serving_process_nothing_is_claimed(tmp_path: Path) -> None:

@@ -109,11 +109,11 @@ def test_a_sweep_begins_after_the_first_reading(history: bool, begun: int) -> No
 
 def test_one_line_when_it_goes_down_and_one_when_it_is_back() -> None:
     """An outage of many attempts and several streams is two log lines with source and reason."""
-    down = SourceUnavailable("The source answered status 500", where="h/x")
+    down = SourceUnavailable("The source answered status 500", where="h/x", fix="Ask them.")
     _, logs = run(Script("a", down, down, down, None, None), Script("b", down, None, None, None, None, None, None))
     assert [entry["event"] for entry in logs] == ["source down", "source back"]
     assert logs[0]["source"] == "north"
-    assert logs[0]["code"] == "source-unavailable"
+    assert (logs[0]["code"], logs[0]["fix"]) == ("source-unavailable", "Ask them.")
 
 
 def test_a_broken_stream_does_not_stop_its_siblings() -> None:

@@ -71,12 +71,13 @@ def test_a_goal_makes_a_stream_be_asked_often_enough() -> None:
 
 
 def test_a_failure_is_told_until_the_next_success() -> None:
-    """The last error stands with its place while it lasts; lag grows although nothing was ever read."""
-    down = SourceUnavailable("The source answered status 500", where="host/visits")
+    """The last error stands with its place and its cure while it lasts; lag grows although nothing was ever read."""
+    down = SourceUnavailable("The source answered status 500", where="host/visits", fix="Ask them.")
     said = asyncio.run(polled(Scheduler(), Stream("visits", None, down), {}, backoff=60.0, backoff_cap=60.0))
     assert (said["state"], said["last_error"], said["where"]) == ("failing", down.what, "host/visits")
+    assert said["fix"] == "Ask them."
     said = asyncio.run(polled(Scheduler(), Stream("visits", down, None), {}))
-    assert (said["last_error"], said["failures"]) == ("", 0)
+    assert (said["last_error"], said["fix"], said["failures"]) == ("", "", 0)
 
 
 def test_the_time_a_peer_names_is_obeyed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import time
 
 import aiohttp
@@ -63,15 +64,16 @@ def test_one_request_too_many_is_told_when_to_come_back() -> None:
 
 
 def test_pages_follow_each_other_to_the_end() -> None:
-    """The envelope has self, total and next; the last page has no next."""
+    """The envelope has self and total, next but on the last page, previous but on the first; 100 rows at the most."""
 
     async def body(simulator, ask):
-        _, _, first = await ask("/v1/patients", per_page="100")
-        assert (len(first["patients"]), first["total_entries"]) == (100, 150)
+        _, _, plain = await ask("/v1/patients")
+        _, _, first = await ask("/v1/patients", per_page="500")
+        assert (len(plain["patients"]), len(first["patients"]), first["total_entries"]) == (50, 100, 150)
+        assert all(re.fullmatch(r"\d{19}", row["id"]) for row in first["patients"])
         _, _, last = await ask("/v1/patients", per_page="100", page="2")
         assert len(last["patients"]) == 50
-        assert "next" in first["links"]
-        assert "next" not in last["links"]
+        assert (first["links"].keys(), last["links"].keys()) == ({"self", "next"}, {"self", "previous"})
 
     call(body)
 
@@ -93,7 +95,92 @@ def test_hidden_rows_show_only_when_asked_for() -> None:
     call(body)
 
 
-@pytest.mark.parametrize("filter", ["notes:=x", "recall_at:>1", "updated_at:=2026-01-01T00:00:00Z", "nonsense"])
+@pytest.mark.parametrize("mark", ["archived_at", "deleted_at"])
+def test_archived_and_deleted_rows_hide_alike(mark: str) -> None:
+    """A row with either mark is neither listed nor found, unless its mark is asked for."""
+
+    async def body(simulator, ask):
+        one = next(id for id, row in simulator.tables["individual_appointments"].items() if not row["cancelled_at"])
+        simulator.touch("individual_appointments", one, **{mark: "2026-06-01T12:00:00Z"})
+        assert (await ask(f"{LIST}/{one}"))[0] == 404
+        assert (await ask(LIST, f"id:={one}"))[2]["total_entries"] == 0
+        assert (await ask(LIST, f"id:={one}", f"{mark}:*"))[2]["total_entries"] == 1
+
+    call(body)
+
+
+@pytest.mark.parametrize(
+    ("filter", "chosen"),
+    [("email:?", 2), ("email:!?", 1), ("email:=A@X.EXAMPLE", 1), ("email:!=a@x.example", 2), ("last_name:~rn", 1),
+     ("last_name:~~B%n", 1), ("date_of_birth:=1980-01-02", 1), ("date_of_birth:<1990-01-01", 2),
+     ("date_of_birth:>=1985-01-01", 2)],
+)  # fmt: skip
+def test_each_operator_chooses_as_documented(filter: str, chosen: int) -> None:
+    """Has a value, has none, equal, unlike, contains, with a wildcard, and the four orders of days."""
+    people = (
+        ("a@x.example", "Burns", "1980-01-02"),
+        ("b@x.example", "Benn", "1985-01-01"),
+        (None, "Cole", "1999-09-09"),
+    )
+
+    async def body(simulator, ask):
+        table = simulator.tables["patients"]
+        for id, (email, name, born) in zip(list(table), people, strict=False):
+            table[id] |= {"email": email, "last_name": name, "date_of_birth": born}
+        for id in list(table)[3:]:
+            del table[id]
+        return (await ask("/v1/patients", filter))[2]["total_entries"]
+
+    assert call(body) == chosen
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/v1/invoices"), ("PATCH", "/v1/invoices/{id}"), ("POST", "/v1/webhooks")]
+)
+def test_invoices_are_read_only_and_webhooks_are_none(method: str, path: str) -> None:
+    """What the vendor does not offer is refused, and changes nothing."""
+
+    async def body(simulator, ask):
+        table = simulator.tables["invoices"]
+        before = {id: dict(row) for id, row in table.items()}
+        status, _, _ = await ask(path.format(id=next(iter(table))), method=method, json={"status": 20})
+        assert status in (404, 405)
+        assert table == before
+
+    call(body)
+
+
+def test_a_wish_that_is_not_valid_is_refused_by_field() -> None:
+    """422 names each field; nothing is cancelled."""
+
+    async def body(simulator, ask):
+        one = next(id for id, row in simulator.tables["individual_appointments"].items() if not row["cancelled_at"])
+        status, _, told = await ask(f"{LIST}/{one}/cancel", method="PATCH", json={"cancellation_reason": 31})
+        assert (status, told["message"], list(told["errors"])) == (422, "Validation Failed", ["cancellation_reason"])
+        assert (await ask(f"{LIST}/{one}"))[0] == 200
+
+    call(body)
+
+
+@pytest.mark.parametrize(("arrived", "marks"), [(True, (True, False)), (False, (False, True)), (None, (False, False))])
+def test_who_came_is_marked_on_the_attendee(arrived: bool | None, marks: tuple[bool, bool]) -> None:
+    """The appointment shows it, and its own time of change stays."""
+
+    async def body(simulator, ask):
+        attendee = next(iter(simulator.tables["attendees"]))
+        booking = simulator.tables["attendees"][attendee]["booking"]["links"]["self"].rpartition("/")[2]
+        appointment = simulator.tables["individual_appointments"][booking]
+        before = appointment["updated_at"]
+        assert (await ask(f"/v1/attendees/{attendee}", method="PATCH", json={"arrived": arrived}))[0] == 200
+        assert (appointment["patient_arrived"], appointment["did_not_arrive"]) == marks
+        assert appointment["updated_at"] == before
+
+    call(body)
+
+
+@pytest.mark.parametrize(
+    "filter", ["notes:=x", "recall_at:>1", "updated_at:=2026-01-01T00:00:00Z", "nonsense", "id:>words"]
+)
 def test_other_filters_are_refused(filter: str) -> None:
     """A field or operator outside the endpoint's list gets 400."""
 

@@ -8,6 +8,7 @@ from collections import Counter
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from gateway import model
 from gateway.errors import InvalidConfiguration, SourceUnavailable, StoreUnavailable
@@ -153,6 +154,30 @@ def test_a_lasting_fault_is_told_and_loses_nothing(fault: str, says: str) -> Non
         assert len(account.intake.items) == len(account.held("patients"))
 
     with_account(body, per_page=40)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "fix"),
+    [
+        (400, {"message": "recall_at is not filterable"}, ""),
+        (401, {"message": "Erin Example"}, "credential"),
+        (403, {"error": "Erin Example"}, "credential"),
+        (404, {"message": "Not found"}, ""),
+        (422, {"message": "Validation Failed", "errors": {"title": "Erin Example"}}, ""),
+    ],
+)
+def test_what_the_vendor_refuses_is_told_at_once_without_its_words(status: int, answer: dict, fix: str) -> None:
+    """Asking again would change nothing: one request, the status and the list, and a cure where there is one."""
+
+    async def body(account: Account) -> None:
+        account.simulator.refusal = lambda _: web.json_response(answer, status=status)
+        with pytest.raises(SourceUnavailable, match=rf"{status}.* at 127\.0\.0\.1/v1/patients") as raised:
+            await account.poll("patients")
+        assert fix in raised.value.fix
+        assert "Example" not in str(raised.value)
+        assert account.simulator.answered == {status: 1}
+
+    with_account(body, attempts=3)
 
 
 def test_the_cursor_stays_where_answers_are_in_doubt() -> None:

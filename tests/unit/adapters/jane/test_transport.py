@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+from pathlib import Path
+from unittest.mock import Mock
 
 import aiohttp
 import msgspec
@@ -11,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from gateway import model
-from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable, StoreUnavailable
+from gateway.errors import RateLimited, SourceUnavailable, StoreUnavailable
 from gateway.model.exchange import RateBudget
 from gateway.model.identity import Ref
 from gateway_jane.config import JaneConfig
@@ -203,8 +205,8 @@ def test_a_refused_token_is_replaced_within_the_request(tmp_path) -> None:
     with_clinic(tmp_path, body)
 
 
-def test_an_ended_consent_says_what_to_do(tmp_path) -> None:
-    """A refresh token that is worth nothing, a missing file and one that others can read are told apart."""
+def test_an_ended_consent_says_what_to_do(tmp_path, monkeypatch) -> None:
+    """A worthless refresh token, a missing file and one of others are told apart, and none of them ends the gateway."""
 
     async def body(clinic: Clinic) -> None:
         kept = clinic.file.read()
@@ -212,8 +214,13 @@ def test_an_ended_consent_says_what_to_do(tmp_path) -> None:
         with pytest.raises(SourceUnavailable, match=r"consent has ended.*gateway jane connect"):
             await clinic.poll("locations")
         clinic.config.token_file.chmod(0o644)
-        with pytest.raises(InvalidConfiguration, match="read by others"):
+        with pytest.raises(SourceUnavailable, match="read by others"):
             await clinic.poll("locations")
+        clinic.config.token_file.chmod(0o600)
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "read_bytes", Mock(side_effect=PermissionError))
+            with pytest.raises(SourceUnavailable, match="belongs to another account"):
+                await clinic.poll("locations")
         clinic.config.token_file.unlink()
         with pytest.raises(SourceUnavailable, match="not connected"):
             await clinic.poll("locations")
@@ -232,7 +239,7 @@ def test_a_token_for_another_clinic_is_not_used(tmp_path) -> None:
         async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as response:
             assert (response.status, await response.json()) == (401, {"error": "Unauthorized"})
         identity.base = "https://other.janeapp.com"
-        with pytest.raises(InvalidConfiguration, match="another clinic"):
+        with pytest.raises(SourceUnavailable, match="another clinic"):
             await clinic.poll("locations")
 
     with_clinic(tmp_path, body)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
+
 import aiohttp
+from aiohttp import web
 
 from gateway_spry.command import SUBSCRIPTIONS
 from gateway_spry.simulator import CLIENT_ID, CLIENT_SECRET
@@ -89,5 +94,57 @@ def test_a_signature_key_is_shown_at_creation_and_rotation_only() -> None:
                 assert response.status == 200
             async with session.post(url, json=asked | {"event_types": ["else"]}) as response:
                 assert (await response.json())["code"] == 2999
+
+    with_organisation(body)
+
+
+def test_a_test_notice_is_signed_over_its_time_and_body() -> None:
+    """The receiver can prove it with the key that was shown at creation, and no other."""
+    seen: list[tuple[str, bytes]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        seen.append((request.headers["X-Sprypt-Signature"], await request.read()))
+        return web.Response()
+
+    async def body(place: Organisation) -> None:
+        app = web.Application()
+        app.router.add_post("/hook", take)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"{place.simulator.base_url}{SUBSCRIPTIONS}"
+        target = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+        asked = {"name": "n", "event_types": ["case.updated"], "notification_url": target}
+        try:
+            async with aiohttp.ClientSession() as session:
+                await token(place.simulator.base_url, session)
+                async with session.post(url, json=asked) as response:
+                    made = (await response.json())["data"]
+                async with session.post(f"{url}/{made['id']}/test") as response:
+                    assert response.status == 200
+        finally:
+            await runner.cleanup()
+        ((signature, sent),) = seen
+        stamp, digest = (one.partition("=")[2] for one in signature.split(","))
+        signed = hmac.digest(made["signature_key"].encode(), f"{stamp}.".encode() + sent, hashlib.sha256)
+        assert digest == signed.hex()
+        assert json.loads(sent).keys() == {"event_id", "event_type", "api_version", "timestamp", "data"}
+
+    with_organisation(body)
+
+
+def test_a_client_with_another_secret_gets_no_token() -> None:
+    """401, and the token of an hour that ended opens nothing."""
+
+    async def body(place: Organisation) -> None:
+        base = place.simulator.base_url
+        form = {"grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": "another"}
+        async with aiohttp.ClientSession() as session:
+            async with session.post(f"{base}{TOKEN}", data=form) as response:
+                assert response.status == 401
+            await token(base, session)
+            place.simulator.end_tokens()
+            async with session.get(f"{base}{AUTHORIZATION}", params={"case_id": case_id(1)}) as response:
+                assert (response.status, (await response.json())["code"]) == (401, 2401)
 
     with_organisation(body)

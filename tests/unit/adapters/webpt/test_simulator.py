@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+from datetime import date, datetime
+from io import StringIO
+
 from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway_webpt.simulator import Company
 from gateway_webpt.strict import conformance
@@ -29,6 +33,21 @@ def test_the_quirks_are_there():
     assert b"\r\n-1" in whole
     assert all(b"%d\r\n" % flag in whole for flag in (1, 2, 3))
     assert all(len(night[name].splitlines()) == 1 for night in nights(3) for name in night if "soap2" in name)
+
+
+def test_a_night_shows_a_window_of_appointments_and_no_more():
+    """Nothing lies beyond fourteen days around the night, what is further ahead comes in a later one."""
+    company = Company(synthetic_clinic(3, patients=10, visits=1), 3)
+    beyond = 0
+    for _ in range(20):
+        company.live()
+        name, data = next((name, data) for name, data in company.night().items() if name.startswith("appointments"))
+        night = datetime.strptime(name, "appointments_%Y%m%d.csv").date()  # noqa: DTZ007 - a day has no zone
+        days = [date.fromisoformat(row["start_date"][:10]) for row in csv.DictReader(StringIO(data.decode()))]
+        assert days
+        assert all(abs((day - night).days) <= 14 for day in days)
+        beyond += len(company.appointments) - len(days)
+    assert beyond > 0
 
 
 def test_the_files_conform():
