@@ -16,7 +16,7 @@ from gateway.model.exchange import AdapterInfo, Finding, HookReceiver, Item, Rat
 from gateway.model.form import Shape
 from gateway_jane.config import JaneConfig
 from gateway_jane.records import cut_page, is_page, whole
-from gateway_jane.records_feed import BEGIN, cut_feed
+from gateway_jane.records_feed import cut_feed, is_feed
 from gateway_jane.translate import normalizer, path
 from gateway_jane.translate_form import form, origins, without
 from gateway_jane.transport import ClinicTransport
@@ -62,13 +62,13 @@ class JaneAdapter:
 
     def recognize(self, head: bytes) -> bool:
         """A saved page of one of the lists that this adapter reads, or a saved feed."""
-        return is_page(head) or head.lstrip().upper().startswith(BEGIN)
+        return is_page(head) or is_feed(head)
 
     def cut(self, chunks: Iterable[bytes], config: BaseModel) -> Iterator[Item | Finding]:
         """The items of a saved page, or the events of a saved feed, which are the one configured staff member's."""
         settings = cast("JaneConfig", config)
         body = whole(chunks)
-        if not body.lstrip().upper().startswith(BEGIN):
+        if not is_feed(body):
             return cut_page([body])
         (staff, feed), *_ = [*settings.feeds.items()] if len(settings.feeds) == 1 else [("", None)]
         return cut_feed([body], staff, feed.name if feed is not None else "", settings.feed_zone or "UTC")

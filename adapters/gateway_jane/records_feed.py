@@ -7,6 +7,7 @@ what it says only its time is read, for the summary may name a client.
 from __future__ import annotations
 
 import hashlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -74,6 +75,11 @@ def gone(key: str, staff: str, look: str) -> Item:
     context = msgspec.json.encode(Context(GONE, staff=staff))
     body = msgspec.json.encode({"key": key})
     return Item(body=body, kind=GONE, control_id=f"{GONE}:{key}:{look}", order_key=key, context=context)
+
+
+def is_feed(head: bytes) -> bool:
+    """Whether a file begins as a calendar, a mark of its byte order before it or not."""
+    return head.removeprefix(BOM_UTF8).lstrip().upper().startswith(BEGIN)
 
 
 def read_feed(chunks: Iterable[bytes], zone: str) -> Feed:

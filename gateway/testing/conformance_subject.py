@@ -136,7 +136,7 @@ def kinds_of(model: type[BaseModel], name: str) -> frozenset[Any]:
     """The types that a setting may have, those of lists and tables around them included; none for an unknown name."""
     *tables, leaf = name.split(".")
     for table in tables:
-        model = _model(model, table)
+        model = _model(model, table) if table in model.model_fields else model  # a name of the clinic's own choosing
     return frozenset(_kinds(model.model_fields[leaf].annotation)) if leaf in model.model_fields else frozenset()
 
 
@@ -149,8 +149,10 @@ def _kinds(annotation: Any) -> Iterator[Any]:
     origin = get_origin(annotation)
     if origin is None:
         yield annotation
-    elif origin in (tuple, list, dict):
+    elif origin in (tuple, list):
         yield origin
+    elif origin is dict:
+        yield from (origin, *_kinds(get_args(annotation)[1]))
     elif origin is types.UnionType or origin:
         for inner in get_args(annotation):
             yield from _kinds(inner)

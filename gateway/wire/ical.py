@@ -9,6 +9,7 @@ part that begins where another has not ended ends it as broken, so a lost ``END`
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
@@ -206,7 +207,7 @@ class Reader:
         try:
             found: Property | None = None
             if len(line) <= self._limits.line_bytes:
-                found = read_line(line.decode())
+                found = read_line(line.removeprefix(BOM_UTF8 if self._begins == 0 else b"").decode())
         except ValueError:  # of the decoder too
             pass
         reason = "line-too-long" if len(line) > self._limits.line_bytes else "not-a-content-line"

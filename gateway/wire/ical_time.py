@@ -25,7 +25,8 @@ _DURATION = re.compile(
 _OFFSET = re.compile(r"([+-])(\d{2})(\d{2})(\d{2})?\Z", re.ASCII)
 _DAY = re.compile(r"([+-]?[1-5])?(MO|TU|WE|TH|FR|SA|SU)\Z")
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_PARTS_OF_RULES = frozenset({"FREQ", "BYMONTH", "BYDAY", "UNTIL", "INTERVAL", "WKST"})
+_CLOCK = {"BYHOUR": "%H", "BYMINUTE": "%M", "BYSECOND": "%S"}
+_PARTS_OF_RULES = frozenset({"FREQ", "BYMONTH", "BYDAY", "UNTIL", "INTERVAL", "WKST", *_CLOCK})
 _TIMES = frozenset(
     (
         "COMPLETED",
@@ -162,7 +163,8 @@ def _known(name: str, part: Component | None) -> ZoneInfo | None:
 def _zone(name: str) -> ZoneInfo | None:
     if len(name) > 64 or not name.isascii():
         return None
-    for candidate in (name, "/".join(name.split("/")[-2:])):  # some write their own place before the name
+    parts = name.split("/")
+    for candidate in (name, "/".join(parts[-3:]), "/".join(parts[-2:])):  # some write their own place before the name
         try:
             if re.fullmatch(r"[A-Za-z][\w+/-]*", candidate):
                 return ZoneInfo(candidate)
@@ -194,6 +196,8 @@ def _change(part: Component) -> _Change:
     if rules and (rules.get("FREQ") != "YEARLY" or rules.get("INTERVAL", "1") != "1" or rules.keys() - _PARTS_OF_RULES):
         raise ValueError("a rule that zones do not have")
     begins = _wall(start.value)
+    if any(name in rules and int(rules[name]) != int(begins.strftime(form)) for name, form in _CLOCK.items()):
+        raise ValueError("a rule that begins at another time than it says")
     month = int(rules.get("BYMONTH", begins.month)) if rules else None
     if month is not None and not 1 <= month <= 12:
         raise ValueError("no month")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,16 @@ def test_a_part_is_given_whole_with_its_own_bytes() -> None:
     assert (found.body, found.line, found.offset) == (body, 4, len(HEAD))
     assert [(one.name, one.value) for one in found.properties] == [("UID", "1"), ("SUMMARY", "x")]
     assert [(one.name, one.properties[0].value) for one in found.components] == [("VALARM", "-PT15M")]
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_a_calendar() -> None:
+    """UTF-8 files of some programs begin with one; later on it is a fault of its line."""
+    for cut in range(5):
+        data = BOM_UTF8 + HEAD + ONE + TAIL
+        (event, (complete, _)) = parse([data[:cut], data[cut:]])
+        assert (event.body, complete) == (ONE, True)
+    (event, _) = parse([HEAD + ONE.replace(b"UID", BOM_UTF8 + b"UID") + TAIL])
+    assert event.reason == "not-a-content-line"
 
 
 @given(LETTERS, LETTERS.filter(lambda one: '"' not in one), st.integers(1, 75))

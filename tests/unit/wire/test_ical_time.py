@@ -77,12 +77,27 @@ def test_a_last_sunday_and_single_dates_are_rules_too() -> None:
         ("DTSTART:20260715T090000", datetime(2026, 7, 15, 9, tzinfo=CHICAGO)),
         ("DTSTART;TZID=America/Denver:20260715T080000", datetime(2026, 7, 15, 14, tzinfo=UTC)),
         ("DTSTART;TZID=/citadel.org/20210210_1/America/Denver:20260715T080000", datetime(2026, 7, 15, 14, tzinfo=UTC)),
+        ("DTSTART;TZID=/a.org/America/Indiana/Knox:20260715T090000", datetime(2026, 7, 15, 14, tzinfo=UTC)),
         ("DTSTART;VALUE=DATE:20260715", date(2026, 7, 15)),
     ],
 )
 def test_every_form_of_a_time_is_read(line: str, expected: datetime | date) -> None:
     """UTC, floating, in a named zone, in a name behind somebody's own place, and whole days."""
     assert Zones([], CHICAGO).read(read_line(line)) == expected
+
+
+@pytest.mark.parametrize(("hour", "read"), [("2", True), ("3", False)])
+def test_a_rule_may_repeat_the_time_of_its_beginning(hour: str, read: bool) -> None:
+    """BYHOUR and BYMINUTE that say what the beginning says change nothing; any other is a rule of another kind."""
+    clock = f";BYHOUR={hour};BYMINUTE=0"
+    text = RULES.format(name="Clinic", more="", summer="-0500", winter="-0600").replace("1SU", "1SU" + clock)
+    (part,) = Reader().feed(text.encode())
+    found = read_line("DTSTART;TZID=Clinic:20261101T120000")
+    if read:
+        assert Zones([part], UTC).read(found) == datetime(2026, 11, 1, 18, tzinfo=UTC)
+    else:
+        with pytest.raises(InvalidContent):
+            Zones([part], UTC).read(found)
 
 
 def test_a_zone_says_what_it_stands_for() -> None:

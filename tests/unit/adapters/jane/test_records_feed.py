@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from datetime import UTC, datetime
 
 import msgspec
@@ -25,6 +26,7 @@ def feed(*events: str) -> bytes:
 def test_a_saved_feed_is_cut_into_events() -> None:
     """Each event is a message with its own bytes."""
     assert ADAPTER.recognize(GOLDEN[:4096])
+    assert ADAPTER.recognize(BOM_UTF8 + GOLDEN[:4096])
     parts = list(ADAPTER.cut([GOLDEN[:100], GOLDEN[100:]], JaneConfig()))
     items = [one for one in parts if isinstance(one, Item)]
     assert len(items) == 5
