@@ -128,7 +128,7 @@ url = "file:secrets/ana.url"
 
 
 def test_a_secret_in_a_table_of_the_clinics_own_names_is_looked_at(strong: str, tmp_path: Path) -> None:
-    """It is taken from the folder of the settings, missed where it is not there, and refused where others can read it."""
+    """It is taken from the settings' folder, missed where it is not there, and refused where others can read it."""
     text = strong + CLINICS
     settings = parse(text, tmp_path)
     configured = check_plugins(settings, Registry.load([*settings.plugin_names()]), tmp_path, text)
