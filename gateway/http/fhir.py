@@ -30,6 +30,11 @@ def shown_resource(shown: Shown) -> Json | None:
     return resource(row.type, shown.id, row.version, iso(row.at), row.source, _decode(shown.projection.body))
 
 
+def is_damaged(shown: Shown) -> bool:
+    """Whether what is stored is not what was sealed; what was shredded is gone on purpose."""
+    return shown.projection is None and not shown.shredded
+
+
 def outcome(severity: str, code: str, words: str, *expression: str) -> Json:
     """An OperationOutcome with one issue: what, and at which paths."""
     issue: Json = {"severity": severity, "code": code, "diagnostics": words}

@@ -177,6 +177,9 @@ async def _search(
         links.append(link("next", base, f"{resource}?{urlencode([*kept, ('_page', next_)])}"))
     bundle: Json = {"resourceType": "Bundle", "type": "searchset", "link": links}
     entries = [entry(base, made, "match") for made, _ in found] + [entry(base, made, "include") for made in included]
+    if finder.damaged:
+        words = f"{finder.damaged} records that may belong here are damaged and cannot be opened"
+        entries.append({"resource": outcome("warning", "incomplete", words), "search": {"mode": "outcome"}})
     if asked.ignored:
         words = "These parameters are not offered and were left out"
         warning = outcome("warning", "not-supported", words, *dict.fromkeys(map(place_name, asked.ignored)))

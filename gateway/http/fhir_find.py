@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from gateway.http import fhir_tokens as tokens
 from gateway.http.cursor import place_of, place_token
-from gateway.http.fhir import shown_resource
+from gateway.http.fhir import is_damaged, shown_resource
 from gateway.http.fhir_index import SearchIndex
 from gateway.http.fhir_lookup import Wanted
 from gateway.http.fhir_search import CANDIDATES, Search, references
@@ -62,6 +62,8 @@ class Finder:
         self._types = types
         self._asked = asked
         self._tenant = reader.principal.tenant
+        self.damaged = 0
+        """Records that could not be opened: they may belong to the answer, which has to say that it lacks them."""
 
     async def page(self) -> tuple[list[Match], str | None]:
         """Resources that match, and the token of the next page."""
@@ -195,10 +197,11 @@ class Finder:
     async def _shown(self, candidates: Candidates, most: int) -> list[Match]:
         """What of the candidates the client gets: all of them, or what matches, at most ``most``."""
         if not self._asked.by_content:
-            return await self._reader.show(candidates.rows, _made)
+            return await self._reader.show(candidates.rows, self._made)
         found: list[Json] = []
 
         def matches(one: Shown) -> bool:
+            self.damaged += is_damaged(one)
             made = None if len(found) >= most else shown_resource(one)
             if made is None or not self._asked.matches(made):
                 return False
@@ -221,7 +224,11 @@ class Finder:
         ids = [_known(id) for id in sorted(named)[:INCLUDED]]
         rows = await self._house.store.read(lambda connection: reading.newest(connection, self._tenant, ids))
         rows = [row for row in rows if row.kind != "removed" and self._reader.visible(row)]
-        return [made for made, _ in await self._reader.show(rows, _made)]
+        return [made for made, _ in await self._reader.show(rows, self._made)]
+
+    def _made(self, shown: Sequence[Shown]) -> list[Match]:
+        self.damaged += sum(map(is_damaged, shown))
+        return [(made, one.change) for one in shown if (made := shown_resource(one)) is not None]
 
 
 def _first(one: Shown, made: Json, candidates: Candidates, wanted: Wanted) -> bool:
@@ -230,10 +237,6 @@ def _first(one: Shown, made: Json, candidates: Candidates, wanted: Wanted) -> bo
         return True  # there is no other
     own = {word for name, word in tokens.words(one.change.type, made) if name == wanted.by and wanted.holds(word)}
     return bool(candidates.after[bytes(one.change.record_id)][0] == min(own, default=None))
-
-
-def _made(shown: Sequence[Shown]) -> list[Match]:
-    return [(made, one.change) for one in shown if (made := shown_resource(one)) is not None]
 
 
 def _after(row: Found) -> list[str | None]:

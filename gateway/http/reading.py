@@ -103,7 +103,7 @@ class Reader:
         self, rows: Sequence[Found], entry: Entry, matches: Callable[[Shown], bool]
     ) -> tuple[list[Shown], Callable[[Connection], None]]:
         """What of the candidates matches, and what writes it as disclosed."""
-        found = [one for one in self._open(rows, entry) if one.projection is not None and matches(one)]
+        found = [one for one in self._open(rows, entry) if matches(one) and one.projection is not None]
         return found, self._page([one.change for one in found], opening=False)[1]
 
     def _page(self, rows: Sequence[Found], *, opening: bool) -> tuple[Entry, Callable[[Connection], None]]:

@@ -11,6 +11,7 @@ import pytest
 from gateway.access import View
 from gateway.flow.texts import keep_texts
 from gateway.http import directory
+from gateway.store import journal, schema
 from tests.integration.parts import TENANT, Parts, appointment, message, patient
 from tests.integration.serving import Served, serving
 from tests.integration.test_http_feed import add_client
@@ -126,6 +127,20 @@ def test_a_form_and_its_address_are_one_search(served: Served) -> None:
     path = f"/fhir/Patient/_search?_id={uuid.uuid4()}"
     assert "entry" not in served.ask(path, method="POST", body=b"_count=5").json
     assert served.ask("/fhir/Patient/_search?colour=red", method="POST", body=b"_count=5").status == 400
+
+
+@pytest.mark.parametrize("query", ["_id={id}", "_id={id}&status=booked"])
+def test_an_answer_that_lacks_a_damaged_record_says_so(served: Served, query: str) -> None:
+    """What cannot be opened is named as an outcome, in lists and in searches by content: no gap is silent."""
+    parts = served.parts
+    if not parts.store.read_sync(lambda c: journal.record_heads(c, TENANT, [parts.record("Appointment", "a9")])):
+        parts.take(message(appointment("a9", "p1")))
+        record = schema.changes.c.record_id == parts.record("Appointment", "a9")
+        parts.store.write_sync(lambda c: c.execute(schema.changes.update().where(record).values(box=b"x" * 64)))
+    id = uuid.UUID(bytes=parts.record("Appointment", "a9"))
+    (entry,) = served.ask(f"/fhir/Appointment?{query.format(id=id)}").json["entry"]
+    assert (entry["search"]["mode"], entry["resource"]["issue"][0]["code"]) == ("outcome", "incomplete")
+    assert served.ask(f"/fhir/Appointment/{id}").json["issue"][0]["code"] == "exception"
 
 
 def test_the_audit_log_is_found_by_its_time(served: Served) -> None:
