@@ -95,7 +95,8 @@ def check_plugins(settings: Settings, registry: Registry, folder: Path, text: st
     problems += _elsewhere(settings, registry, {part.plugin for part in parts}, text)
     if settings.mode == "production" and ("keys",) in found:
         weaknesses = registry.key_providers[settings.keys.provider].weaknesses(found["keys",], settings.data_folders())
-        problems += [problem_at(f"Production mode refuses: {weakness}", ("keys",), text, "") for weakness in weaknesses]
+        fix = "See docs/how-to/keys-and-backups.md."
+        problems += [problem_at(f"Production mode refuses: {w.rstrip('.')}", ("keys",), text, fix) for w in weaknesses]
     problems += [*_circles(settings, registry, text), *_writes_back(settings, registry, text)]
     if problems:
         raise InvalidSettings("gateway.toml", problems)

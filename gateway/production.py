@@ -68,17 +68,33 @@ def client_refusals(connection: Connection, tenants: Sequence[str]) -> list[Prob
     ]  # fmt: skip
 
 
-def unwatched(settings: Settings, registry: Registry, text: str) -> list[Problem]:
-    """Whether each witness hears too seldom: what was signed since the last head it has could be rewritten unseen."""
-    kinds = {registry.witnesses[one.witness] for one in settings.witnesses}
-    if not kinds or any(kind.every <= LONGEST_GAP for kind in kinds):
-        return []
-    return [
-        problem_at(
-            "No witness hears of the audit log at least once a minute", ("witnesses",), text,
-            "Keep these, and add one that hears at once: another host (http), or a folder elsewhere (file).",
-        )
-    ]  # fmt: skip
+def unwatched(settings: Settings, registry: Registry, configured: Configured, text: str) -> list[Problem]:
+    """Whether each witness hears too seldom, or keeps what it hears beside the data.
+
+    What was signed since the last head that it has could be rewritten unseen, and so could all that stands on the
+    device of the data: whoever takes that one back takes its witness back with it.
+    """
+    prompt = [one for one in settings.witnesses if registry.witnesses[one.witness].every <= LONGEST_GAP]
+    fix = "Keep these, and add one that hears at once: another host (http), or a folder on another device (file)."
+    if settings.witnesses and not prompt:
+        return [problem_at("No witness hears of the audit log at least once a minute", ("witnesses",), text, fix)]
+    beside = [_is_beside(configured.witnesses[one.name], settings) for one in prompt]
+    if beside and all(beside):
+        what = "The witness of the audit log is on the device of the data: whoever takes back the one has the other"
+        return [problem_at(what, ("witnesses",), text, fix)]
+    return []
+
+
+def _is_beside(witness: BaseModel, settings: Settings) -> bool:
+    """Whether a witness keeps heads in a file (its setting ``path``) on the device of the embedded store."""
+    path = getattr(witness, "path", None)
+    embedded = settings.store.url == EMBEDDED
+    return embedded and isinstance(path, Path) and _device(path) == _device(settings.data.directory)
+
+
+def _device(path: Path) -> int:
+    """The device of a file, or of the folder that it is going to be in."""
+    return next(one for one in (path, *path.parents) if one.exists()).stat().st_dev
 
 
 def _http(settings: Settings, text: str) -> Iterator[Problem]:
@@ -93,6 +109,9 @@ def _http(settings: Settings, text: str) -> Iterator[Problem]:
     url = urlsplit(http.public_url)
     if url.scheme == "http" and not is_loopback_host(url.hostname or ""):
         yield problem_at("Partners are told to come without TLS", ("http", "public_url"), text, "Write https://...")
+    if http.hook_loopback:
+        what = "Clients may have patient data sent to any port of this machine, without TLS too"
+        yield problem_at(what, ("http", "hook_loopback"), text, "Take out hook_loopback.")
 
 
 def _store(settings: Settings, text: str) -> Iterator[Problem]:
@@ -143,11 +162,15 @@ def _plugins(settings: Settings, configured: Configured, text: str) -> Iterator[
         ("sources", settings.sources, configured.sources),
         ("routes", settings.routes, configured.routes),
         ("reactors", settings.reactors, configured.reactors),
+        ("witnesses", settings.witnesses, configured.witnesses),
     )
     for key, parts, found in groups:
         for number, part in enumerate(parts):
             if part.name in found:
                 yield from _trials(found[part.name], (key, number, "config"), text)
+    for place, keys in ((("keys",), configured.keys), (("keys", "previous"), configured.previous_keys)):
+        if keys is not None:
+            yield from _trials(keys, (*place, "config"), text)
 
 
 def _trials(config: BaseModel, place: Location, text: str) -> Iterator[Problem]:
@@ -156,16 +179,26 @@ def _trials(config: BaseModel, place: Location, text: str) -> Iterator[Problem]:
             yield problem_at(TRIALS[name], (*place, name), text, f"Take out {name}.")
         elif isinstance(value, BaseModel):
             yield from _trials(value, (*place, name), text)
+        elif isinstance(value, tuple | list):
+            for number, inner in enumerate(value):
+                if isinstance(inner, BaseModel):
+                    yield from _trials(inner, (*place, name, number), text)
 
 
 def _files(settings: Settings, configured: Configured, config: Path) -> Iterator[Problem]:
     """Files and folders that other accounts of this machine can read, or, for the settings, write."""
     if _mode(config) & (stat.S_IWGRP | stat.S_IWOTH):
         yield Problem("Other accounts can change the settings", config.name, None, f"chmod 640 {config.name}")
-    secret = [settings.keys.keystore, settings.data.directory]
+    folder = config.resolve().parent
+    if _mode(folder) & (stat.S_IWGRP | stat.S_IWOTH):
+        fix = f"chmod go-w {folder.name}"
+        yield Problem("Other accounts can put other settings in the place of these", folder.name, None, fix)
+    secret = [settings.keys.keystore, settings.keys.shred_list, settings.data.directory]
     if settings.http is not None and settings.http.key is not None:
         secret.append(settings.http.key)
-    models = [settings, *configured.sources.values(), *configured.routes.values(), configured.keys]
+    models = [settings, configured.keys, configured.previous_keys]
+    for group in (configured.sources, configured.routes, configured.reactors, configured.witnesses):
+        models += group.values()
     secret += [Path(one.removeprefix("file:")) for model in models for one in _secrets(model)]
     for path in dict.fromkeys(secret):
         if _mode(path) & (stat.S_IRWXG | stat.S_IRWXO) & ~stat.S_IXGRP & ~stat.S_IXOTH:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from datetime import time
 from itertools import islice
@@ -142,11 +143,11 @@ def _lines(connection: Any, tenant: str, wanted: Wanted, form: str) -> Iterator[
 
 def _write(out: Path, form: str, lines: Iterator[Any]) -> int:
     try:
-        file = out.open("x", encoding="utf-8", newline="")
+        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise InvalidConfiguration("The file is there already", where=str(out), fix="Choose another name.") from None
     count = 0
-    with file:
+    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
         if form == "csv":
             file.write(csv_line(COLUMNS))
         for count, line in enumerate(lines, 1):  # noqa: B007 - the count of lines is what is wanted after the loop

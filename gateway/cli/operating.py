@@ -91,7 +91,7 @@ def _problems(config: Path, *, production: bool) -> list[str]:
         if settings.mode == "development":
             return [str(problem) for problem in found]
         found += refusals(settings, configured, config, text)
-        found += unwatched(settings, registry, text)
+        found += unwatched(settings, registry, configured, text)
         if settings.keys.keystore.exists():
             with closing(bootstrap.open_gateway(lenient, folder, text)) as gateway:
                 permit(gateway, actor())
@@ -143,7 +143,7 @@ def serve(
         if gateway.settings.mode == "production":
             text = config.read_text("utf-8")
             weak = refusals(gateway.settings, gateway.configured, config, text)
-            weak += unwatched(gateway.settings, gateway.registry, text)
+            weak += unwatched(gateway.settings, gateway.registry, gateway.configured, text)
             weak += gateway.store.read_sync(lambda connection: client_refusals(connection, gateway.tenants))
             if weak:
                 raise InvalidSettings(config.name, weak)

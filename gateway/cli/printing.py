@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import getpass
 import os
+import pwd
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +28,8 @@ from gateway.settings import Settings, load
 TenantOption = Annotated[str, typer.Option("--tenant", help="Which clinic group; the only one when there is one.")]
 PIPED = 2000
 """Columns of a table that goes into a file or another program."""
+LOGIN = Path("/proc/self/loginuid")
+_NOBODY = 2**32 - 1
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 __all__ = [
     "DEFAULT_CONFIG", "ConfigOption", "JsonOption", "TenantOption", "actor", "as_csv", "as_json", "fields", "listing",
@@ -67,8 +69,31 @@ def tenant_of(gateway: Gateway, named: str) -> str:
 
 
 def actor() -> str:
-    """Who looks: the account that runs the command."""
-    return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"
+    """Who looks: the account of the operating system that runs the command, or that runs it by ``sudo``.
+
+    Anybody can write what the environment says. So whom ``sudo`` names there is believed of root, who could be anybody
+    anyway, and otherwise only where the kernel knows that this is who signed in.
+    """
+    own, claimed = os.getuid(), os.environ.get("SUDO_USER")
+    if claimed and (own == 0 or claimed == _account(_signed_in())):
+        return f"cli:{claimed}"
+    return f"cli:{_account(own) or own}"
+
+
+def _account(uid: int) -> str:
+    """The name of an account; empty when it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return ""
+
+
+def _signed_in() -> int:
+    """Who signed in, by the kernel's audit: it is set once at the door and goes along through ``sudo``."""
+    try:
+        return int(LOGIN.read_text("ascii"))
+    except (OSError, ValueError):
+        return _NOBODY
 
 
 def as_csv(columns: Sequence[Any], rows: Sequence[Sequence[Any]], out: TextIO | None = None) -> None:

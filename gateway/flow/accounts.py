@@ -127,13 +127,36 @@ class Accounts:
         self.changed(unit, json.loads(self._found(name).tenants), name, "reset", actor)
         return made
 
+    def confirmed(self, person: Person, password: str) -> Any | None:
+        """The account of somebody who gives their password once more, or None.
+
+        What is wrong counts as a failed sign-in: a session that was left open is no place to guess a password.
+        """
+        row, whose, since = self._found(person.name), tried(person.name), micros() - WINDOW
+        right = passwords.matches(password, row.password)
+
+        def unit(connection: Connection) -> bool:
+            done = right and people.failure_count(connection, whose, since) < MOST_FAILURES
+            if not done:
+                people.failed(connection, (whose,), micros(), secrets.randbits(62), since - 3 * WINDOW)
+                self.note(connection, self.tenants_of(row), person.actor, "refused")
+            return done
+
+        return row if self._store.write_sync(unit) else None
+
     def choose_password(self, person: Person, old: str, new: str) -> bool:
         """Replace one's own password; False when the old one is wrong. Sessions end."""
-        row = self._found(person.name)
-        if not passwords.matches(old, row.password) or old == new:
+        row = self.confirmed(person, old)
+        if row is None or old == new:
             return False
         kept = passwords.hashed(passwords.acceptable(new, person.name))
-        self._change(person.name, {"password": kept, "temporary": False}, "password-chosen", person.actor)
+
+        def unit(connection: Connection) -> None:
+            if not _as_checked(connection, row):
+                raise InvalidConfiguration("The account was changed meanwhile", fix="Sign in anew.")
+            people.change(connection, person.name, {"password": kept, "temporary": False})
+
+        self.changed(unit, json.loads(row.tenants), person.name, "password-chosen", person.actor)
         return True
 
     def everyone(self) -> Sequence[Any]:
@@ -162,7 +185,8 @@ class Accounts:
         def unit(connection: Connection) -> bool:
             failed, from_there = (people.failure_count(connection, one, now - WINDOW) for one in (whose, source))
             throttled = failed >= MOST_FAILURES or from_there >= MOST_FROM_ADDRESS  # counted here: some come at once
-            done = welcome and not throttled and people.use_step(connection, name, step or 0)
+            done = welcome and not throttled and _as_checked(connection, row)
+            done = done and people.use_step(connection, name, step or 0)
             if done:
                 self.open(connection, token, name, now)
                 people.forget_failures(connection, whose)
@@ -268,6 +292,14 @@ class Accounts:
         for tenant in tenants:
             entry = self._audit.entry(tenant, action="sign-in", actor=actor, purpose="operations", outcome=outcome)
             self._audit.append(connection, entry)
+
+
+def _as_checked(connection: Connection, row: Any) -> bool:
+    """Whether an account is still as it was when its password was checked: to hash takes long enough for a reset."""
+    now = people.one(connection, row.person)
+    if now is None or bytes(now.nonce) != bytes(row.nonce):
+        return False
+    return bool(now.password == row.password and now.locked_at is None)
 
 
 def session_hash(token: str) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from gateway.access import passkeys, passwords
+from gateway.access import passkeys
 from gateway.access.passkeys import Site
 from gateway.access.person import Person
 from gateway.errors import AccessRefused, InvalidConfiguration
@@ -55,7 +55,7 @@ class Passkeys:
             raise InvalidConfiguration(
                 "This account signs in at the identity provider", where="passkeys", fix="Make the passkey there."
             )
-        if not passwords.matches(password, row.password):
+        if self._accounts.confirmed(person, password) is None:
             return None
         known = self._store.read_sync(lambda connection: rows.of(connection, person.name))
         if len(known) >= MOST:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,10 @@ from gateway.store import agreements, clients
 from gateway.store.opening import Store
 
 HOLD_SECONDS = 2.0
+
+
+async def _let_in() -> None:
+    """Whoever was let in for the length of one answer, as people on the admin port are, is not asked again."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Principal:
     types: frozenset[str]
     """Record types that view and scopes let through."""
     scopes: tuple[str, ...] = ()
+    check: Callable[[], Awaitable[None]] = _let_in
+    """Refuses when the client was revoked since it was let in; asked before each page, for an answer may take long."""
 
     @property
     def tenant(self) -> str:

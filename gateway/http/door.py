@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
@@ -33,13 +35,18 @@ class Door:
         """
         client, asked = await self._client(bearer)
         if client is None:
-            raise HttpRefusal(
-                401, "not-authenticated", "The key or token is unknown, has expired or was revoked",
-                where="Authorization", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
-            )  # fmt: skip
+            raise _unknown()
         response.headers.update(self._quotas.spend(client.id, client.quota))
-        principal = self.directory.principal(client)
+        key = None if bearer.startswith(tokens.PREFIX) else bearer
+        principal = replace(self.directory.principal(client), check=partial(self._still, client.id, key))
         return principal if asked is None else principal.narrowed(asked)
+
+    async def _still(self, name: str, key: str | None) -> None:
+        """Refuse a client that would not be let in any more. A token's own end is no reason: it begins requests."""
+        client = await (self.directory.by_id(name) if key is None else self.directory.by_key(key))
+        if client is None:
+            raise _unknown()
+        self.directory.principal(client)
 
     async def _client(self, bearer: str) -> tuple[Client | None, tuple[str, ...] | None]:
         if not bearer.startswith(tokens.PREFIX):
@@ -50,6 +57,13 @@ class Door:
         if client is None or token is None or token.client != client.id:
             return None, None
         return client, token.scopes
+
+
+def _unknown() -> HttpRefusal:
+    return HttpRefusal(
+        401, "not-authenticated", "The key or token is unknown, has expired or was revoked",
+        where="Authorization", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+    )  # fmt: skip
 
 
 async def _entered(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
@@ -63,7 +64,8 @@ def feed(house: House) -> APIRouter:
         chosen = Filter(types_of(types, principal.types), frozenset(), principal.client.locations)
         positions = positions_of(house.vault, principal.tenant, after)
         puller = Puller(house, Reader(house, principal), chosen)
-        first = await puller.first(positions, min(limit, PAGE), wait)
+        with house.news.waiting(principal.client.id) if wait else nullcontext():
+            first = await puller.first(positions, min(limit, PAGE), wait)
         if wants_lines(request):
             return StreamingResponse(puller.stream(first, limit), 200, told(request), NDJSON)
         body, step = await puller.page(first)

@@ -85,7 +85,7 @@ def origins(house: House) -> APIRouter:
         asked = Asked(*window_of(moment_range(one, "date") for one in dates), _count)
         after = place_of(house.vault, principal.tenant, "audit", _page, "_page") if _page else None
         rows, last = await house.store.read(lambda c: _entries(c, principal.tenant, asked, after))
-        _note(house, principal)
+        await _note(house, principal)
         base, query = f"{house.url}/fhir", [*(("date", one) for one in dates), ("_count", _count)]
         made = [audit_event(row.writer, row.seq, _decode(row.body)) for row in rows]
         bundle = searchset(base, f"AuditEvent?{urlencode(query)}", made)
@@ -103,7 +103,7 @@ def origins(house: House) -> APIRouter:
         body = await house.store.read(lambda c: audit.body_of(c, principal.tenant, writer, seq))
         if body is None:
             raise missing()
-        _note(house, principal)
+        await _note(house, principal)
         return answer(audit_event(writer, seq, _decode(body)), headers=told(request))
 
     return router
@@ -185,7 +185,7 @@ def _named(principal: Principal) -> None:
         raise HttpRefusal(403, "forbidden", "The log is of all clinics, and this client sees some only", where="scope")
 
 
-def _note(house: House, principal: Principal) -> None:
+async def _note(house: House, principal: Principal) -> None:
     """Reading the log is in the log."""
     entry = house.audit.entry(
         principal.tenant, action="read", actor=principal.actor, purpose=principal.client.purpose, outcome="audit-read"
@@ -194,4 +194,4 @@ def _note(house: House, principal: Principal) -> None:
     def unit(connection: Connection) -> None:
         house.audit.append(connection, entry)
 
-    house.store.write_sync(unit)
+    await house.store.write(unit)

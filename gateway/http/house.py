@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from gateway.access import View
 from gateway.audit import AuditLog
 from gateway.flow.source import Origin
+from gateway.http.refusal import HttpRefusal
 from gateway.model.exchange import HookReceiver, Intake
 from gateway.model.sampling import Sampling
 from gateway.settings import Http, People, Route
@@ -18,6 +20,8 @@ from gateway.vault import Vault
 
 LOOK_SECONDS = 1.0
 """How long a change made by another process may stay unnoticed by somebody who waits."""
+MOST_WAITING = 16
+"""Requests of one client that may wait for changes at one time: each holds one of the port's places for a minute."""
 
 
 class News:
@@ -25,6 +29,7 @@ class News:
 
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
+        self._waiting: Counter[str] = Counter()
         self.over = False
         """Whether the gateway is about to stop: nobody is to wait any more."""
 
@@ -39,6 +44,21 @@ class News:
         self.over = True
         for tenant in list(self._events):
             self.told(tenant)
+
+    @contextmanager
+    def waiting(self, client: str) -> Iterator[None]:
+        """Count a request that may wait; 429 when its client has as many under way as it may."""
+        if self._waiting[client] >= MOST_WAITING:
+            raise HttpRefusal(
+                429, "too-many-waiting", f"{MOST_WAITING} requests of this client wait for changes already",
+                where="wait", fix="Wait with one of them, and end it before the next.", headers={"Retry-After": "5"},
+            )  # fmt: skip
+        self._waiting[client] += 1
+        try:
+            yield
+        finally:
+            self._waiting[client] -= 1
+            self._waiting += Counter()  # forgets whom nothing is counted for
 
     async def wait(self, tenant: str, seconds: float) -> None:
         """Return when there is news, or after ``seconds``, or when it is time to look what other processes did."""

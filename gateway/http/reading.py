@@ -70,6 +70,7 @@ class Reader:
         """One page: written as disclosed, then opened and cut down to the view; ``make`` runs where that is done."""
         if not rows:
             return make([])
+        await self.principal.check()
         entry, unit = await asyncio.to_thread(self._page, rows, opening=True)
         await self._house.store.write(unit)
         return await asyncio.to_thread(lambda: make(self._open(rows, entry)))
@@ -77,6 +78,7 @@ class Reader:
     async def tell(self, rows: Sequence[Found]) -> None:
         """One page of which only the ids are told, as of what is gone: written as disclosed, and nothing is opened."""
         if rows:
+            await self.principal.check()
             _, unit = await asyncio.to_thread(self._page, rows, opening=False)
             await self._house.store.write(unit)
 
@@ -84,6 +86,7 @@ class Reader:
         """Open candidates, keep what matches, and write that as disclosed before it is given out."""
         if not rows:
             return []
+        await self.principal.check()
         entry = await asyncio.to_thread(self._looked, rows)
         await self._house.store.write(lambda connection: self._house.audit.append(connection, entry))
         found, unit = await asyncio.to_thread(self._matching, rows, entry, matches)

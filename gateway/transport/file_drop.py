@@ -42,7 +42,8 @@ class FileDrop:
     """Watches one folder.
 
     Args:
-        folder: where files are dropped; it and its ``archive`` and ``failed`` folders are made when missing.
+        folder: where files are dropped; it and its ``archive`` and ``failed`` folders are made when missing, for
+            their owner alone.
         patterns: names to take, as in ``*.hl7``, whatever their case.
         handle: stores one file; returns after its commit. ``RejectMessage`` fails the file, ``RetryLater`` leaves it
             for a later look, anything else ends :meth:`run`.
@@ -89,7 +90,7 @@ class FileDrop:
     def _prepare(self) -> None:
         try:
             for folder in (self._folder, self._folder / ARCHIVE, self._folder / FAILED):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise InvalidConfiguration(
                 f"The drop folder cannot be made: {error.strerror}.",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
 from collections.abc import Iterator
+from http.client import IncompleteRead
 from typing import Any
 
 import pytest
@@ -15,8 +17,9 @@ from gateway.access import View, secrets
 from gateway.flow.clock import micros
 from gateway.flow.lanes import journal_lane
 from gateway.flow.texts import keep_texts
-from gateway.http import directory
+from gateway.http import directory, feed, house
 from gateway.http.feed import _with_content
+from gateway.http.reading import Reader
 from gateway.store import agreements, clients, journal, reviewing
 from gateway.store.schema import changes
 from gateway.store.schema_http import disclosures
@@ -245,6 +248,71 @@ def test_a_revoked_client_is_out_within_five_seconds(served: Served, monkeypatch
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert served.ask("/v1/changes", key=key).headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_reader_that_waits_when_it_is_revoked_gets_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long poll that was let in before its client was revoked is refused the change that comes afterwards."""
+    name, key = add_client(served.parts)
+    wait_until(lambda: served.ask("/v1/changes?limit=1", key=key).status == 200, "the new client is not known")
+    cursor = served.ask("/v1/changes?limit=1000", key=key).json["cursor"]
+    waits, wait, answers = threading.Event(), served.house.news.wait, []
+
+    async def told(tenant: str, seconds: float) -> None:
+        waits.set()
+        await wait(tenant, seconds)
+
+    monkeypatch.setattr(served.house.news, "wait", told)
+    poll = f"/v1/changes?after={cursor}&wait=50"
+    waiting = threading.Thread(target=lambda: answers.append(served.ask(poll, key=key)))
+    waiting.start()
+    assert waits.wait(60)
+    served.parts.store.write_sync(lambda connection: clients.revoke(connection, name, micros()))
+    time.sleep(0.3)
+    served.parts.take(message(patient("p1", "C")))
+    waiting.join(60)
+    assert [one.status for one in answers] == [401]
+    (page,) = served.ask(poll).json["changes"]
+    assert page["record"]["name"]["family"] == "C"
+
+
+def test_one_client_that_waits_too_often_leaves_the_others_their_places(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over so many waiting requests of a client the next is refused; others are served, and so is it afterwards."""
+    monkeypatch.setattr(house, "MOST_WAITING", 2)
+    _, other = add_client(served.parts)
+    poll = f"/v1/changes?after={served.ask('/v1/changes?limit=1000').json['cursor']}&wait=50"
+    answers: list[int] = []
+    waiting = [threading.Thread(target=lambda: answers.append(served.ask(poll).status)) for _ in range(5)]
+    for one in waiting:
+        one.start()
+    wait_until(lambda: len(answers) == 3, "nobody is refused")
+    assert answers == [429] * 3
+    wait_until(lambda: served.ask(poll.replace("50", "0.1"), key=other).status == 200, "the other client is not known")
+    served.parts.take(message(patient("p1", "C")))
+    for one in waiting:
+        one.join(60)
+    assert answers == [429] * 3 + [200] * 2
+    assert served.ask(poll).status == 200
+
+
+def test_a_stream_ends_where_its_client_is_revoked(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a client reads page by page in one answer breaks off after the page at which it was revoked."""
+    name, key = add_client(served.parts)
+    wait_until(lambda: served.ask("/v1/changes?limit=1", key=key).status == 200, "the new client is not known")
+    show = Reader.show
+
+    async def revoked(self: Reader, rows: Any, make: Any) -> Any:
+        made = await show(self, rows, make)
+        await served.house.store.write(lambda connection: clients.revoke(connection, name, micros()))
+        await asyncio.sleep(0.3)
+        return made
+
+    monkeypatch.setattr(Reader, "show", revoked)
+    monkeypatch.setattr(feed, "PAGE", 1)
+    with pytest.raises(IncompleteRead) as broken:
+        served.ask("/v1/changes", key=key, headers={"Accept": "application/x-ndjson"})
+    assert broken.value.partial.count(b'"change"') == 1
 
 
 def test_a_quota_is_told_before_it_is_used_up(served: Served) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from gateway.access import one_time, passwords
+from gateway.audit import Search, Wanted
 from gateway.flow import accounts
 from gateway.flow.accounts import MOST_FAILURES, session_hash
 from gateway.flow.clock import micros
 from gateway.store import people
 from gateway.store.schema_people import sessions
+from tests.integration.parts import TENANT
 from tests.security.conftest import Admin
 
 TURNS = 40
@@ -172,6 +175,46 @@ def test_a_password_that_was_made_must_be_changed(admin: Admin) -> None:
     assert admin.ask("/session", headers=session).status == 401  # whoever had the old one is out
     changed = replace(account, password=given["new"])
     assert admin.ask("/messages", headers=admin.session(changed)).status == 200
+
+
+def test_a_reset_while_a_password_is_checked_is_not_outrun(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who began to sign in, or to choose a password, before the account was reset does neither after it."""
+    account = admin.somebody("operator")
+    session, matches, resets = admin.session(account), passwords.matches, []
+
+    def meanwhile(text: str, kept: str | None) -> bool:
+        right = matches(text, kept)
+        resets.append(admin.accounts.reset(account.name, "cli:test"))
+        return right
+
+    monkeypatch.setattr(passwords, "matches", meanwhile)
+    given = {"old": account.password, "new": "nine otters eat 7 pears"}
+    assert admin.ask("/session/password", method="POST", given=given, headers=session).status == 400
+    row = admin.served.parts.store.read_sync(lambda connection: people.one(connection, account.name))
+    assert (row.temporary, matches(resets[-1].password, row.password)) == (True, True)
+    secret = parse_qs(urlsplit(resets[-1].uri).query)["secret"][0]
+    renewed = replace(account, password=resets[-1].password, secret=secret)
+    assert admin.sign_in(renewed).status == 401
+    assert len(resets) == 2
+
+
+def test_an_open_session_is_no_place_to_guess_a_password(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong old passwords count as failed sign-ins and are logged: after ten even the right one changes nothing."""
+    account = admin.somebody("operator")
+    session = admin.session(account)
+
+    def choose(old: str) -> int:
+        given = {"old": old, "new": "nine otters eat 7 pears"}
+        return admin.ask("/session/password", method="POST", given=given, headers=session).status
+
+    assert [choose("wrong") for _ in range(MOST_FAILURES)] == [400] * MOST_FAILURES
+    assert choose(account.password) == 400
+    admin.served.parts.sequence()
+    asked = Wanted(actor=f"person:{account.name}", action="sign-in")
+    found = admin.served.parts.store.read_sync(lambda connection: list(Search(connection, TENANT, asked).found()))
+    assert [one.outcome for one in found].count("refused") == MOST_FAILURES + 1
+    monkeypatch.setattr(accounts, "WINDOW", 0)
+    assert choose(account.password) == 200
 
 
 def test_no_name_is_shared_or_used_again(admin: Admin) -> None:

@@ -33,6 +33,11 @@ zone = "America/Chicago"
 name = "office"
 witness = "file"
 """
+STAMPED = """[witnesses.config]
+url = "http://127.0.0.1:9"
+roots = "roots.pem"
+folder = "stamps"
+allow_loopback = true"""
 WEAK = [
     ('maria = "admin"', '"*" = "admin"', "people.command_line", "Every account"),
     ('[[witnesses]]\nname = "office"\nwitness = "file"\n', "", "witnesses", "Nobody outside"),
@@ -57,7 +62,21 @@ WEAK = [
         'zone = "America/Chicago"', 'zone = "America/Chicago"\n[sources.config]\nplaintext_networks = ["10.0.0.0/8"]',
         "sources[0].config.plaintext_networks", "without TLS",
     ),
+    (
+        "[people.command_line]", "[http]\nhook_loopback = true\n[people.command_line]",
+        "http.hook_loopback", "any port of this machine",
+    ),
+    (
+        'name = "office"', f'name = "stamped"\nwitness = "timestamp"\n{STAMPED}\n\n[[witnesses]]\nname = "office"',
+        "witnesses[0].config.allow_loopback", "without TLS too",
+    ),
 ]  # fmt: skip
+
+CONFIGS = {
+    "mail": 'config = {host = "smtp.example.org", sender = "a@example.org", recipients = ["b@example.org"]}',
+    "timestamp": 'config = {url = "https://tsa.example.org", roots = "roots.pem", folder = "stamps"}',
+    "http": 'config = {url = "https://witness.example.org:8099"}',
+}
 
 
 def found(text: str, folder: Path) -> list[Problem]:
@@ -142,6 +161,35 @@ def test_a_secret_in_a_table_of_the_clinics_own_names_is_looked_at(strong: str, 
     assert [one.where for one in found(text, tmp_path)] == ["ana.url"]
 
 
+def test_a_folder_in_which_others_may_write_is_refused(strong: str, tmp_path: Path) -> None:
+    """Who may write in the folder of the settings can put others in their place, whatever their own permissions are."""
+    tmp_path.chmod(0o770)
+    assert [one.where for one in found(strong, tmp_path)] == [tmp_path.name]
+
+
+def test_secrets_of_every_part_are_looked_at(strong: str, tmp_path: Path) -> None:
+    """The file of a witness's password must be closed as that of any other part."""
+    secret = tmp_path / "password"
+    secret.write_text("made up")
+    secret.chmod(0o644)
+    mail = (
+        '\n[[witnesses]]\nname = "mailed"\nwitness = "mail"\n[witnesses.config]\nhost = "smtp.example.org"\n'
+        f'sender = "a@example.org"\nrecipients = ["b@example.org"]\nuser = "gw"\npassword = "file:{secret}"\n'
+    )
+    assert [one.where for one in found(strong + mail, tmp_path)] == ["password"]
+
+
+def test_a_witness_beside_the_data_is_not_enough(strong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file on the device of the data is taken back together with it; on another device it is a witness."""
+    settings = parse(strong, tmp_path)
+    registry = Registry.load([*settings.plugin_names()])
+    configured = check_plugins(settings, registry, tmp_path, strong)
+    (problem,) = unwatched(settings, registry, configured, strong)
+    assert (problem.where, "device of the data" in problem.what) == ("witnesses", True)
+    monkeypatch.setattr(production, "_device", lambda path: path.name)
+    assert unwatched(settings, registry, configured, strong) == []
+
+
 def test_root_is_refused(strong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway that could do anything on its machine does not serve in production."""
     monkeypatch.setattr(production.os, "geteuid", lambda: 0)
@@ -149,12 +197,13 @@ def test_root_is_refused(strong: str, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("kinds", "refused"), [(["mail"], True), (["timestamp", "mail"], True), (["mail", "file"], False)]
+    ("kinds", "refused"), [(["mail"], True), (["timestamp", "mail"], True), (["mail", "http"], False)]
 )
 def test_a_witness_that_hears_hourly_is_not_enough(kinds: list[str], refused: bool, tmp_path: Path) -> None:
     """Of the witnesses one must hear at once, or an hour of the log could be rewritten unseen."""
-    told = "".join(f'[[witnesses]]\nname = "{kind}"\nwitness = "{kind}"\n' for kind in kinds)
-    text = '[[tenants]]\nname = "clinic"\n' + told
+    told = "".join(f'[[witnesses]]\nname = "{kind}"\nwitness = "{kind}"\n{CONFIGS[kind]}\n' for kind in kinds)
+    text = f'[[tenants]]\nname = "clinic"\n[keys.config]\npath = "{tmp_path}/root.key"\n{told}'
     settings = parse(text, tmp_path)
-    found = unwatched(settings, Registry.load(settings.plugin_names()), text)
+    registry = Registry.load(settings.plugin_names())
+    found = unwatched(settings, registry, check_plugins(settings, registry, tmp_path, text), text)
     assert [problem.where for problem in found] == (["witnesses"] if refused else [])

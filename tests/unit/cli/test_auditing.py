@@ -228,6 +228,7 @@ def test_reports_exports_and_the_review_have_their_forms(house: Path) -> None:
         out = house / f"out.{form}"
         assert run(house, "audit", "export", "--tenant", "north", "--format", form, "--out", str(out))[0] == 0
         lines[form] = out.read_text().splitlines()
+        assert out.stat().st_mode & 0o077 == 0  # it tells who was treated where, and when
     events = [json.loads(line) for line in lines["fhir"]]
     assert {event["resourceType"] for event in events} == {"AuditEvent"}
     assert sum(f"Patient/{ANN}" in json.dumps(event) for event in events) >= 10
@@ -238,6 +239,23 @@ def test_reports_exports_and_the_review_have_their_forms(house: Path) -> None:
     assert {(one["kind"], one["name"]) for one in review} >= {("route", "desk"), ("person", "cli:ann")}
     (desk,) = [one for one in review if one["kind"] == "route"]
     assert (desk["fields"], desk["agreement"], desk["recipient"]) == (2, False, "front desk")
+
+
+def test_the_review_names_everybody_and_whom_nobody_made(house: Path) -> None:
+    """Accounts of people and commands stand in it with their role; one written into the database alone ends with 1."""
+    added = ("people", "add", "maria.lopez", "--tenant", "north", "--role", "operator", "--json")
+    assert run(house, *added)[0] == 0
+    asked = ("audit", "access-review", "--tenant", "north", "--json")
+    code, said = run(house, *asked)
+    found = {one["name"]: one for one in json.loads(said)["principals"]}
+    maria = found["person:maria.lopez"]
+    assert (code, maria["role"], maria["view"], maria["last_seen"]) == (0, "operator", "workforce-desk", None)
+    assert maria["fields"] > 0
+    assert maria["made_by"].startswith("cli:")
+    assert found["cli:*"]["role"] == "admin"
+    attack(house, "UPDATE people SET person = 'mallory' WHERE person = 'maria.lopez'")
+    answer = RUNNER.invoke(app, [*asked, "--config", str(house / "gateway.toml")])
+    assert (answer.exit_code, "person:mallory: by the audit log nobody made it" in answer.stderr) == (1, True)
 
 
 def test_an_entry_is_proven_offline(house: Path, tmp_path: Path) -> None:

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 import errno
+import os
+import pwd
 import sys
+from pathlib import Path
 
 import pytest
 
 from gateway import cli
-from gateway.cli.printing import fields, listing, table
+from gateway.cli import printing
+from gateway.cli.printing import actor, fields, listing, table
+
+
+def test_nobody_is_taken_for_another_by_what_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whom sudo names is believed of root, or when the kernel knows that it is who signed in; no other variable is."""
+    others = [one for one in pwd.getpwall() if one.pw_uid not in (0, os.getuid())]
+    ann, bob = others[0], next(one for one in others if one.pw_uid != others[0].pw_uid)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"):
+        monkeypatch.setenv(name, ann.pw_name)
+    monkeypatch.setattr(printing, "LOGIN", tmp_path / "loginuid")
+    monkeypatch.setattr(printing.os, "getuid", lambda: bob.pw_uid)
+    assert actor() == f"cli:{bob.pw_name}"
+    for signed_in, name in ((bob, bob), (ann, ann)):
+        (tmp_path / "loginuid").write_text(str(signed_in.pw_uid))
+        assert actor() == f"cli:{name.pw_name}"
+    (tmp_path / "loginuid").write_text(str(2**32 - 1))
+    assert actor() == f"cli:{bob.pw_name}"
+    monkeypatch.setattr(printing.os, "getuid", lambda: 0)
+    assert actor() == f"cli:{ann.pw_name}"
+    monkeypatch.delenv("SUDO_USER")
+    assert actor() == f"cli:{pwd.getpwuid(0).pw_name}"
 
 
 def test_a_row_is_one_line_in_a_pipe(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

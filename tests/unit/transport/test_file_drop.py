@@ -49,6 +49,20 @@ def test_whole_files_are_taken_oldest_first_and_archived(tmp_path):
     assert names(tmp_path / "archive") == ["a.hl7", "b.HL7"]
 
 
+def test_what_was_taken_is_nobody_elses_to_read(tmp_path):
+    """Folders that the gateway makes for files are open to its own account alone, whatever the process lets through."""
+
+    async def handle(path):
+        del path
+
+    drop, before = tmp_path / "drop", os.umask(0o000)
+    try:
+        asyncio.run(watch(drop, handle))
+    finally:
+        os.umask(before)
+    assert {(drop / name).stat().st_mode & 0o777 for name in ("", "archive", "failed")} == {0o700}
+
+
 def test_a_growing_file_is_left_until_it_stands_still(tmp_path):
     """An upload in progress is not taken before it is whole."""
     taken = []
