@@ -22,6 +22,7 @@ from yarl import URL
 from gateway.errors import InvalidConfiguration, SourceUnavailable
 from gateway.settings import resolve_secret
 from gateway.transport.http import HttpClient
+from gateway.transport.whole_file import sync_folder, write_whole
 from gateway_jane.config import JaneConfig
 
 AGAIN = "Run `gateway jane connect SOURCE`, and let someone of the clinic agree."
@@ -78,19 +79,8 @@ class TokenFile:
     def write(self, kept: Kept) -> None:
         """Replace the file and sync it, and the folder it is in."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = self._path.with_name(self._path.name + ".part")
-        part.unlink(missing_ok=True)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(kept))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(self._path, msgspec.json.encode(kept))
+        sync_folder(self._path.parent)
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from gateway.errors import InvalidConfiguration
-from gateway.transport.whole_file import sync_folder, write_all
+from gateway.transport.locked_lines import LockedLines
+from gateway.transport.whole_file import sync_folder
 
 MANIFEST = "manifest.ndjson"
 
@@ -35,19 +35,17 @@ class Manifest:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._recent: dict[str, str] = {}
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        self._lines = LockedLines(path)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._size = self._recover()
+            self._recover()
         except BaseException:
-            os.close(self._descriptor)
+            self._lines.close()
             raise
 
-    def _recover(self) -> int:
-        """Read the newest lines, cut off what a crash left torn, and say how long the manifest is."""
-        size = os.fstat(self._descriptor).st_size
-        start = max(0, size - _TAIL)
-        tail = os.pread(self._descriptor, size - start, start)
+    def _recover(self) -> None:
+        """Read the newest lines and cut off what a crash left torn."""
+        start = max(0, self._lines.size - _TAIL)
+        tail = self._lines.read(start)
         at = tail.find(b"\n") + 1 if start else 0
         while at < len(tail):
             end = tail.find(b"\n", at)
@@ -56,12 +54,10 @@ class Manifest:
             except msgspec.DecodeError:
                 entry = None
             if entry is None or end < 0:
-                os.ftruncate(self._descriptor, start + at)
                 break
             self._remember(entry)
             at = end + 1
-        os.fsync(self._descriptor)  # a killed process may have left whole lines that no sync has made last
-        return start + at
+        self._lines.cut(start + at)
 
     def _remember(self, entry: Entry) -> None:
         self._recent.pop(entry.file, None)
@@ -71,8 +67,7 @@ class Manifest:
 
     def settle(self) -> None:
         """Cut off what a failed append may have left: only synced lines count."""
-        if os.fstat(self._descriptor).st_size != self._size:
-            os.ftruncate(self._descriptor, self._size)
+        self._lines.settle()
 
     def has(self, entry: Entry) -> bool:
         """Whether this file, with these very bytes, is listed."""
@@ -86,18 +81,13 @@ class Manifest:
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Add lines and sync them."""
-        lines = b"".join(map(_line, entries))
-        write_all(self._descriptor, lines)
-        os.fsync(self._descriptor)
-        self._size += len(lines)
+        self._lines.append(b"".join(map(_line, entries)))
         for entry in entries:
             self._remember(entry)
 
     def close(self) -> None:
         """Give up the lock; any later use is an ``OSError``."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        self._lines.close()
 
 
 def take_folder(folder: Path, place: str) -> Manifest:
@@ -106,9 +96,20 @@ def take_folder(folder: Path, place: str) -> Manifest:
     Raises:
         InvalidConfiguration: another route or process has it, or it cannot be written.
     """
+    with taking(folder, place):
+        return Manifest(folder / MANIFEST)
+
+
+@contextmanager
+def taking(folder: Path, place: str) -> Iterator[None]:
+    """Around the opening of a folder's list: makes the folder, makes both names last, and tells what went wrong.
+
+    Raises:
+        InvalidConfiguration: as for :func:`take_folder`.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        manifest = Manifest(folder / MANIFEST)
+        yield
         sync_folder(folder)
         sync_folder(folder.parent)
     except BlockingIOError:
@@ -119,7 +120,6 @@ def take_folder(folder: Path, place: str) -> Manifest:
         raise InvalidConfiguration(
             f"The folder cannot be written ({disk_word(error)})", where=place, fix="Check its path and permissions."
         ) from None
-    return manifest
 
 
 def _line(entry: Entry) -> bytes:

@@ -7,8 +7,7 @@ are nobody's patients.
 
 from __future__ import annotations
 
-import fcntl
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ import msgspec
 from gateway.errors import InvalidConfiguration
 from gateway.model import decode
 from gateway.model.organization import Organization
+from gateway.transport.locked_lines import LockedLines
 from gateway.wire.json_decoder import decoder
 from gateway.wire.x12_write import MAX_CONTROL
 
@@ -53,9 +53,8 @@ class Memory:
         self._records: dict[tuple[str, str], msgspec.Struct] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._load(path.read_bytes())
+            self._lines = LockedLines(path)
+            self._load(self._lines.whole())
         except BlockingIOError:
             raise InvalidConfiguration(
                 "Another route uses this memory file", where="memory", fix="Give each route a file of its own."
@@ -65,13 +64,12 @@ class Memory:
                 f"The memory file cannot be used: {error.strerror}", where="memory", fix="Name a writable file."
             ) from None
 
-    def _load(self, data: bytes) -> None:
-        whole, _, _ = data.rpartition(b"\n")  # a crash may have cut the last line: it was never acted on
-        os.ftruncate(self._file, len(whole) + 1 if whole else 0)
-        for number, text in enumerate(whole.splitlines(), 1):
+    def _load(self, lines: Sequence[bytes]) -> None:
+        for number, text in enumerate(lines, 1):
             try:
                 self._take(_decode(text))
             except msgspec.DecodeError:
+                self._lines.close()
                 raise InvalidConfiguration(
                     "The memory file is damaged", where=f"memory line {number}", fix="Restore it from a backup."
                 ) from None
@@ -85,10 +83,7 @@ class Memory:
             self._records[line.type, line.id] = decode(line.type, bytes(line.record))
 
     def _add(self, line: _Line) -> None:
-        data = _encode(line) + b"\n"
-        if os.write(self._file, data) != len(data):
-            raise OSError("short write")
-        os.fsync(self._file)
+        self._lines.append(_encode(line) + b"\n")
         self._take(line)
 
     def control(self, key: str) -> int:
@@ -128,4 +123,4 @@ class Memory:
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._file)
+        self._lines.close()

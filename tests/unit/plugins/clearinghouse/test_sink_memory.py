@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from gateway.errors import InvalidConfiguration
@@ -42,6 +45,26 @@ def test_a_line_that_a_crash_cut_was_never_acted_on(tmp_path):
     path.write_bytes(b"garbage\n" + path.read_bytes())
     with pytest.raises(InvalidConfiguration, match="damaged"):
         Memory(path)
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
+    """A line that the disk took in part is not there: the next one is whole, and the next start reads both."""
+    memory = Memory(tmp_path / "memory")
+    first = memory.control("a")
+
+    def torn(descriptor, body):
+        os.write(descriptor, body[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("gateway.transport.locked_lines.write_all", torn)
+        with pytest.raises(OSError, match="No space"):
+            memory.control("b")
+    second = memory.control("b")
+    memory.close()
+    again = Memory(tmp_path / "memory")
+    assert (again.control("a"), again.control("b")) == (first, second)
+    again.close()
 
 
 def test_the_directory_keeps_the_newest_state(tmp_path):

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -17,6 +18,7 @@ import pytest
 from gateway.errors import InvalidConfiguration
 from gateway.hookspecs import OpenSink
 from gateway.model.exchange import HELD, Delivered, Dispatch, Rejected, Retry
+from gateway.transport.whole_file import sync_folder
 from gateway_ledgerfile.config import LedgerfileConfig
 from gateway_ledgerfile.plugin import LedgerfileSink
 from gateway_ledgerfile.sink import LIST
@@ -106,18 +108,44 @@ def test_a_role_without_account_holds_its_entry_alone(tmp_path: Path) -> None:
         assert isinstance(outcomes[2], Delivered)
 
 
-def test_a_full_disk_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is told as written when the disk refuses, and the next attempt completes it."""
+@pytest.mark.parametrize("refused", ["gateway_ledgerfile.sink.sync_folder", "gateway.transport.locked_lines.write_all"])
+def test_a_full_disk_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str) -> None:
+    """Nothing is told as written when the disk refuses; the next attempt, another dispatch, has the journal alone."""
 
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
     with folder(tmp_path) as sink:
         with monkeypatch.context() as broken:
-            broken.setattr("gateway_ledgerfile.sink.write_all", full)
+            broken.setattr(refused, full)
             assert deliver(sink, entry(1)) == [Retry("disk-full")]
-        assert isinstance(deliver(sink, entry(1))[0], Delivered)
+        assert isinstance(deliver(sink, entry(1), id="0000000000000002")[0], Delivered)
+        assert set(files(tmp_path)) == {"journals-0000000000000002.csv", "journals-0000000000000002.iif"}
         assert (tmp_path / LIST).read_bytes().count(b"\n") == 1
+
+
+def test_what_a_cancelled_caller_began_is_known_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dispatch given up while the disk was slow is written all the same, so its journal goes into no second file."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(path: Path) -> None:
+        begun.set()
+        assert go_on.wait(30)
+        sync_folder(path)
+
+    async def twice(sink: OpenSink) -> Any:
+        first = asyncio.create_task(sink.deliver(Dispatch(id="d1", route="books", deliveries=(entry(1),))))
+        await asyncio.to_thread(begun.wait, 30)
+        first.cancel()
+        second = asyncio.create_task(sink.deliver(Dispatch(id="d2", route="books", deliveries=(entry(1),))))
+        await asyncio.sleep(0)
+        go_on.set()
+        return (await second)[0]
+
+    with folder(tmp_path) as sink:
+        monkeypatch.setattr("gateway_ledgerfile.sink.sync_folder", slow)
+        assert asyncio.run(twice(sink)).receipt.endswith("written before")
+    assert set(files(tmp_path)) == {"journals-d1.csv", "journals-d1.iif"}
 
 
 def test_a_folder_has_one_writer(tmp_path: Path) -> None:
