@@ -22,6 +22,7 @@ from gateway.bootstrap import Gateway, open_gateway
 from gateway.errors import IntegrityViolated, InvalidConfiguration
 from gateway.settings import Settings, load
 from gateway.store.locking import take_lock
+from gateway.transport.whole_file import sync_folder
 
 MANIFEST = "manifest.json"
 DATA = "gateway.db"
@@ -76,7 +77,7 @@ def create(gateway: Gateway, config: Path, to: Path, keys_to: Path) -> Backup:
     for part, folder in ((keys_part, keys_to), (data_part, to)):  # the manifest's folder last: it completes the backup
         _sync(part)
         part.rename(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     return made
 
 
@@ -139,7 +140,10 @@ def rehearse(config: Path, source: Path, keys_source: Path, folder: Path) -> Gat
     gateway = open_gateway(there, config.resolve().parent, config.read_text("utf-8"))
     if not hmac.compare_digest(made.seal, _seal(gateway, made)):
         gateway.close()
-        raise IntegrityViolated("The manifest is not one that this keystore sealed", where=str(source / MANIFEST))
+        raise IntegrityViolated(
+            "The manifest is not one that this keystore sealed", where=str(source / MANIFEST),
+            fix="Use the backup of the keystore that was made with it.",
+        )  # fmt: skip
     return gateway
 
 
@@ -218,24 +222,16 @@ def _put(path: Path, target: Path) -> None:
     shutil.copyfile(path, part)
     _sync_file(part)
     part.rename(target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _sync(folder: Path) -> None:
     for path in folder.iterdir():
         path.chmod(0o600)
         _sync_file(path)
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 def _sync_file(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -138,7 +138,11 @@ def shred(
     if certificate is None:
         typer.echo(text, nl=False)
         return
-    certificate.write_text(text, encoding="utf-8")
+    try:
+        certificate.write_text(text, encoding="utf-8")
+    except OSError:
+        typer.echo(text, nl=False)  # the keys it names are gone: no later certificate can name them
+        raise
     sentence = f"Shredded; the certificate is {certificate}."
     if made.intake_days_open:
         sentence += f"\nIntake keys still open: {', '.join(made.intake_days_open)}; each ends by itself a day later."

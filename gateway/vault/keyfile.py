@@ -21,6 +21,7 @@ import msgspec
 import sqlcipher3.dbapi2 as sqlite
 
 from gateway.errors import InvalidConfiguration, StoreIncompatible, StoreUnavailable
+from gateway.transport.whole_file import sync_folder
 
 SCHEMA = 2
 _SINCE_2 = """
@@ -114,11 +115,7 @@ class KeyFile:
             db.execute("pragma synchronous = EXTRA")
             db.executescript(f"begin immediate; {_TABLES} pragma user_version = {SCHEMA}; commit;")
             db.close()
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
         return cls(path)
 
     def close(self) -> None:

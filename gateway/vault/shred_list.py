@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from gateway.transport.whole_file import sync_folder, write_all
+
 _LINE = re.compile(rb"([a-z0-9][a-z0-9-]{0,62}) ([0-9a-f-]{36}) [0-9T:+-]{25}")
 
 
@@ -29,15 +31,11 @@ class ShredList:
             size = os.fstat(handle).st_size
             torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
             at = datetime.now(UTC).isoformat(timespec="seconds")
-            os.write(handle, ("\n" * torn + f"{tenant} {UUID(bytes=patient)} {at}\n").encode())
+            write_all(handle, ("\n" * torn + f"{tenant} {UUID(bytes=patient)} {at}\n").encode())
             os.fsync(handle)
         finally:
             os.close(handle)
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.path.parent)
 
     def entries(self) -> set[tuple[str, bytes]]:
         """Everybody on the list: (tenant, patient); nobody while there is no file."""

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from pydantic import BaseModel
 
 from gateway.errors import IntegrityViolated, InvalidConfiguration, KeysUnavailable
+from gateway.transport.whole_file import sync_folder
 from gateway_keys_file.config import FileKeyConfig
 
 ROOT = 32
@@ -56,11 +57,7 @@ class FileKeys:
             file.write(MARK + os.urandom(ROOT).hex().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
 
     def weaknesses(self, config: BaseModel, data: Sequence[str]) -> Sequence[str]:
         """One reason for each data folder that lives on the root key's own device."""
