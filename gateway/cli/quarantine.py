@@ -41,11 +41,19 @@ HeldId = Annotated[str, typer.Argument(help="The id that `quarantine list` shows
 
 
 @app.command("list")
-def list_(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False) -> None:
-    """Everything in quarantine, with reason, place and fix."""
+def list_(
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many messages, the newest.")] = 1000,
+    json_: JsonOption = False,
+) -> None:
+    """What is in quarantine, with reason, place and fix: deliveries, and the newest messages."""
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        found = gateway.store.read_sync(lambda connection: quarantine.held(connection, name))
+        found = gateway.store.read_sync(lambda connection: quarantine.held(connection, name, limit + 1))
+    if sum(one.what == "message" for one in found) > limit:
+        del found[limit]  # messages stand first, the newest of them above
+        typer.echo(f"More than {limit} messages are in quarantine: see the older ones with --limit.", err=True)
     if json_:
         as_json(found)
         return
@@ -60,10 +68,7 @@ def show(
     """One entry in full."""
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        found = gateway.store.read_sync(lambda connection: quarantine.held(connection, name))
-    one = next((entry for entry in found if entry.id == held_id), None)
-    if one is None:
-        raise InvalidConfiguration("Nothing of this id is in quarantine", fix="See `gateway quarantine list`.")
+        one = gateway.store.read_sync(lambda connection: quarantine.one_held(connection, name, held_id))
     if json_:
         as_json(one)
         return

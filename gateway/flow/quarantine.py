@@ -17,6 +17,10 @@ from gateway.store import deliveries, journal, messages, route_states
 from gateway.store.opening import Store
 from gateway.store.rows import Found
 
+QUARANTINED = "quarantined"
+LONGEST = 19
+"""Of the id of a message: an m, and digits whose number 64 bits hold."""
+
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """One message or delivery in quarantine. ``id`` is ``m<message id>`` or ``d<route>/<lane>/<position>``."""
@@ -34,24 +38,50 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def held(connection: Connection, tenant: str, limit: int = 1000) -> list[Held]:
-    """Everything in quarantine, messages first."""
-    rows = messages.latest(connection, tenant, outcome="quarantined", limit=limit)
-    found = [
-        Held(
-            id=f"m{row.message_id}", what="message", source=row.source, kind=row.kind, reason=row.reason,
-            place=row.place, fix=row.fix, since=iso(row.received_at),
-        )
-        for row in rows
-    ]  # fmt: skip
-    found += [
-        Held(
-            id=f"d{row.route}/{row.lane}/{row.position}", what="delivery", source=row.source,
-            kind=f"{row.type} {UUID(bytes=row.record_id)}", reason=row.reason, place=f"route {row.route}",
-            fix="Mend the receiving system or the route, then release.", since=iso(row.at), route=row.route,
-        )
-        for row in deliveries.quarantined(connection, tenant)
-    ]  # fmt: skip
-    return found
+    """What is in quarantine: at most ``limit`` messages, the newest, and every delivery."""
+    found = [_of_message(row, row) for row in messages.latest(connection, tenant, outcome=QUARANTINED, limit=limit)]
+    return found + [_of_delivery(row) for row in deliveries.quarantined(connection, tenant)]
+
+
+def one_held(connection: Connection, tenant: str, held_id: str) -> Held:
+    """One entry, however many there are; ``InvalidConfiguration`` when nothing of that id is in quarantine."""
+    if held_id.startswith("d"):
+        return _of_delivery(_delivery(connection, tenant, held_id))
+    return _of_message(*_message(connection, tenant, held_id))
+
+
+def _of_message(row: Found, last: Found) -> Held:
+    return Held(
+        id=f"m{row.message_id}", what="message", source=row.source, kind=row.kind, reason=last.reason,
+        place=last.place, fix=last.fix, since=iso(row.received_at),
+    )  # fmt: skip
+
+
+def _of_delivery(row: Found) -> Held:
+    return Held(
+        id=f"d{row.route}/{row.lane}/{row.position}", what="delivery", source=row.source,
+        kind=f"{row.type} {UUID(bytes=row.record_id)}", reason=row.reason, place=f"route {row.route}",
+        fix="Mend the receiving system or the route, then release.", since=iso(row.at), route=row.route,
+    )  # fmt: skip
+
+
+def _message(connection: Connection, tenant: str, held_id: str) -> tuple[Found, Found]:
+    """A message in quarantine, and its last outcome."""
+    message_id = int(held_id[1:]) if held_id[1:].isdecimal() and len(held_id) <= LONGEST else -1
+    message = messages.one(connection, tenant, message_id)
+    history = messages.outcomes_of(connection, tenant, message_id)
+    if message is None or not history or history[-1].outcome != QUARANTINED or not held_id.startswith("m"):
+        raise _unknown(held_id)
+    return message, history[-1]
+
+
+def _delivery(connection: Connection, tenant: str, held_id: str) -> Found:
+    """A delivery in quarantine."""
+    route, *place = held_id[1:].rsplit("/", 2)
+    for row in deliveries.quarantined(connection, tenant, route):
+        if place == [str(row.lane), str(row.position)]:
+            return row
+    raise _unknown(held_id)
 
 
 def release(store: Store, audit: AuditLog, tenant: str, held_id: str, actor: str) -> None:
@@ -77,16 +107,12 @@ def _unknown(held_id: str) -> InvalidConfiguration:
 
 def _release_message(tenant: str, held_id: str) -> Any:  # a unit of work
     def unit(connection: Connection) -> None:
-        message_id = int(held_id[1:]) if held_id[1:].isdigit() else -1
-        message = messages.one(connection, tenant, message_id)
-        history = messages.outcomes_of(connection, tenant, message_id)
-        if message is None or not history or history[-1].outcome != "quarantined":
-            raise _unknown(held_id)
+        message, last = _message(connection, tenant, held_id)
         if message.kind == "evidence":
             raise InvalidConfiguration(
                 "This is evidence of bytes that are no message", where=held_id, fix="Mend and send the file again."
             )
-        wait_again(connection, tenant, message, history[-1])
+        wait_again(connection, tenant, message, last)
 
     return unit
 
@@ -124,14 +150,9 @@ def release_delivery(tenant: str, held_id: str) -> Any:  # a unit of work
     """The unit of work that lets one delivery wait again; it raises ``InvalidConfiguration`` when none is held."""
 
     def unit(connection: Connection) -> None:
-        parts = held_id[1:].rsplit("/", 2)
-        found = None
-        if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit():
-            place = (int(parts[1]), int(parts[2]))
-            found = next(iter(deliveries.quarantined(connection, tenant, parts[0], place)), None)
-        if found is None:
-            raise _unknown(held_id)
-        change = journal.at_places(connection, tenant, [(found.lane, found.position)])[found.lane, found.position]
+        found = _delivery(connection, tenant, held_id)
+        place = (found.lane, found.position)
+        change = journal.at_places(connection, tenant, [place])[place]
         row = {name: getattr(found, name) for name in deliveries.COLUMNS}
         # A replay that was quarantined is still that replay: under the first key its receiver would take it for known.
         word = route_states.last_release(connection, tenant, found.route, place) or ""

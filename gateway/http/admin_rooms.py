@@ -88,11 +88,10 @@ def rooms(house: House) -> APIRouter:
 
     @router.get("/quarantine/one")
     async def show(tenant: TenantAsked, id: Annotated[str, Query(max_length=200)]) -> Any:
-        found = await house.store.read(lambda c: quarantine.held(c, tenant))
-        one = next((entry for entry in found if entry.id == id), None)
-        if one is None:
-            raise missing()
-        return msgspec.to_builtins(one)
+        try:
+            return msgspec.to_builtins(await house.store.read(lambda c: quarantine.one_held(c, tenant, id)))
+        except InvalidConfiguration:
+            raise missing() from None
 
     @router.post("/quarantine/release")
     async def release(tenant: TenantAsked, signed: WhoSigned, given: Held) -> dict[str, str]:

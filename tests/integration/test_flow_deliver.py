@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gateway.access import View
 from gateway.errors import SourceUnavailable
 from gateway.flow import call
-from gateway.flow.quarantine import held, release
+from gateway.flow.quarantine import held, one_held, release
 from gateway.flow.route import Filter
 from gateway.model.exchange import Ambiguous, Delivered, Delivery, Dispatch, Outcome, Rejected, Retry
 from gateway.store import deliveries
@@ -124,6 +124,7 @@ def test_a_rejection_halts_its_patient_until_a_person_acts(parts: Parts) -> None
     assert parts.ledger().routes[0].pending == 3
     broken = False
     (one,) = parts.store.read_sync(lambda connection: held(connection, TENANT))
+    assert parts.store.read_sync(lambda connection: one_held(connection, TENANT, one.id)) == one
     release(parts.store, parts.audit, TENANT, one.id, "user:ann")
     sound(parts)
     deliver_all(restarted)

@@ -16,7 +16,7 @@ from gateway.errors import InvalidConfiguration, StoreUnavailable
 from gateway.flow import normalize as normalizing
 from gateway.flow import taking
 from gateway.flow.normalize import Normalizer
-from gateway.flow.quarantine import held, release
+from gateway.flow.quarantine import held, one_held, release
 from gateway.model.exchange import Item
 from gateway.store import journal, messages
 from gateway.store.schema import changes, records
@@ -91,6 +91,8 @@ def test_a_bad_message_is_quarantined_alone(parts: Parts) -> None:
     assert [parts.outcomes(one.message_id) for one in (good, after)] == [[("normalized", "")]] * 2
     (one,) = parts.store.read_sync(lambda connection: held(connection, TENANT))
     assert (one.reason, one.place, one.fix) == ("unknown-code", "told", "Add the code to the table.")
+    assert parts.store.read_sync(lambda connection: held(connection, TENANT, 0)) == []
+    assert parts.store.read_sync(lambda connection: one_held(connection, TENANT, one.id)) == one
     sound(parts)
 
 
@@ -235,12 +237,14 @@ def test_release_from_quarantine(parts: Parts) -> None:
     sound(parts)
 
 
-@pytest.mark.parametrize("what", ["m1", "m999999999", "dx/1/1", "d/", "m", "q5", "m1 or 1=1"])
+@pytest.mark.parametrize("what", ["m1", "m999999999", "dx/1/1", "d/", "m", "q5", "m1 or 1=1", "m" + "9" * 40])
 def test_releasing_what_is_not_held_is_refused(parts: Parts, what: str) -> None:
     """An id of nothing in quarantine changes nothing and says where to look."""
     parts.take(message(patient("p1", "A")))
     with pytest.raises(InvalidConfiguration, match="quarantine list"):
         release(parts.store, parts.audit, TENANT, what, "user:ann")
+    with pytest.raises(InvalidConfiguration, match="quarantine list"):
+        parts.store.read_sync(lambda connection: one_held(connection, TENANT, what))
     sound(parts)
 
 

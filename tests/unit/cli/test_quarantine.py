@@ -82,3 +82,13 @@ def test_what_to_release_must_be_named() -> None:
     for words in ((), ("m1", "--reason", "unmapped-code")):
         with pytest.raises(InvalidConfiguration, match="Name what to release"):
             told("quarantine", "release", *words)
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_a_list_leaves_out_is_told_and_can_be_shown() -> None:
+    """A list of the newest two of three says that there are more; the oldest is shown by its id all the same."""
+    found = told("quarantine", "list")
+    short = RUNNER.invoke(app, ["quarantine", "list", "--limit", "2", "--json"], catch_exceptions=False)
+    assert json.loads(short.stdout) == found[:2]
+    assert "More than 2 messages" in short.stderr
+    assert told("quarantine", "show", found[2]["id"]) == found[2]
