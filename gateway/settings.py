@@ -227,7 +227,9 @@ class Limits(Part):
     """``[limits]``."""
 
     message_bytes: int = Field(default=16 * 2**20, gt=0, description="The largest single message, in bytes.")
-    file_bytes: int = Field(default=16 * 2**30, gt=0, description="The largest file, in bytes.")
+    file_bytes: int = Field(
+        default=16 * 2**30, gt=0, description="The largest file that `gateway import` takes, in bytes."
+    )
     unsettled_messages: int = Field(
         default=200_000,
         gt=0,

@@ -19,7 +19,7 @@ from gateway.cli.previewing import head, previewer
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, opened
 from gateway.cli.settling import normalize_all, once_settled, own_normalizer, settle_all
 from gateway.command_line import chunks
-from gateway.errors import Backpressure, InvalidConfiguration
+from gateway.errors import Backpressure, InvalidConfiguration, LimitExceeded
 from gateway.flow.normalize import Normalizer
 from gateway.flow.source import Source
 from gateway.flow.words import REPEAT
@@ -75,6 +75,7 @@ def import_(
 
 def _import_all(gateway: Gateway, files: Sequence[Path], named: str, *, quiet: bool) -> dict[str, int]:
     """Store all files; normalize here too, unless a serving process does."""
+    _check_sizes(files, gateway.settings.limits.file_bytes)
     gateway.check_witness()
     totals = {"files": len(files), "stored": 0, "repeats": 0, "findings": 0}
     first: dict[tuple[str, str], int] = {}
@@ -100,6 +101,16 @@ def _became(gateway: Gateway, first: Mapping[tuple[str, str], int]) -> Counter[s
         for outcome, reason, count in rows:
             became[outcome] += 0 if reason == REPEAT else count
     return became
+
+
+def _check_sizes(files: Sequence[Path], most: int) -> None:
+    """Refuse before anything is stored what is larger than the settings allow."""
+    for path in files:
+        if path.stat().st_size > most:
+            raise LimitExceeded(
+                "file-too-large", f"The file is longer than {most} bytes", where=path.name,
+                fix="Raise limits.file_bytes if such files are expected.",
+            )  # fmt: skip
 
 
 async def _make_room(gateway: Gateway, tenant: str, normalizer: Normalizer | None) -> None:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app, importing
-from gateway.errors import Backpressure
+from gateway.errors import Backpressure, LimitExceeded
 from gateway.settings import load
 from gateway.store.locking import take_lock
 
@@ -75,3 +75,14 @@ def test_an_import_beside_a_server_that_normalizes_nothing_gives_up(
     assert again["stored"] + again["repeats"] == COUNT
     assert again["repeats"] >= 10
     assert again["pending"] == 0
+
+
+def test_a_file_over_the_limit_is_refused_before_anything_is_stored(folder: Path) -> None:
+    """Of two files the second is too large: neither is brought in, and the error names the setting."""
+    (folder / "gateway.toml").write_text(SETTINGS + "file_bytes = 2000\n", encoding="utf-8")
+    (folder / "one.ndjson").write_text((folder / "all.ndjson").read_text("utf-8").splitlines()[0] + "\n", "utf-8")
+    assert (folder / "all.ndjson").stat().st_size > 2000
+    with pytest.raises(LimitExceeded, match=r"limits\.file_bytes"):
+        RUNNER.invoke(app, ["import", "one.ndjson", "all.ndjson"], catch_exceptions=False)
+    shown = RUNNER.invoke(app, ["messages", "--json"], catch_exceptions=False)
+    assert json.loads(shown.stdout)["messages"] == []
