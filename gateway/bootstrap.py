@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +18,14 @@ from gateway.configured import Configured, load_plugins
 from gateway.diagnosis import met_at
 from gateway.errors import IntegrityViolated, StoreUnavailable
 from gateway.flow import decisions, polling
-from gateway.flow.clock import iso, micros
 from gateway.flow.deliver import Deliverer
 from gateway.flow.derived import Reaction
 from gateway.flow.dispatch import Route
 from gateway.flow.gather import Gatherer
 from gateway.flow.handoff import Handoff
+from gateway.flow.health import health_path, keep_health
 from gateway.flow.normalize import Normalizer
+from gateway.flow.places import record_bytes
 from gateway.flow.policy import bound_policy
 from gateway.flow.react import Deriver, Reactors
 from gateway.flow.receive import Receiver
@@ -46,7 +43,7 @@ from gateway.settings import Http as HttpSettings
 from gateway.settings import Route as RouteSettings
 from gateway.settings import Settings, resolve_secret
 from gateway.settings import Source as SourceSettings
-from gateway.store import journal, messages
+from gateway.store import journal
 from gateway.store.locking import take_lock
 from gateway.store.opening import Store, open_store
 from gateway.vault import Vault
@@ -54,7 +51,6 @@ from gateway.vault.shred_list import ShredList
 
 HANDOFF_BYTES = 64 * 2**20
 SEQUENCE_SECONDS = 1.0
-HEALTH_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -189,7 +185,7 @@ def bind_route(gateway: Gateway, route: RouteSettings) -> Route:
     view = gateway.views[route.view]
     names = route.sources or tuple(source for tenant, source in gateway.sources if tenant == route.tenant)
     locations = frozenset(
-        _record_bytes(gateway.vault.record_id(route.tenant, source, "Location", native))
+        record_bytes(gateway.vault.record_id(route.tenant, source, "Location", native))
         for source in names
         for native in route.locations
     )
@@ -237,41 +233,55 @@ async def serve(gateway: Gateway, roles: frozenset[str], ready: Callable[[], Non
             group.create_task(tend_keys(gateway.vault.keystore, gateway.shredder(), gateway.tenants))
             group.create_task(witnesses.run())
             if "deliver" in roles:
-                for route in gateway.settings.routes:
-                    bound = bind_route(gateway, route)
-                    answers = gateway.origins[route.tenant, route.answers] if route.answers else None
-                    deliverer = Deliverer(
-                        bound, open_sink(gateway, route), gateway.store, gateway.vault, gateway.audit,
-                        None if answers is None else gateway.receiver(answers),
-                    )  # fmt: skip
-                    gateway.deliverers.append(deliverer)
-                    group.create_task(_deliver(deliverer))
-                if gateway.settings.http is not None:
-                    group.create_task(_subscriptions(gateway, gateway.settings.http).run())
+                _deliver_routes(gateway, group)
             if "intake" in roles:
-                scheduler = polling.scheduler_of(gateway.settings)
-                for source in gateway.sources.values():
-                    receiver = gateway.receiver(source)
-                    own = gateway.settings.source(source.name)
-                    seat = polling.seat_of(scheduler, source, own, gateway.store, gateway.vault, gateway.audit)
-                    for transport in source.adapter.transports(source.name, source.config):
-                        openings.append(asyncio.Event())
-                        polling.start(group, seat, transport, receiver, openings[-1].set)
-                group.create_task(polling.report(scheduler, polling.sources_path(gateway.settings), gateway.store))
-                leadership = gateway.store.leadership()
-                if leadership is not None:
-                    group.create_task(polling.lead(scheduler, leadership))
+                openings += _open_sources(gateway, group)
             if "api" in roles and gateway.settings.http is not None:
                 openings.append(asyncio.Event())
                 group.create_task(_answer(gateway, gateway.settings.http, openings[-1].set))
             await _all_open(openings)
-            group.create_task(_health(gateway, counting="worker" not in roles))
+            group.create_task(keep_health(
+                health_path(gateway.settings), gateway.store, gateway.tenants, gateway.handoff, gateway.deliverers,
+                counting="worker" not in roles,
+            ))  # fmt: skip
             ready()
     finally:
         if "worker" in roles:
             await asyncio.to_thread(reactors.stop)
             await asyncio.to_thread(normalizer.stop)
         lock.close()
+
+
+def _deliver_routes(gateway: Gateway, group: asyncio.TaskGroup) -> None:
+    """Start every route, and whoever serves clients that subscribe."""
+    for route in gateway.settings.routes:
+        answers = gateway.origins[route.tenant, route.answers] if route.answers else None
+        deliverer = Deliverer(
+            bind_route(gateway, route), open_sink(gateway, route), gateway.store, gateway.vault, gateway.audit,
+            None if answers is None else gateway.receiver(answers),
+        )  # fmt: skip
+        gateway.deliverers.append(deliverer)
+        group.create_task(_deliver(deliverer))
+    if gateway.settings.http is not None:
+        group.create_task(_subscriptions(gateway, gateway.settings.http).run())
+
+
+def _open_sources(gateway: Gateway, group: asyncio.TaskGroup) -> list[asyncio.Event]:
+    """Start every listener and poller; an event each, which is set once it is open."""
+    openings: list[asyncio.Event] = []
+    scheduler = polling.scheduler_of(gateway.settings)
+    for source in gateway.sources.values():
+        receiver = gateway.receiver(source)
+        own = gateway.settings.source(source.name)
+        seat = polling.seat_of(scheduler, source, own, gateway.store, gateway.vault, gateway.audit)
+        for transport in source.adapter.transports(source.name, source.config):
+            openings.append(asyncio.Event())
+            polling.start(group, seat, transport, receiver, openings[-1].set)
+    group.create_task(polling.report(scheduler, polling.sources_path(gateway.settings), gateway.store))
+    leadership = gateway.store.leadership()
+    if leadership is not None:
+        group.create_task(polling.lead(scheduler, leadership))
+    return openings
 
 
 async def _answer(gateway: Gateway, settings: HttpSettings, opened: Callable[[], None]) -> None:
@@ -324,44 +334,6 @@ async def _sequence(gateway: Gateway) -> None:
         await asyncio.sleep(SEQUENCE_SECONDS)
 
 
-async def _health(gateway: Gateway, *, counting: bool) -> None:
-    """Renew the health file: who runs, whether it can store, and how much waits.
-
-    With ``counting``, how much waits is asked of the store, because another process normalizes.
-    """
-    path = health_path(gateway.settings)
-    try:
-        while True:
-            if counting:
-                with suppress(StoreUnavailable):
-                    for tenant in gateway.tenants:
-                        count = await gateway.store.read(partial(messages.pending_count, tenant=tenant))
-                        gateway.handoff.recounted(tenant, count)
-            text = json.dumps(
-                {
-                    "pid": os.getpid(),
-                    "at": iso(micros()),
-                    "store": "ok" if gateway.store.healthy else "unavailable",
-                    "unsettled_messages": gateway.handoff.unsettled,
-                    "waiting_deliveries": {one.route.name: one.waiting for one in gateway.deliverers},
-                    "routes": {one.route.name: one.valve.describe(micros()) for one in gateway.deliverers},
-                }
-            )
-            try:
-                await asyncio.to_thread(polling.replace, path, text)
-            except OSError as error:
-                log.warning("health-not-written", error=type(error).__name__)
-                path.unlink(missing_ok=True)  # no file is unhealthy; an old one would say that all is well
-            await asyncio.sleep(HEALTH_SECONDS)
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def health_path(settings: Settings) -> Path:
-    """Where ``serve`` says how it is."""
-    return settings.data.directory / "health.json"
-
-
 def _wake(gateway: Gateway, tenant: str) -> None:
     for deliverer in gateway.deliverers:
         if deliverer.route.tenant == tenant:
@@ -394,7 +366,3 @@ def _prepare(gateway: Gateway) -> None:
         keep_texts(connection, gateway.audit, gateway.tenants, texts)
 
     gateway.store.write_sync(unit)
-
-
-def _record_bytes(record_id: str) -> bytes:
-    return bytes.fromhex(record_id.replace("-", ""))

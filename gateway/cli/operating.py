@@ -24,6 +24,7 @@ from gateway.configured import Configured, check_plugins, load_plugins
 from gateway.diagnosis import InvalidSettings, Problem, problem_at
 from gateway.errors import GatewayError, InvalidConfiguration
 from gateway.flow.clock import micros
+from gateway.flow.health import health_path
 from gateway.production import client_refusals, refusals, unwatched
 from gateway.readiness import unready
 from gateway.registry import Registry
@@ -198,7 +199,7 @@ def leave_out_of_collections() -> None:
 def health(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
     """Whether the serving process is alive and can store; exit code 1 when not."""
     settings, _ = read(config)
-    path = bootstrap.health_path(settings)
+    path = health_path(settings)
     try:
         state = json.loads(path.read_text("utf-8"))
         age = time.time() - datetime.fromisoformat(state["at"]).replace(tzinfo=UTC).timestamp()

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.bootstrap import Gateway, bind_route, health_path
+from gateway.bootstrap import Gateway, bind_route
 from gateway.cli.periods import SinceOption, moment_of
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
@@ -27,6 +27,7 @@ from gateway.cli.printing import (
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import micros
 from gateway.flow.dispatch import Opener
+from gateway.flow.health import health_path
 from gateway.flow.listing import route_standing
 from gateway.flow.replay import rehearse
 from gateway.flow.replay import replay as replay_route
