@@ -130,12 +130,6 @@ class InvalidContent(RejectMessage):
     hl7_ack = "AA"
 
 
-class SinkRejected(RejectMessage):
-    """A sink refused a delivery for good: it waits in quarantine, and with it the later changes of that patient."""
-
-    code = "sink-rejected"
-
-
 # --- Stop: a person must act -----------------------------------------------------------------------------------------
 
 

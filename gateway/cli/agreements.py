@@ -27,6 +27,7 @@ from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import iso, micros
 from gateway.store import agreements, clients
 
+MOST_PARTY, MOST_PAPER = 120, 200
 app = typer.Typer(no_args_is_help=True, help="Agreements on file: in production mode nothing leaves without one.")
 
 
@@ -44,15 +45,19 @@ def add(
     """Enter an agreement; what was held for want of one goes on within a few seconds."""
     if bool(document) == bool(not_required):
         raise InvalidConfiguration(
-            "An agreement needs a document, or the reason why none is needed", where="--document, --not-required"
-        )
+            "An agreement needs a document, or the reason why none is needed", where="--document, --not-required",
+            fix="Give one of the two.",
+        )  # fmt: skip
     paper = document or f"not required: {not_required}"
-    if not (party.strip() and len(party) <= 120 and len(paper) <= 200 and (party + paper).isprintable()):
-        raise InvalidConfiguration("Party and document are short printable texts", where="--document")
+    if not (party.strip() and len(party) <= MOST_PARTY and len(paper) <= MOST_PAPER and (party + paper).isprintable()):
+        raise InvalidConfiguration(
+            "Party and document are printable texts", where="--document",
+            fix=f"Write at most {MOST_PARTY} letters for the party and {MOST_PAPER} for the document.",
+        )  # fmt: skip
     now = micros()
     first, last = moment_of(starts, "--starts") if starts else now, moment_of(ends, "--ends") if ends else None
     if last is not None and last <= first:
-        raise InvalidConfiguration("The agreement lapses before it begins", where="--ends")
+        raise InvalidConfiguration("The agreement lapses before it begins", where="--ends", fix="Name a later day.")
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
         row = {

@@ -23,8 +23,8 @@ from gateway.cli.printing import (
     opened,
     tell,
     tenant_of,
+    view_of,
 )
-from gateway.diagnosis import nearest
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import iso, micros
 from gateway.store import clients
@@ -162,10 +162,7 @@ def _found(gateway: Gateway, client: str) -> Any:
 
 
 def _known(gateway: Gateway, view: str) -> str:
-    if view not in gateway.views:
-        fix = nearest(view, gateway.views) or f"Known are: {', '.join(sorted(gateway.views))}."
-        raise InvalidConfiguration("There is no such view", where="--view", fix=fix)
-    if gateway.views[view].veiled:
+    if view_of(gateway, view).veiled:
         raise InvalidConfiguration(
             "Records without identifiers go out by routes alone",
             where="--view",
@@ -182,7 +179,9 @@ def _word(purpose: str) -> str:
 
 def _short(text: str, most: int) -> str:
     if not text.strip() or len(text) > most or not text.isprintable():
-        raise InvalidConfiguration(f"A name has 1 to {most} printable characters", where="name")
+        raise InvalidConfiguration(
+            "This cannot be a name", where="name", fix=f"Write 1 to {most} printable characters, not blanks alone."
+        )
     return text
 
 
@@ -207,4 +206,6 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidConfiguration(f"The file cannot be read: {type(error).__name__}", where=str(path)) from None
+        raise InvalidConfiguration(
+            f"The file cannot be read: {type(error).__name__}", where=str(path), fix="Name a JWK Set in UTF-8."
+        ) from None

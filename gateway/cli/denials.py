@@ -88,7 +88,7 @@ def _decide(config: ConfigOption, tenant: str, denial: str, verdict: str, reason
         name = tenant_of(gateway, tenant)
         native_id, refused = _one(gateway, name, denial, "Denial")
         if refused["state"] == verdict:
-            raise InvalidConfiguration(f"The denial is {verdict} already", where=denial)
+            raise InvalidConfiguration(f"The denial is {verdict} already", where=denial, fix="There is nothing to do.")
         payment = refused["claim_payment"]
         _, paid = _one(gateway, name, payment, "ClaimPayment")
         number = paid.get("patient_control_number") or payment
@@ -108,5 +108,7 @@ def _one(gateway: Gateway, tenant: str, id: str, type_: str) -> tuple[str, dict[
     row = current_row(gateway, tenant, id, type_)
     found = contents_of(gateway, tenant, [row])[bytes(row.record_id)]
     if found.get("shredded"):
-        raise InvalidConfiguration(f"This {type_} was shredded with its patient", where=id)
+        raise InvalidConfiguration(
+            f"This {type_} was shredded with its patient", where=id, fix="Nothing of it is left to decide."
+        )
     return found["native_id"], found["fields"]

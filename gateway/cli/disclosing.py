@@ -109,7 +109,11 @@ def breach(
     """
     first, end = period(since, until)
     if sum(map(bool, (client, route, key))) > 1:
-        raise InvalidConfiguration("Name one of client, route and key", where="--client, --route, --key")
+        raise InvalidConfiguration(
+            "Client, route and key are three breaches",
+            where="--client, --route, --key",
+            fix="Name one, and run it for each.",
+        )
     if not (client or route or key or since or until):
         raise InvalidConfiguration("Say which client, route, key or period", where="breach", fix="See --help.")
     with opened(config) as gateway:

@@ -8,8 +8,18 @@ import typer
 
 from gateway.bootstrap import Gateway
 from gateway.cli.clients import location_hex
-from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, table, tell
-from gateway.diagnosis import nearest
+from gateway.cli.printing import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    actor,
+    as_json,
+    opened,
+    table,
+    tell,
+    tenant_of,
+    view_of,
+)
 from gateway.errors import InvalidConfiguration
 from gateway.flow.accounts import Accounts, Made
 from gateway.flow.listing import listed_people
@@ -32,10 +42,9 @@ def add(
 ) -> None:
     """Make an account for one person. No two people share one, and a name is never used again."""
     with opened(config) as gateway:
-        tenants = [_tenant(gateway, one) for one in tenant or gateway.tenants]
-        if view and view not in gateway.views:
-            fix = nearest(view, gateway.views) or f"Known are: {', '.join(sorted(gateway.views))}."
-            raise InvalidConfiguration("There is no such view", where="--view", fix=fix)
+        tenants = [tenant_of(gateway, one) for one in tenant or gateway.tenants]
+        if view:
+            view_of(gateway, view)
         if location and len(tenants) != 1:
             raise InvalidConfiguration("Clinics belong to one clinic group", where="--location", fix="Name --tenant.")
         places = [location_hex(gateway, tenants[0], one) for one in location or ()]
@@ -99,11 +108,3 @@ def _show(name: str, made: Made | None, *, json_: bool) -> None:
     typer.echo(f"account  {name}")
     if made is not None:
         typer.echo(f"password {made.password}\ncode     {made.uri}\n{ONCE}")
-
-
-def _tenant(gateway: Gateway, name: str) -> str:
-    if name not in gateway.tenants:
-        raise InvalidConfiguration(
-            "There is no such clinic group", where="--tenant", fix=f"Known are: {', '.join(gateway.tenants)}."
-        )
-    return name

@@ -112,7 +112,11 @@ def _decide(config: Path, tenant: str, pair: tuple[str, str], verdict: str, reas
         name = tenant_of(gateway, tenant)
         ids = sorted({str(UUID(bytes=record_bytes(one))) for one in pair})
         if len(ids) != 2:
-            raise InvalidConfiguration("A decision is about two different patients", where="patients")
+            raise InvalidConfiguration(
+                "A decision is about two different patients",
+                where="patients",
+                fix="Take both ids from one line of the list.",
+            )
         births = _births(gateway, name, ids)
         now = iso(micros())
         fields: dict[str, Any] = {

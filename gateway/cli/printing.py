@@ -19,9 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import logs
+from gateway.access import View
 from gateway.bootstrap import Gateway, open_gateway
 from gateway.cli.permits import permit
 from gateway.command_line import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, tell
+from gateway.diagnosis import nearest
 from gateway.errors import InvalidConfiguration
 from gateway.settings import Settings, load
 
@@ -33,7 +35,7 @@ _NOBODY = 2**32 - 1
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 __all__ = [
     "DEFAULT_CONFIG", "ConfigOption", "JsonOption", "TenantOption", "actor", "as_csv", "as_json", "fields", "listing",
-    "opened", "read", "record_bytes", "table", "tell", "tenant_of",
+    "opened", "read", "record_bytes", "table", "tell", "tenant_of", "view_of",
 ]  # fmt: skip
 
 
@@ -66,6 +68,14 @@ def tenant_of(gateway: Gateway, named: str) -> str:
         "Name one clinic group" if not named else "There is no such clinic group",
         where="--tenant", fix=f"Known are: {', '.join(gateway.tenants)}.",
     )  # fmt: skip
+
+
+def view_of(gateway: Gateway, named: str, where: str = "--view") -> View:
+    """The view that was named."""
+    if named not in gateway.views:
+        fix = nearest(named, gateway.views) or f"Known are: {', '.join(sorted(gateway.views))}."
+        raise InvalidConfiguration("There is no such view", where=where, fix=fix)
+    return gateway.views[named]
 
 
 def actor() -> str:

@@ -18,9 +18,8 @@ from gateway.cli.printing import (
     opened,
     table,
     tenant_of,
+    view_of,
 )
-from gateway.diagnosis import nearest
-from gateway.errors import InvalidConfiguration
 from gateway.flow.view_usage import Usage, usage
 from gateway.store import clients, view_usage
 
@@ -51,9 +50,8 @@ def usage_(
     """Fields granted, sent and asked for, and the narrower view that would have done; no value is looked at."""
     with opened(config) as gateway:
         chosen = tenant_of(gateway, tenant)
-        if name and name not in gateway.views:
-            fix = nearest(name, gateway.views) or f"Known are: {', '.join(sorted(gateway.views))}."
-            raise InvalidConfiguration("There is no such view", where="views usage", fix=fix)
+        if name:
+            view_of(gateway, name, "views usage")
         found = list(_usages(gateway, chosen, name))
     if json_:
         as_json(found)

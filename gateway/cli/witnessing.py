@@ -61,16 +61,19 @@ def server_tls(host: str, certificate: Path | None, private_key: Path | None) ->
         if is_loopback_host(host.strip("[]")) and certificate is None and private_key is None:
             return None
         raise InvalidConfiguration(
-            "An address off this machine needs certificate and private key", where="--certificate, --private-key"
-        )
+            "An address off this machine needs certificate and private key", where="--certificate, --private-key",
+            fix="Name both, or listen on 127.0.0.1.",
+        )  # fmt: skip
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(certificate, private_key)
     except (OSError, ssl.SSLError) as error:
         raise InvalidConfiguration(
-            f"The certificate cannot be used: {type(error).__name__}", where="--certificate"
-        ) from None
+            f"The certificate cannot be used: {type(error).__name__}",
+            where="--certificate",
+            fix="Name a PEM file with its chain, and the private key that belongs to it.",
+        ) from None  # fmt: skip
     return context
 
 

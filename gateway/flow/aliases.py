@@ -28,6 +28,7 @@ from gateway.errors import GatewayError, RejectMessage
 from gateway.flow.handoff import Arrived
 from gateway.flow.link import LinkedPatch, RecordIds, link
 from gateway.flow.normalize_write import Settled
+from gateway.flow.places import record_bytes
 from gateway.flow.quarantine import read_again
 from gateway.flow.rejection import Rejection, defect
 from gateway.flow.source import Origin
@@ -69,7 +70,7 @@ class Names:
             found = make(tenant, source, kind, native)
             if not native.startswith(ALIAS):
                 return found
-            name = UUID(found).bytes
+            name = record_bytes(found)
             self._asked[message.message_id].add(name)
             return self._known.get(name, found)
 
@@ -80,7 +81,7 @@ class Names:
         for patch, one in zip(patches, linked, strict=True):
             if patch.aliases is not None:
                 self._told[message.message_id][one.record_id] = {
-                    UUID(self._vault.record_id(self.tenant, message.source, patch.type, ALIAS + name)).bytes
+                    record_bytes(self._vault.record_id(self.tenant, message.source, patch.type, ALIAS + name))
                     for name in patch.aliases
                 }
 

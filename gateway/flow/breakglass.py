@@ -64,9 +64,14 @@ class Glass:
         """
         reason = " ".join(reason.split())
         if not REASON[0] <= len(reason) <= REASON[1] or not reason.isprintable():
-            raise InvalidConfiguration(f"A reason has {REASON[0]} to {REASON[1]} printable signs", where="reason")
+            raise InvalidConfiguration(
+                "The emergency role needs a reason", where="reason",
+                fix=f"Say why in {REASON[0]} to {REASON[1]} printable characters.",
+            )  # fmt: skip
         if not 1 <= minutes <= most:
-            raise InvalidConfiguration(f"The emergency role is given for 1 to {most} minutes", where="minutes")
+            raise InvalidConfiguration(
+                "The emergency role is not given for so long", where="minutes", fix=f"Ask for 1 to {most} minutes."
+            )
         use, now = f"use-{self._store.next_id('breakglass')}", micros()
         sealed = self._vault.seal(self._key(tenant), _place(tenant, use), reason.encode())
         row = {

@@ -18,7 +18,7 @@ from gateway.flow.clock import iso
 from gateway.flow.derive import FAILED, Group, Known
 from gateway.flow.derived import Made, Reaction
 from gateway.flow.merge import open_body
-from gateway.flow.places import change_place, change_row, group_place, group_row
+from gateway.flow.places import change_place, change_row, group_place, group_row, record_bytes
 from gateway.flow.taking import opened
 from gateway.model.exchange import Snapshot
 from gateway.model.identity import RecordId
@@ -188,7 +188,7 @@ class Gatherer:
     def records(self, made: Iterable[Made]) -> list[bytes]:
         """Record ids of what a group made."""
         origin = self._reaction.name
-        return [UUID(self._vault.record_id(self._tenant, origin, one.type, one.native_id)).bytes for one in made]
+        return [record_bytes(self._vault.record_id(self._tenant, origin, one.type, one.native_id)) for one in made]
 
     def digest(self, content: bytes) -> bytes:
         """By which one derivation is told from another."""

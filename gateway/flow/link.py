@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.errors import InvalidContent
+from gateway.flow.places import record_bytes
 from gateway.model.identity import RecordId, Ref
 from gateway.model.patch import Patch
 
@@ -89,6 +90,4 @@ def _resolve(value: Any, ids: RecordIds) -> Any:  # field values are of any cano
     return [_resolve(inner, ids) if type(inner) in _HOLDS_MORE else inner for inner in value]
 
 
-@lru_cache(maxsize=8192)
-def _bytes(record_id: str) -> bytes:
-    return bytes.fromhex(record_id.replace("-", ""))
+_bytes = lru_cache(maxsize=8192)(record_bytes)

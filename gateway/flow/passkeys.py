@@ -72,7 +72,7 @@ class Passkeys:
         """
         challenge = passkeys.challenge_in(answer)
         if self._asked_at(challenge, person.name) is None:
-            raise AccessRefused("This was not asked here, or too long ago", where="credential")
+            raise AccessRefused("This was not asked here, or too long ago", where="credential", fix="Begin again.")
         made, now = passkeys.made(self._site, challenge, answer), micros()
         row = {
             "credential": made.credential, "person": person.name, "name": name, "public_key": made.public_key,
@@ -105,7 +105,9 @@ class Passkeys:
 
         def unit(connection: Connection) -> None:
             if not rows.remove(connection, person.name, name):
-                raise InvalidConfiguration("There is no passkey of this name", where="name")
+                raise InvalidConfiguration(
+                    "There is no passkey of this name", where="name", fix="See the list of your passkeys."
+                )
             people.change(connection, person.name, {"person": person.name})
 
         self._accounts.changed(unit, sorted(person.tenants), person.name, "passkey-removed", person.actor)

@@ -31,6 +31,11 @@ def record_text(record_id: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def record_bytes(record_id: str) -> bytes:
+    """The reverse of :func:`record_text`, of an id that the gateway wrote itself."""
+    return bytes.fromhex(record_id.replace("-", ""))
+
+
 def group_place(tenant: str, reactor: str, group: bytes) -> Place:
     """What a reactor's group is called, and what it made."""
     return Place(tenant, "reactor_groups", "box", row_bytes(group_row(reactor, group)))

@@ -66,7 +66,10 @@ def check_certificate(text: bytes, public_key: Ed25519PublicKey) -> Certificate:
         one = msgspec.json.decode(text, type=Certificate)
         public_key.verify(base64.b64decode(one.signature), one.unsigned())
     except (msgspec.DecodeError, ValueError, InvalidSignature):
-        raise IntegrityViolated("The certificate was changed, or signed by another key", where="certificate") from None
+        raise IntegrityViolated(
+            "The certificate was changed, or signed by another key", where="certificate",
+            fix="Take the file as it was written, and the public key of the same gateway.",
+        ) from None  # fmt: skip
     return one
 
 

@@ -24,7 +24,7 @@ from gateway.errors import Shredded, SourceUnavailable
 from gateway.flow.absence import Absent, absence_item, also_absent
 from gateway.flow.clock import iso, micros
 from gateway.flow.merge import open_parts
-from gateway.flow.places import change_place, change_row
+from gateway.flow.places import change_place, change_row, record_bytes
 from gateway.flow.sweep_content import Contents, Row
 from gateway.flow.taking import opened
 from gateway.model.exchange import Intake, Item
@@ -147,7 +147,7 @@ class Sweeper:
         return None if text is None else read_progress(text)
 
     def _record_id(self, type: str, native_id: str) -> bytes:
-        return bytes.fromhex(self._vault.record_id(self._tenant, self._source, type, native_id).replace("-", ""))
+        return record_bytes(self._vault.record_id(self._tenant, self._source, type, native_id))
 
     async def _odd(
         self, sweep: Sweep, seen: Sequence[Seen], known: dict[bytes, str], progress: Progress, intake: Intake

@@ -75,7 +75,13 @@ class AdminDoor:
             tenant, action="refuse", actor=person.actor, purpose=need.purpose, outcome=need.power
         )
         await self._house.store.write(lambda connection: self._house.audit.append(connection, entry))
-        raise HttpRefusal(403, "not-allowed", "Your role does not have this power", where=need.power)
+        raise HttpRefusal(
+            403,
+            "not-allowed",
+            "Your role does not have this power",
+            where=need.power,
+            fix="Ask an admin for one that has.",
+        )
 
     def _check_origin(self, request: Request) -> None:
         """Nobody else's page may speak to this port, not even by a name that was made to lead here."""

@@ -37,6 +37,7 @@ LEEWAY_SECONDS = 60
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _LIMITS = HttpLimits(connect=5, total=15, attempts=1, max_bytes=2**20)
+_ANEW = "Begin the sign-in anew."
 _BUDGET = RateBudget(requests=60, seconds=60)
 
 
@@ -68,8 +69,9 @@ class Provider:
             del self.trips[key]
         if len(self.trips) >= MOST_TRIPS:
             raise HttpRefusal(
-                429, "too-many-sign-ins", "Too many sign-ins are under way", headers={"Retry-After": "60"}
-            )
+                429, "too-many-sign-ins", "Too many sign-ins are under way", fix="Try again in a minute.",
+                headers={"Retry-After": "60"},
+            )  # fmt: skip
         key, trip = secrets.token_urlsafe(32), _Trip(_word(), _word(), _word(), now + TRIP_SECONDS)
         self.trips[key] = trip
         query = urlencode({
@@ -89,7 +91,7 @@ class Provider:
         """
         trip = self.trips.pop(key, None)
         if trip is None or trip.ends < time.monotonic() or not secrets.compare_digest(trip.state, state):
-            raise AccessRefused("This sign-in was not begun here, or took too long")
+            raise AccessRefused("This sign-in was not begun here, or took too long", fix=_ANEW)
         described = await self._described()
         places = {_origin(described[name]) for name in ("token_endpoint", "jwks_uri")}
         async with self._client(places) as client:
@@ -100,7 +102,7 @@ class Provider:
             }  # fmt: skip
             answer = await client.request("POST", URL(described["token_endpoint"]), expect={200, 400, 401}, form=form)
             if answer.status != 200:
-                raise AccessRefused("The identity provider did not take the code")
+                raise AccessRefused("The identity provider did not take the code", fix=_ANEW)
             keys = await client.get(URL(described["jwks_uri"]), _object)
         try:
             granted = _object(answer.body)
@@ -135,7 +137,9 @@ class Provider:
             return ssl.create_default_context(cafile=str(self.settings.ca_file))
         except (OSError, ssl.SSLError):
             raise InvalidConfiguration(
-                "The file of trusted authorities cannot be read", where="people.oidc.ca_file"
+                "The file of trusted authorities cannot be read",
+                where="people.oidc.ca_file",
+                fix="Name a PEM file that this account may read.",
             ) from None
 
 
@@ -159,7 +163,7 @@ def checked_token(text: str, keys: Any, settings: Oidc, nonce: str) -> str:
     try:
         claims.validate(now=int(time.time()), leeway=LEEWAY_SECONDS)
     except (JoseError, ValueError, TypeError):
-        raise AccessRefused("The token is not for this sign-in, or has expired") from None
+        raise AccessRefused("The token is not for this sign-in, or has expired", fix=_ANEW) from None
     audience = token.claims["aud"]
     if settings.client_id not in (audience if isinstance(audience, list) else [audience]):
         raise AccessRefused("The token is for somebody else", where="aud")
@@ -168,7 +172,10 @@ def checked_token(text: str, keys: Any, settings: Oidc, nonce: str) -> str:
     if not (set(settings.amr) & {one for one in methods if isinstance(one, str)}) and not (
         settings.acr and token.claims.get("acr") in settings.acr
     ):
-        raise AccessRefused("The identity provider did not ask for several factors", where="amr")
+        raise AccessRefused(
+            "The identity provider did not ask for several factors", where="amr",
+            fix="Have its administrator ask for a second factor here.",
+        )  # fmt: skip
     subject = token.claims.get("sub")
     if not isinstance(subject, str) or not subject:
         raise AccessRefused("The token names nobody", where="sub")
@@ -203,7 +210,7 @@ def oidc(house: House, door: AdminDoor) -> APIRouter:
         try:
             subject = await provider.finish(request.cookies.get(TRIP_COOKIE, ""), state, code)
         except AccessRefused as error:
-            raise HttpRefusal(401, "not-signed-in", error.what, where=error.where) from None
+            raise HttpRefusal(401, "not-signed-in", error.what, where=error.where, fix=error.fix) from None
         token = await asyncio.to_thread(door.accounts.sign_in_as, subject)
         if token is None:
             raise refused()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.http.refusal import HttpRefusal
+from gateway.store.reading import Place
+from gateway.store.rows import Found
 from gateway.store.schema import LANES
 from gateway.vault import Opaque, Vault
 
@@ -53,6 +55,17 @@ def place_token(vault: Vault, tenant: str, kind: str, place: Any) -> str:
 def place_of(vault: Vault, tenant: str, kind: str, text: str, where: str = "after") -> Any:
     """The reverse of :func:`place_token`; ``where`` is the parameter that held it."""
     return json.loads(_opened(vault, tenant, kind, text, where))
+
+
+def words_of(row: Found) -> list[str | None]:
+    """The place of a row in a list, as plain JSON values."""
+    return [None if row.patient is None else bytes(row.patient).hex(), bytes(row.record_id).hex()]
+
+
+def place_in_list(words: Sequence[str | None]) -> Place:
+    """The reverse of :func:`words_of`."""
+    patient, record = words
+    return Place(None if patient is None else bytes.fromhex(patient), bytes.fromhex(record or ""))
 
 
 def _sealed(vault: Vault, tenant: str, kind: str, body: bytes) -> str:

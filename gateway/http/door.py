@@ -62,7 +62,8 @@ class Door:
 def _unknown() -> HttpRefusal:
     return HttpRefusal(
         401, "not-authenticated", "The key or token is unknown, has expired or was revoked",
-        where="Authorization", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        where="Authorization", fix="Ask for a new token, or the gateway's operator for a new key.",
+        headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
     )  # fmt: skip
 
 
@@ -72,7 +73,7 @@ async def _entered(
     if given is None:
         raise HttpRefusal(
             401, "not-authenticated", "A bearer key or token is needed", where="Authorization",
-            headers={"WWW-Authenticate": "Bearer"},
+            fix="Send it as Authorization: Bearer <key>.", headers={"WWW-Authenticate": "Bearer"},
         )  # fmt: skip
     door: Door = request.app.state.door
     principal = await door.enter(given.credentials, response)

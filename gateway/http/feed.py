@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from gateway.flow.leaving import as_heard
 from gateway.flow.route import Filter, read_on
 from gateway.http import lines
-from gateway.http.cursor import feed_cursor, place_of, place_token, positions_of
+from gateway.http.cursor import feed_cursor, place_in_list, place_of, place_token, positions_of, words_of
 from gateway.http.door import Entered
 from gateway.http.examples import CHANGES, SNAPSHOTS
 from gateway.http.house import House
@@ -181,7 +181,8 @@ class Walk(NamedTuple):
     cursor: str
     """Of the journal when the walk began: changes are read from there afterwards."""
     type: int
-    place: reading.Place | None
+    place: list[str | None] | None
+    """Of the last record shown, as :func:`~gateway.http.cursor.words_of` writes it."""
 
 
 class Walker:
@@ -199,15 +200,13 @@ class Walker:
         if not after:
             heads = await self._house.store.read(lambda connection: journal.heads(connection, self._tenant))
             return Walk(feed_cursor(self._house.vault, self._tenant, heads), 0, None)
-        cursor, kind, place = place_of(self._house.vault, self._tenant, self._token, after)
-        return Walk(cursor, kind, None if place is None else _place(place))
+        return Walk(*place_of(self._house.vault, self._tenant, self._token, after))
 
     def end(self, walk: Walk) -> End:
         """What an answer ends with: where to go on, or at the end the cursor for ``/v1/changes``."""
         if walk.type >= len(self._types):
             return End(cursor=walk.cursor)
-        place = None if walk.place is None else [_hex(walk.place.patient), _hex(walk.place.record)]
-        token = place_token(self._house.vault, self._tenant, self._token, [walk.cursor, walk.type, place])
+        token = place_token(self._house.vault, self._tenant, self._token, list(walk))
         return End(next=token, more=True)
 
     async def page(self, walk: Walk, most: int) -> tuple[list[bytes], Walk]:
@@ -217,8 +216,7 @@ class Walker:
             found = await self._house.store.read(partial(self._read, walk=walk, most=most - len(rows)))
             rows += found
             if found and len(rows) == most:
-                last = found[-1]
-                walk = walk._replace(place=reading.Place(_bytes(last.patient), bytes(last.record_id)))
+                walk = walk._replace(place=words_of(found[-1]))
             else:
                 walk = Walk(walk.cursor, walk.type + 1, None)
         return await self._reader.show(rows, _records), walk
@@ -234,7 +232,8 @@ class Walker:
     def _read(self, connection: Connection, walk: Walk, most: int) -> Sequence[Found]:
         locations = tuple(self._reader.principal.client.locations)
         wanted = reading.Wanted(self._types[walk.type], locations=locations)
-        return reading.listed(connection, self._tenant, wanted, walk.place, most)
+        after = None if walk.place is None else place_in_list(walk.place)
+        return reading.listed(connection, self._tenant, wanted, after, most)
 
 
 def _changes(shown: list[Shown]) -> list[bytes]:
@@ -243,16 +242,3 @@ def _changes(shown: list[Shown]) -> list[bytes]:
 
 def _records(shown: list[Shown]) -> list[bytes]:
     return [lines.record_line(one) for one in shown]
-
-
-def _place(pair: Any) -> reading.Place:
-    patient, record = pair
-    return reading.Place(None if patient is None else bytes.fromhex(patient), bytes.fromhex(record))
-
-
-def _hex(value: bytes | None) -> str | None:
-    return None if value is None else value.hex()
-
-
-def _bytes(value: Any) -> bytes | None:
-    return None if value is None else bytes(value)

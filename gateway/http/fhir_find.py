@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from gateway.http import fhir_tokens as tokens
-from gateway.http.cursor import place_of, place_token
+from gateway.http.cursor import place_in_list, place_of, place_token, words_of
 from gateway.http.fhir import is_damaged, shown_resource
 from gateway.http.fhir_index import SearchIndex
 from gateway.http.fhir_lookup import Wanted
@@ -176,13 +176,10 @@ class Finder:
         return Candidates(kept, after, goes_on, len(pairs), wanted)
 
     async def _listed(self, type: str, after: Any, most: int) -> Candidates:
-        place = None
-        if after is not None:
-            patient, record = after
-            place = reading.Place(None if patient is None else bytes.fromhex(patient), bytes.fromhex(record))
+        place = None if after is None else place_in_list(after)
         rows = await self._house.store.read(self._reading(type, place, most))
-        places = {bytes(row.record_id): _after(row) for row in rows}
-        return Candidates(rows, places, _after(rows[-1]) if len(rows) == most else None, len(rows))
+        places = {bytes(row.record_id): words_of(row) for row in rows}
+        return Candidates(rows, places, words_of(rows[-1]) if len(rows) == most else None, len(rows))
 
     def _reading(self, type: str, place: reading.Place | None, most: int) -> Callable[[Connection], Sequence[Found]]:
         principal, asked = self._reader.principal, self._asked
@@ -237,10 +234,6 @@ def _first(one: Shown, made: Json, candidates: Candidates, wanted: Wanted) -> bo
         return True  # there is no other
     own = {word for name, word in tokens.words(one.change.type, made) if name == wanted.by and wanted.holds(word)}
     return bool(candidates.after[bytes(one.change.record_id)][0] == min(own, default=None))
-
-
-def _after(row: Found) -> list[str | None]:
-    return [None if row.patient is None else bytes(row.patient).hex(), bytes(row.record_id).hex()]
 
 
 def _within(at: int, window: tuple[int | None, int | None]) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from gateway.http import lines
-from gateway.http.cursor import place_of, place_token
+from gateway.http.cursor import place_in_list, place_of, place_token, words_of
 from gateway.http.directory import Principal
 from gateway.http.door import Entered
 from gateway.http.examples import LIST, READ
@@ -46,13 +46,12 @@ def records(house: House) -> APIRouter:
             tuple(principal.client.locations), _micros(changed_since),
         )  # fmt: skip
         kind = f"list/{type}"
-        place = _place(place_of(house.vault, principal.tenant, kind, after)) if after else None
+        place = place_in_list(place_of(house.vault, principal.tenant, kind, after)) if after else None
         rows = await house.store.read(lambda c: reading.listed(c, principal.tenant, wanted, place, limit))
         shown = await Reader(house, principal).show(rows, list)
         token = None
         if len(rows) == limit:
-            last = [None if rows[-1].patient is None else rows[-1].patient.hex(), rows[-1].record_id.hex()]
-            token = place_token(house.vault, principal.tenant, kind, last)
+            token = place_token(house.vault, principal.tenant, kind, words_of(rows[-1]))
         body = lines.framed("records", [lines.record_line(one) for one in shown], End(next=token, more=bool(token)))
         return Response(body, 200, told(request), "application/json")
 
@@ -102,8 +101,3 @@ def _micros(at: datetime | None) -> int | None:
         return int(at.astimezone(UTC).timestamp() * 1_000_000)
     except OverflowError:
         raise bad("This time is too far away", "changed_since") from None
-
-
-def _place(pair: Any) -> reading.Place:
-    patient, record = pair
-    return reading.Place(None if patient is None else bytes.fromhex(patient), bytes.fromhex(record))

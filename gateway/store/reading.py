@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, select
 
 from gateway.store.bulk import Bulk
 from gateway.store.rows import Found
@@ -167,9 +167,3 @@ def disclosed(connection: Connection, tenant: str, patient: bytes | None = None)
     if patient is not None:
         query = query.where(disclosures.c.patient == patient)
     return iter(connection.execute(query, execution_options={"yield_per": 5000}))
-
-
-def disclosure_count(connection: Connection, tenant: str) -> int:
-    """How many patients were told of on how many pages, multiplied out."""
-    query = select(func.count()).select_from(disclosures).where(disclosures.c.tenant == tenant)
-    return connection.execute(query).scalar_one()
