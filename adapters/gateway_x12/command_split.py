@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from gateway.errors import InvalidConfiguration
 from gateway.model.exchange import Finding
+from gateway.transport.whole_file import write_all
 from gateway.wire.x12 import Segment, SegmentReader
 from gateway.wire.x12_835 import element
 
@@ -97,12 +98,12 @@ class _Splitter:
         self.parts.append(Part(name, safe, 0))
         for header in (self._isa, self._gs if set_id != "TA1" else None):
             if header is not None:
-                os.write(self._out, header.text + header.delimiters.segment + b"\n")
+                write_all(self._out, header.text + header.delimiters.segment + b"\n")
         self._write(first)
 
     def _write(self, segment: Segment) -> None:
         if self._out is not None:
-            os.write(self._out, segment.text + segment.delimiters.segment + b"\n")
+            write_all(self._out, segment.text + segment.delimiters.segment + b"\n")
             self.parts[-1].segments += 1
 
     def _end(self) -> None:
@@ -112,9 +113,9 @@ class _Splitter:
         try:
             grouped = self._gs if self.parts[-1].set != "TA1" else None
             if grouped is not None:
-                os.write(out, self._trailer(grouped, "GE", 6, 1))
+                write_all(out, self._trailer(grouped, "GE", 6, 1))
             if self._isa is not None:
-                os.write(out, self._trailer(self._isa, "IEA", 13, 1 if grouped is not None else 0))
+                write_all(out, self._trailer(self._isa, "IEA", 13, 1 if grouped is not None else 0))
         finally:
             os.close(out)
 

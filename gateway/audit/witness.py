@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from gateway.audit.checkpoint import Checkpoint, notes_in
+from gateway.transport.whole_file import write_all
 
 TAIL = 65_536
 
@@ -22,7 +23,7 @@ class FileWitness:
         try:
             size = os.fstat(handle).st_size
             torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            os.write(handle, (" (torn)\n" * torn + checkpoint.note + "\n").encode())
+            write_all(handle, (" (torn)\n" * torn + checkpoint.note + "\n").encode())
             os.fsync(handle)
         finally:
             os.close(handle)

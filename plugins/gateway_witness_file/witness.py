@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from gateway.errors import IntegrityViolated, RetryLater
 from gateway.model.exchange import SignedHead
+from gateway.transport.whole_file import write_all
 from gateway_witness_file.config import FileWitnessConfig
 
 _NOTE = re.compile(
@@ -45,7 +46,7 @@ class AppendedFile:
             try:
                 length = os.fstat(handle).st_size
                 torn = length > 0 and os.pread(handle, 1, length - 1) != b"\n"
-                os.write(handle, (" (torn)\n" * torn + head.note + "\n").encode())
+                write_all(handle, (" (torn)\n" * torn + head.note + "\n").encode())
                 os.fsync(handle)
             finally:
                 os.close(handle)

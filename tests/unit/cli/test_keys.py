@@ -32,16 +32,7 @@ def test_a_certificate_that_finds_no_place_is_printed(tmp_path: Path, monkeypatc
     (tmp_path / "one.ndjson").write_text(json.dumps(patient) + "\n", encoding="utf-8")
     assert RUNNER.invoke(app, ["init"], catch_exceptions=False).exit_code == 0
     assert RUNNER.invoke(app, ["import", "one.ndjson"], catch_exceptions=False).exit_code == 0
-    words = [
-        "shred",
-        "p1",
-        "--source",
-        "ehr",
-        "--reason",
-        "patient-request",
-        "--certificate",
-        "missing/certificate.json",
-    ]
+    words = ["shred", "p1", "--source", "ehr", "--reason", "patient-request", "--certificate", "missing/it.json"]
     result = RUNNER.invoke(app, words)
     assert isinstance(result.exception, FileNotFoundError)
     assert json.loads(result.stdout)["keys"]
