@@ -140,8 +140,7 @@ def _not_offered(part: Part, registry: Registry, text: str) -> Iterator[Problem]
     elif part.plugin in registry.failures:
         yield _unloaded(registry, part.plugin, place, text)
     else:
-        listed = f"Known are: {', '.join(sorted(part.offered))}." if part.offered else "See `gateway adapters`."
-        fix = nearest(part.name, part.offered) or listed
+        fix = nearest(part.name, part.offered) or "See `gateway adapters`."
         yield problem_at(f"No loaded plugin offers this {part.key}", place, text, fix)
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from gateway.settings import Part, Secret
+from gateway.settings import Part, Secret, is_loopback_host
 from gateway.wire import hl7_charset
 
 
@@ -79,6 +79,16 @@ class Hl7Config(Part):
     folder: Path | None = Field(None, description="Folder where files arrive; without one there is no drop folder.")
     patterns: tuple[str, ...] = Field(("*.hl7", "*.txt"), description="Names of files to take, as shell patterns.")
     poll_seconds: float = Field(2.0, ge=0.05, le=3600, description="Seconds between two looks at the folder.")
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        open_ = self.listen and self.tls is None and not self.plaintext_networks
+        if open_ and not is_loopback_host(self.host):
+            raise ValueError(
+                "an address off this machine needs a certificate under tls; or list the networks that may speak without"
+                " TLS in plaintext_networks"
+            )
+        return self
 
     @model_validator(mode="after")
     def _known_charset(self) -> Self:

@@ -217,7 +217,8 @@ def _dry_run(files: Sequence[Path], named: str, zone: str, config: Path, *, json
 
 def _sentence(line: dict[str, Any]) -> str:
     if "quarantined" in line:
-        return f"{line['control_id']}: quarantined, {line['quarantined']} at {line['where']}. {line['fix']}"
+        who, where = line["control_id"] or "file", line["where"]
+        return f"{who}: quarantined, {line['quarantined']}: {line['what'].rstrip('.')} at {where}. {line['fix']}"
     if "suppressed" in line:
         return f"{line['control_id']}: suppressed, {line['suppressed']}"
     return f"{line['control_id']}: {', '.join(record['type'] for record in line['records']) or 'nothing'}"

@@ -23,6 +23,7 @@ from gateway.cli.printing import (
     table,
     tenant_of,
 )
+from gateway.diagnosis import nearest
 from gateway.errors import InvalidConfiguration
 from gateway.flow.contents import open_contents
 from gateway.flow.explain import Explainer
@@ -73,6 +74,9 @@ def records(
     json_: JsonOption = False,
 ) -> None:
     """Records as they stand."""
+    if type_ is not None and type_ not in TYPES:
+        fix = nearest(type_, TYPES) or f"Known are: {', '.join(sorted(TYPES))}."
+        raise InvalidConfiguration("There is no such record type", where="records", fix=fix)
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
         owner = None if patient is None else record_bytes(patient)

@@ -84,12 +84,15 @@ class Mapping:
     def _made(cls, document: files.Document, path: PathCompiler, parser: Parser) -> Mapping:
         parsed, findings = inspect(document, path, parser)
         if findings:
-            lines = [f"{one.where} {one.what} (fix: {one.fix})" for one in findings]
+            first, *others = findings
+            if not others:
+                what = f"The mapping has 1 mistake: {first.where} {first.what}"
+                raise InvalidConfiguration(what, where=first.where, fix=first.fix)
+            lines = "; ".join(f"{one.where} {one.what} (fix: {one.fix})" for one in findings)
             raise InvalidConfiguration(
-                f"The mapping has {len(lines)} mistake{'s' if len(lines) > 1 else ''}: " + "; ".join(lines),
-                where=findings[0].where,
-                fix=findings[0].fix,
-            )
+                f"The mapping has {len(findings)} mistakes: {lines}",
+                where=first.where, fix="`gateway mappings check` lists them one by one.",
+            )  # fmt: skip
         return cls(document, parsed, path)
 
     def bind(self, *, zone: str = "", **settings: str) -> Mapping:

@@ -112,10 +112,9 @@ def read(adapter: Traversable, overlay: Traversable | None, parser: Parser, prof
             parser.mistake(f"{adapter.name}/{profile}", "", "is not a profile of this adapter", f"use one of: {known}")
         document.profile_files = dict(_folder(folder, f"{adapter.name}/{profile}", parser))
         document.profile_codes = dict(_folder(folder / "codes", f"{adapter.name}/{profile}/codes", parser))
-    if overlay is not None:
-        if not overlay.is_dir():
-            parser.mistake(overlay.name, "", "is not a folder", "name the folder that holds the overlay's files")
-            return document
+    if overlay is not None and not overlay.is_dir():
+        parser.mistake(overlay.name, "", "is not a folder", "name the folder that holds the overlay's files")
+    elif overlay is not None:
         document.overlay = dict(_folder(overlay, OVERLAY, parser))
         document.local = dict(_folder(overlay / "codes", f"{OVERLAY}/codes", parser))
     places = (

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app, looking
 from gateway.cli.printing import opened
+from gateway.errors import InvalidConfiguration
 from gateway.store import journal
 from gateway_hl7.simulator import clinic_day
 
@@ -24,6 +25,12 @@ tenant = "north"
 adapter = "hl7"
 zone = "America/Chicago"
 """
+
+
+def test_a_type_that_is_not_there_is_told() -> None:
+    """A misspelt record type is no empty list."""
+    with pytest.raises(InvalidConfiguration, match="Did you mean 'Appointment'"):
+        CliRunner().invoke(app, ["records", "Appointmnt"], catch_exceptions=False)
 
 
 def test_all_records_of_a_type_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
