@@ -6,7 +6,7 @@ A check raises :class:`Refused`, which names the field and never the value.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
 from typing import Annotated
@@ -68,6 +68,14 @@ def is_zone(name: str) -> bool:
     except (KeyError, ValueError, OSError):  # unknown; not a relative path; a folder of zones
         return False
     return True
+
+
+def wall_day(at: datetime, zone: str | None) -> date:
+    """The day on the clinic's wall at a point in time: late in the evening UTC is a day ahead of most of America.
+
+    Where no zone is known it is the day of the time's own offset.
+    """
+    return (at.astimezone(ZoneInfo(zone)) if zone else at).date()
 
 
 def check_zone(record: Struct, field: str = "zone") -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from gateway.model.appointment import Appointment
 from gateway.model.authorization import Authorization, AuthorizationBalance
 from gateway.model.identity import RecordId
+from gateway.model.values import wall_day
 from gateway.model.visit import Visit
 
 _ATTENDED = frozenset({"arrived", "completed"})
@@ -37,7 +37,7 @@ def charged(
     uses = {id: Uses() for id in given}
     fulfilled = {visit.appointment for visit in visits.values() if visit.status != "cancelled"}
     for id, appointment in appointments.items():
-        day = _day(appointment)
+        day = wall_day(appointment.start, appointment.zone)
         owner = _owner(given, appointment.authorization, day)
         if owner is None or id in fulfilled:
             continue
@@ -49,7 +49,7 @@ def charged(
         named = visit.authorization
         if named is None and visit.appointment is not None and visit.appointment in appointments:
             named = appointments[visit.appointment].authorization
-        treated = visit.service_date or (visit.start.date() if visit.start else None)
+        treated = visit.service_date or (wall_day(visit.start, visit.zone) if visit.start else None)
         owner = _owner(given, named, treated) if treated else None
         if owner is not None and treated is not None and visit.status != "cancelled":
             uses[owner].used.append(treated)
@@ -102,9 +102,3 @@ def _owner(given: Mapping[RecordId, Authorization], named: RecordId | None, day:
 
 def _covers(one: Authorization, day: date) -> bool:
     return (one.starts_on is None or one.starts_on <= day) and (one.ends_on is None or day <= one.ends_on)
-
-
-def _day(appointment: Appointment) -> date:
-    """The day on the clinic's wall."""
-    start = appointment.start
-    return (start.astimezone(ZoneInfo(appointment.zone)) if appointment.zone else start).date()

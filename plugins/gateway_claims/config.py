@@ -27,7 +27,9 @@ class ClaimsConfig(Part):
         description="Whether timed codes without minutes hold a claim back; false where a system counts units itself:"
         " then only a visit that tells the minutes of some timed codes and not of others is warned about.",
     )
-    zone: Zone = Field(default="UTC", description="Zone that days are counted in where a visit names none.")
+    zone: Zone | None = Field(
+        default=None, description="Zone of days where a visit names none; unset, its time's own offset tells the day."
+    )
     eligibility_days: int = Field(
         default=3, ge=0, le=30, description="Days before the first visit of a month at which a policy is asked about."
     )

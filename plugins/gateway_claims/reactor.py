@@ -16,6 +16,7 @@ from gateway.model.coverage import Coverage
 from gateway.model.exchange import Derivation, Derived, ReactorInfo, Snapshot
 from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
+from gateway.model.values import wall_day
 from gateway.model.visit import Visit
 from gateway_claims.config import ClaimsConfig
 from gateway_claims.translate import Known, charged, charged_to, claim_of, eligibility_of, request_of
@@ -89,7 +90,7 @@ def _checks(
     first: dict[date, Appointment] = {}
     for one in sorted(appointments.values(), key=lambda each: each.start):
         if one.status not in _GONE and one.start >= now - timedelta(days=31):
-            first.setdefault(one.start.date().replace(day=1), one)
+            first.setdefault(wall_day(one.start, one.zone or settings.zone).replace(day=1), one)
     ahead = timedelta(days=settings.eligibility_days)
     near = [one for one in first.values() if one.start - ahead <= now]
     later = [one.start - ahead for one in first.values() if one.start - ahead > now]

@@ -17,7 +17,7 @@ from gateway.model.coverage import Coverage
 from gateway.model.exchange import Derived
 from gateway.model.identity import RecordId
 from gateway.model.patient import Patient
-from gateway.model.values import ZERO
+from gateway.model.values import ZERO, wall_day
 from gateway.model.visit import Charge, Visit
 from gateway_claims.translate_policy import covering, first_policies, further_policies, unbilled, undecided, unfinished
 from gateway_claims.translate_scrub import Rules, Scrubbed, scrub
@@ -75,7 +75,7 @@ def control_number(kind: str, *parts: object) -> str:
 
 def claim_of(id: RecordId, visit: Visit, known: Known, settings: ClaimsConfig) -> Iterator[Derived]:
     """A claim and its submission, or a task that says what is wrong with the visit."""
-    day = visit.service_date or (visit.start.date() if visit.start else None)
+    day = visit.service_date or (wall_day(visit.start, visit.zone or settings.zone) if visit.start else None)
     policies = covering(known.policies, day, settings.plan_order)
     firsts = first_policies(policies, known.charged_to.get(id))
     nobody = list(unbilled(day, firsts))

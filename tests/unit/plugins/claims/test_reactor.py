@@ -291,3 +291,20 @@ def test_a_visit_without_a_day_says_so():
     visit = snapshot(msgspec.structs.replace(VISIT.record, service_date=None, start=None), "visit-1")
     (task,) = derived(PATIENT, POLICY, visit)[0]["Task"]
     assert task.reason == "The visit has no day of treatment. Enter the day of treatment. [no-day]"
+
+
+@pytest.mark.parametrize(
+    ("zone", "settings", "day"),
+    [
+        ("America/Chicago", {}, date(2026, 7, 1)),
+        (None, {"zone": "America/Chicago"}, date(2026, 7, 1)),
+        ("Australia/Sydney", {"zone": "America/Chicago"}, date(2026, 7, 2)),
+        (None, {}, date(2026, 7, 2)),
+    ],
+)
+def test_an_evening_visit_is_billed_on_the_day_of_the_clinic(zone, settings, day):
+    """Half past seven in Chicago is the next day in UTC: the claim has the day on the clinic's wall."""
+    start = datetime(2026, 7, 2, 0, 30, tzinfo=UTC)
+    visit = snapshot(msgspec.structs.replace(VISIT.record, service_date=None, start=start, zone=zone), "visit-1")
+    (billed,) = derived(PATIENT, POLICY, visit, **settings)[0]["Claim"]
+    assert {line.service_date for line in billed.lines} == {day}
