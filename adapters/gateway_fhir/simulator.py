@@ -182,7 +182,7 @@ class FhirSimulator(SimulatedApi):
             wanted = set(query["_id"].split(",")) if "_id" in query else None
             rows = [
                 row
-                for row in self.tables[type].values()
+                for row in self.tables.get(type, {}).values()
                 if row["meta"]["lastUpdated"] >= since and (wanted is None or row["id"] in wanted)
             ]
             name = str(next(self._numbers))
@@ -206,8 +206,8 @@ class FhirSimulator(SimulatedApi):
         return web.json_response(body, content_type="application/fhir+json")
 
     async def _read(self, request: web.Request) -> web.Response:
-        found = self.tables[request.match_info["type"]][request.match_info["id"]]
-        return web.json_response(found, content_type="application/fhir+json")
+        found = self.tables.get(request.match_info["type"], {}).get(request.match_info["id"])
+        return web.json_response(found, content_type="application/fhir+json") if found else outcome(404, "not-found")
 
 
 def _settings(api: SimulatedApi) -> Mapping[str, str]:
