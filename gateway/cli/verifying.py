@@ -43,16 +43,24 @@ def reports(gateway: Gateway) -> list[AuditReport]:
 
 @app.command()
 def ledger(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
-    """Nothing lost: recount messages, changes and deliveries from their rows, and name what is missing."""
+    """Nothing lost: recount messages, changes and deliveries from their rows, and name what is missing.
+
+    Every page of the embedded store is checked too, by its MAC under the file's key.
+    """
     with opened(config) as gateway:
         found = ledgers(gateway)
+        pages = gateway.store.damaged_pages()
     summary = totals(found)
     if json_:
-        as_json(summary | {"tenants": found})
+        as_json(summary | {"tenants": found, "damaged_pages": pages})
     else:
         for one in found:
             _print(one)
-    if summary["unaccounted"]:
+        for page in pages:
+            typer.echo(f"PROBLEM damaged-page: gateway.db: {page}")
+        if pages:
+            typer.echo("The store's file was changed or is damaged. Restore a backup: gateway backup restore.")
+    if summary["unaccounted"] or pages:
         raise typer.Exit(1)
 
 

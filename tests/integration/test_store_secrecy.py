@@ -8,10 +8,12 @@ from sqlalchemy import LargeBinary, select
 
 from gateway.model.exchange import Rejected
 from gateway.store.metadata import metadata
+from gateway.store.opening import open_store
 from tests.integration.parts import Parts, Written, appointment, deliver_all, message, patient
 
 CANARY = "Quartermaine"
 CHART = "MRN-77120934"
+PAGE = 4096
 
 
 def run(parts: Parts) -> None:
@@ -52,3 +54,30 @@ def test_no_value_is_in_any_file(parts: Parts) -> None:
         if path.name.startswith("gateway.db"):
             assert b"CREATE TABLE" not in data, path.name
             assert b"SQLite format 3" not in data, path.name
+
+
+def test_a_byte_of_a_page_that_nobody_reads_is_found(parts: Parts, tmp_path: Path) -> None:
+    """Whichever page of the store's file is changed, it is named; of a file that was not, none is."""
+    if parts.place.url != "embedded":
+        assert parts.store.damaged_pages() == []
+        return
+    run(parts)
+    key, path = parts.keystore.database_key(), tmp_path / "gateway.db"
+    parts.store.copy(path)
+    whole = path.read_bytes()
+
+    def damaged(content: bytes) -> list[str]:
+        path.write_bytes(content)
+        store = open_store("embedded", None, tmp_path, lambda: key)
+        store.start()
+        try:
+            return store.damaged_pages()
+        finally:
+            store.close()
+
+    assert damaged(whole) == []
+    pages = len(whole) // PAGE
+    for page in (pages // 2, pages * 3 // 4, pages):
+        at = page * PAGE - PAGE // 2
+        (told,) = damaged(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert told.endswith(f"page {page}")
