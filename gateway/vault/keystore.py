@@ -36,7 +36,8 @@ LIMIT = 2**32
 BLOCK = {PATIENT: 1024}
 """Encryptions set aside at a time, by kind; few for patients, whose keys are loaded often and used little."""
 BLOCK_OTHERWISE = 2**20
-REMEMBERED = 50_000
+REMEMBERED = 20_000
+"""Patients whose keys are held, at some 600 bytes each: those of several large clinics' day."""
 AWAKE = 2048
 """Keys with a cipher set up: those of the patients whom a few batches concern."""
 
