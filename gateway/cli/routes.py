@@ -90,7 +90,7 @@ def pause(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json_: Json
 
 @app.command()
 def resume(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
-    """Let a paused or drained route go on where it stands; a receiver that rests is tried at once."""
+    """Let a route go on where it stands; what failed, and a receiver that rests, is tried at once."""
     _set(name, config, route_states.WAKING, "running", json_=json_)
 
 

@@ -120,14 +120,14 @@ class Deliverer:
     async def _reload(self) -> None:
         """Mirror the waiting room as the store has it: a person may have released something."""
         tenant, name = self.route.tenant, self.route.name
-        waiting = await self._store.read(lambda c: deliveries.waiting_of(c, tenant, name))
         halted = await self._store.read(lambda c: deliveries.quarantined(c, tenant, name)) if self.route.halt else []
         self.valve.state, rest = await self._store.read(
             lambda c: (route_states.state_of(c, tenant, name), route_states.rest_of(c, tenant, self._endpoint))
         )
         if self.valve.state == route_states.WAKING:
-            await self._store.write(lambda c: route_states.wake(c, tenant, name, self._endpoint))
+            await self._store.write(lambda c: route_states.wake(c, tenant, name, self._endpoint, micros()))
             self.valve.state, rest = route_states.RUNNING, Rest()
+        waiting = await self._store.read(lambda c: deliveries.waiting_of(c, tenant, name))
         self.valve.rests(Rest(*rest), micros())
         if self.route.agreement:
             parties = await self._store.read(lambda c: agreements.valid(c, micros(), tenant))

@@ -18,7 +18,7 @@ from gateway.store import deliveries
 
 NEVER = 2**62
 """Due time of what waits for somebody else, not for the clock."""
-BEHIND = "behind"
+BEHIND = deliveries.BEHIND
 MERGE = "merge:"
 """Waits until nothing waits any more of the patient merged into this one, from before the merge: id and position."""
 DOUBT = deliveries.DOUBT

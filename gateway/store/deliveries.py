@@ -18,6 +18,8 @@ COLUMNS = tuple(column.name for column in deliveries.columns)
 """Names of the columns of a delivery row."""
 DOUBT = "ambiguous:"
 """Reasons begin with it where an attempt may have happened, and nobody could be asked."""
+BEHIND = "behind"
+"""The reason of what waits for an earlier change of the same patient alone."""
 
 _add_deliveries, _add_waiting = Bulk(deliveries.insert()), Bulk(waiting.insert())
 _move_cursor = Upsert(route_cursors, lambda new: {"position": new.position})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, tuple_
+from sqlalchemy import Connection, and_, delete, func, or_, select, tuple_, update
 
 from gateway.store import journal
+from gateway.store.deliveries import BEHIND, DOUBT
 from gateway.store.rows import Found
 from gateway.store.schema import changes, deliveries, route_cursors, waiting
 from gateway.store.schema_routes import rests, route_states
@@ -30,11 +31,16 @@ def set_state(connection: Connection, tenant: str, route: str, state: str, at: i
         connection.execute(route_states.insert().values(tenant=tenant, route=route, state=state, at=at))
 
 
-def wake(connection: Connection, tenant: str, route: str, endpoint: bytes) -> None:
-    """Leave a receiver alone no longer, and let the route run, unless a person has changed his mind since."""
+def wake(connection: Connection, tenant: str, route: str, endpoint: bytes, at: int) -> None:
+    """Leave a receiver alone no longer, and let the route run and try at once what failed.
+
+    The route stays as it is where a person has changed his mind since.
+    """
     set_rest(connection, tenant, endpoint, 0, 0)
     if state_of(connection, tenant, route) == WAKING:
         set_state(connection, tenant, route, RUNNING, 0)
+        failed = waiting.c.tenant == tenant, waiting.c.route == route, waiting.c.attempts > 0, waiting.c.due_at > at
+        connection.execute(update(waiting).where(*failed).values(due_at=at))
 
 
 def rest_of(connection: Connection, tenant: str, endpoint: bytes) -> tuple[int, int]:
@@ -61,7 +67,9 @@ def standing(connection: Connection, tenant: str, route: str) -> Mapping[str, An
     )
     read = {row.lane: row.position for row in cursors}
     mine = (waiting.c.tenant == tenant, waiting.c.route == route)
-    count, due = connection.execute(select(func.count(), func.min(waiting.c.due_at)).where(*mine)).one()
+    count = connection.execute(select(func.count()).select_from(waiting).where(*mine)).scalar_one()
+    by_the_clock = waiting.c.reason.not_in((BEHIND, DOUBT + BEHIND))  # others wait for a change before them
+    due = connection.execute(select(func.min(waiting.c.due_at)).where(*mine, by_the_clock)).scalar_one()
     tried = connection.execute(
         select(waiting.c.reason, waiting.c.due_at)
         .where(*mine, waiting.c.attempts > 0)

@@ -78,7 +78,7 @@ def test_a_receiver_rests_after_a_restart_and_on_every_route(parts: Parts) -> No
 
 @pytest.mark.usefixtures("_long_rest")
 def test_a_person_who_resumes_a_route_wakes_its_receiver(parts: Parts) -> None:
-    """A receiver that rests is tried at once, by every route that leads to it; a route that was paused since is not."""
+    """A receiver that rests is tried at once, by every route to it, and so is what failed; a paused route is not."""
     parts.take(*(message(patient(f"p{n}", "A")) for n in range(8)))
     down, policy = True, Policy(break_after=3)
     sink = Peer(lambda _: Retry("no-connection") if down else Delivered("ok"))
@@ -93,9 +93,9 @@ def test_a_person_who_resumes_a_route_wakes_its_receiver(parts: Parts) -> None:
     assert again.valve.rest == (0, 0)
     assert parts.store.read_sync(lambda c: route_states.state_of(c, TENANT, "desk")) == route_states.RUNNING
     deliver_all(other)
-    assert len(sink.effects) == 4 + 8
+    assert len(sink.effects) == 8 + 8
     want(parts, "paused")
-    parts.store.write_sync(lambda c: route_states.wake(c, TENANT, "desk", bytes(16)))
+    parts.store.write_sync(lambda c: route_states.wake(c, TENANT, "desk", bytes(16), micros()))
     assert parts.store.read_sync(lambda c: route_states.state_of(c, TENANT, "desk")) == "paused"
     counted(parts)
 
@@ -133,6 +133,23 @@ def test_one_failing_patient_rests_nobody(parts: Parts) -> None:
     deliver_all(route)
     assert len(sink.effects) == 4
     assert route.valve.shut(micros()) == ""
+
+
+def test_resuming_tries_at_once_what_failed(parts: Parts) -> None:
+    """A person who has mended the receiver does not wait for the schedule, and is told the time of the next attempt."""
+    parts.take(*(message(patient("p1", name)) for name in "AB"), message(patient("p2", "A")))
+    down = True
+    sink = Written(lambda _: Retry("http-401") if down else Delivered("ok"))
+    deliver_all(parts.delivering(sink, schedule=(FAR,)))
+    stands = parts.store.read_sync(lambda c: route_states.standing(c, TENANT, "desk"))
+    assert stands["next_due"] > micros()
+    down = False
+    deliver_all(parts.delivering(sink, schedule=(FAR,)))
+    assert (stands["waiting"], len(sink.effects)) == (3, 0)
+    want(parts, route_states.WAKING)
+    deliver_all(parts.delivering(sink, schedule=(FAR,)))
+    assert len(sink.effects) == 3
+    counted(parts)
 
 
 def test_the_retry_budget_ends_retries_not_deliveries(parts: Parts) -> None:
