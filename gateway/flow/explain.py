@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.audit import AuditLog
+from gateway.diagnosis import nearest
 from gateway.errors import InvalidConfiguration, Shredded
 from gateway.flow.clock import iso
 from gateway.flow.derived import Member, Reaction, members_named
@@ -195,11 +196,11 @@ def _last_set(rows: Any, versions: list[dict[str, Any] | None], field: str) -> t
     if first == len(versions):
         raise dropped
     if all(value is None for value in values):
-        raise (
-            dropped
-            if first
-            else InvalidConfiguration("The record never had this field", where=field[:80], fix="See `gateway records`.")
-        )
+        if first:
+            raise dropped
+        known = sorted({name for version in versions for name in version or ()})
+        fix = nearest(field, known) or f"It has: {', '.join(known)}."
+        raise InvalidConfiguration("The record never had this field", where=field[:80], fix=fix)
     at = len(values) - 1
     while at > first and values[at - 1] == values[-1]:
         at -= 1

@@ -87,6 +87,8 @@ def test_what_was_never_there_is_told(parts: Parts, source: Source) -> None:
         explainer.explain("00000000-0000-8000-8000-000000000000", "start")
     with pytest.raises(InvalidConfiguration, match="never had this field"):
         explainer.explain(parts.vault.record_id(TENANT, SOURCE, "Patient", "MRN5"), "shoe_size")
+    with pytest.raises(InvalidConfiguration, match="Did you mean 'name'"):
+        explainer.explain(parts.vault.record_id(TENANT, SOURCE, "Patient", "MRN5"), "nane")
 
 
 def test_an_older_mapping_still_explains(parts: Parts, source: Source) -> None:
