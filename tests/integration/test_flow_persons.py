@@ -64,9 +64,9 @@ VISIT = (
 )  # fmt: skip
 
 
-def gateway(folder: Path, *words: str):
+def gateway(folder: Path, *words: str, code: int = 0):
     result = RUNNER.invoke(app, [*words, "--config", str(folder / "gateway.toml")], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == code, result.output
     return result.stdout
 
 

@@ -79,12 +79,12 @@ def delivered(folder: Path) -> None:
         opened.close()
 
 
-def brought(folder: Path, granted: str, file: str = FILE) -> list[Path]:
+def brought(folder: Path, granted: str, file: str = FILE, *, code: int = 0) -> list[Path]:
     """A gateway that took a remittance and delivered it: the files that it dropped as received."""
     (folder / "gateway.toml").write_text(SETTINGS.format(granted=granted))
     gateway(folder, "init")
     (folder / "remit.835").write_text(file)
-    gateway(folder, "import", str(folder / "remit.835"), "--source", "payers")
+    gateway(folder, "import", str(folder / "remit.835"), "--source", "payers", code=code)
     settled(folder)
     delivered(folder)
     return sorted((folder / "out").glob("Remittance-*.x12"))
@@ -128,5 +128,5 @@ def test_nothing_as_received_leaves_without_the_grant(tmp_path: Path) -> None:
 
 def test_a_file_with_a_claim_in_quarantine_waits(tmp_path: Path) -> None:
     """Nobody could say whose claim it is, so nothing of the file leaves until a person has settled it."""
-    assert brought(tmp_path, ', "raw"', FILE.replace("CLP*PCN-2*1*100*", "CLP*PCN-2*1*LOTS*")) == []
+    assert brought(tmp_path, ', "raw"', FILE.replace("CLP*PCN-2*1*100*", "CLP*PCN-2*1*LOTS*"), code=1) == []
     assert not list((tmp_path / "out").glob("Remittance-*"))
