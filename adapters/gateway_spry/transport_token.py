@@ -67,8 +67,9 @@ class ClientToken:
         answer = await self._client.request("POST", self._url, expect={200, 400, 401}, form=self._form)
         if answer.status != 200:
             raise SourceUnavailable(
-                "The vendor gives us no access token", where=str(self._url.host), fix="Check client_id and its secret."
-            )
+                "The vendor gives us no access token", where=str(self._url.host),
+                fix="Check client_id and its secret; a new one counts from the next start on.",
+            )  # fmt: skip
         try:
             found = _answered(answer.body)
         except msgspec.DecodeError:

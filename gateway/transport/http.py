@@ -288,7 +288,7 @@ class HttpClient:
         if 300 <= status < 400:
             raise self._unavailable(url, f"answered a redirect (status {status}), which is not followed")
         if status in (401, 403):
-            fix = "Check that the credential is current and may read this."
+            fix = "Check that the credential is current and may read this; a new one counts from the next start on."
             refused = self._unavailable(url, f"refused the credential (status {status})", fix=fix)
             if status == 401 and self._credential is not None and self._credential.refused():
                 raise _Passing(refused)

@@ -161,7 +161,7 @@ def _known(name: str, part: Component | None) -> ZoneInfo | None:
 
 @lru_cache(maxsize=256)
 def _zone(name: str) -> ZoneInfo | None:
-    if len(name) > 64 or not name.isascii():
+    if len(name) > 128 or not name.isascii():
         return None
     parts = name.split("/")
     for candidate in (name, "/".join(parts[-3:]), "/".join(parts[-2:])):  # some write their own place before the name
