@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from gateway.flow.route import Filter, order_key
 from gateway.store import deliveries, recount
+from gateway.store.rows import Found
 
 Report = Callable[[str, str, str], None]
 
@@ -70,8 +71,13 @@ class Merges:
         ]
 
 
-def count(connection: Connection, tenant: str, route: str, report: Report, lane: int | None = None) -> RouteCount:
-    """Recount one route, or one lane of it; what does not add up is reported as (rule, row, what was found)."""
+def count(
+    connection: Connection, tenant: str, route: str, changes: Iterable[Found], report: Report, lane: int | None = None
+) -> RouteCount:
+    """Recount one route, or one lane of it; what does not add up is reported as (rule, row, what was found).
+
+    ``changes`` are the journal's rows, or the lane's, in order.
+    """
     known = deliveries.editions(connection, tenant, route)
     if not known or [row.edition for row in known] != list(range(1, len(known) + 1)):
         report("route-has-editions", f"route {route}", "a row that keeps one of its filters is missing")
@@ -89,7 +95,7 @@ def count(connection: Connection, tenant: str, route: str, report: Report, lane:
     tally: Counter[tuple[str, str]] = Counter()
     matching = 0
     merges = Merges()
-    for change in recount.changes_for_routes(connection, tenant, lane):
+    for change in changes:
         place = (change.lane, change.position)
         last = ended.pop(place, None)
         merges.see(change, under_way=last is None and (place in claimed or place in waiting))

@@ -215,7 +215,7 @@ def _steps_of_a_backup(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         return done
 
     monkeypatch.setattr(shutil, "copyfile", ending(shutil.copyfile))
-    for name in ("_part", "_hashes", "_seal", "_sync_file", "_sync_folder"):
+    for name in ("_part", "_hashes", "_seal", "_sync_file", "sync_folder"):
         monkeypatch.setattr(backup, name, ending(getattr(backup, name)))
     for name in ("rename", "write_bytes"):
         monkeypatch.setattr(Path, name, ending(getattr(Path, name)))
