@@ -27,6 +27,8 @@ VISITS = max(40, int(400 * SCALE))
 TYPES = ("Patient", "Appointment")
 UNSEEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Ids of what the day names and nobody sent, such as a room."""
+NUMBER = re.compile(rb"\rPID\|[^|]*\|[^|]*\|([^^|]+)")
+MERGED = re.compile(rb"\rMRG\|([^^|]+)")
 
 
 def _told(folder: Path, senders: int) -> dict[str, str]:
@@ -55,16 +57,22 @@ def _take(gateway: Gateway, senders: int) -> None:
     day = b"\r".join(clinic_day(50, patients=VISITS // 3, visits=VISITS))
     items = [item for item in source.adapter.cut([day], source.config) if isinstance(item, Item)]
     shares: dict[int, list[Item]] = defaultdict(list)
-    owners: dict[str | None, int] = {}
-    for item in items:  # one patient's messages come from one sender, in their order
-        shares[owners.setdefault(item.order_key, len(owners) % senders)].append(item)
+    bodies = [item.body for item in items]
+    into = {gone[1]: left[1] for one in bodies if (gone := MERGED.search(one)) and (left := NUMBER.search(one))}
+    owners: dict[bytes | None, int] = {}
+    for item in items:  # one person's messages come from one sender, in their order, those before a merge too
+        found = NUMBER.search(item.body)
+        number = None if found is None else into.get(found[1], found[1])
+        shares[owners.setdefault(number, len(owners) % senders)].append(item)
 
-    async def send(share: Sequence[Item]) -> None:
+    async def send(share: Sequence[Item], *, slow: bool) -> None:
         for some in [share] if senders == 1 else [[item] for item in share]:
-            await receiver.accept(some)
+            for receipt in await receiver.accept(some):
+                if slow:
+                    await receiver.fate(receipt)
 
-    async def everybody() -> None:
-        await asyncio.gather(*(send(share) for share in shares.values()))
+    async def everybody() -> None:  # every other one hears what became of a message before it sends the next
+        await asyncio.gather(*(send(share, slow=number % 2 == 1) for number, share in shares.items()))
 
     normalizer = gateway.normalizer(lambda tenant: None)
     if senders > 1:
