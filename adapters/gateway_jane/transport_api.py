@@ -18,6 +18,8 @@ from gateway_jane.records import Context, Page, Row, read_page
 from gateway_jane.transport_tokens import Identity, TokenFile, Tokens
 
 VERSION = "/api/2026-01-01"
+PLACED = ("appointments", "locations")
+"""Lists whose rows mean something else in another time zone."""
 _FRESH = timedelta(minutes=15)
 
 
@@ -82,7 +84,7 @@ class Api:
         """What the messages of some rows need beside them; looked up again when old or a treatment is not known."""
         wanted = {row.treatment for row in rows if row.treatment}
         stale = self._read_at is None or self._now() - self._read_at > _FRESH
-        if kind in ("appointments", "locations") and rows and (stale or not wanted <= self._treatments.keys()):
+        if kind in PLACED and rows and (stale or not wanted <= self._treatments.keys()):
             company = await self._client.get(URL(f"{self._base}/company"), _company)
             self._zone = company.time_zone or ""
             url: URL | None = self.first("treatments", None)
@@ -94,7 +96,8 @@ class Api:
                 url = self.following("treatments", page.after) if page.after else None
             self._treatments |= dict.fromkeys(wanted - self._treatments.keys(), "")
             self._read_at = self._now()
-        return lambda row: Context(kind, self._treatments.get(row.treatment or "", ""), self._zone)
+        zone = self._zone if kind in PLACED else ""  # other rows read the same, whichever list was read first
+        return lambda row: Context(kind, self._treatments.get(row.treatment or "", ""), zone)
 
 
 def identity_client(config: JaneConfig) -> HttpClient:

@@ -40,7 +40,7 @@ def certify(subject: Subject, pace: Pace | None = None, *, killing: bool = True)
                 results.append(asyncio.run(kill_rule(subject, pace, Path(other))))
         else:
             results.append(not_run("resumes-after-kill", "processes were not to be started"))
-    with tempfile.TemporaryDirectory(prefix="certify-") as drifting:
+    with tempfile.TemporaryDirectory(prefix="certify-") as drifting, _listening():
         results.append(asyncio.run(drift_rule(subject, pace, Path(drifting))))
     found = exempted(results, subject.quality)
     tier, info = reached(found), subject.adapter.info

@@ -33,7 +33,9 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
     """Verdicts on the sound adapter, on broken ones and on hostile ones."""
     folder = tmp_path_factory.mktemp("scale")
     faults = ["none", *BROKEN, *(f"hostile-{name}" for name in HOSTILES)]
-    subprocess.run([sys.executable, str(JUDGE), str(folder), *faults], timeout=280, check=True)
+    command = [sys.executable, str(JUDGE), str(folder), *faults]
+    done = subprocess.run(command, timeout=280, check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "", "what is heard is judged; standard output is for the certificate"
     return {fault: json.loads((folder / fault / "verdict.json").read_text()) for fault in faults}
 
 

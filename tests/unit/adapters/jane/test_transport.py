@@ -65,6 +65,20 @@ def test_a_vendor_whose_clock_is_late_hides_no_change(tmp_path) -> None:
     with_clinic(tmp_path, body)
 
 
+def test_a_message_is_the_same_whichever_list_was_read_first(tmp_path) -> None:
+    """Two readings of one clinic in other orders, as they happen by chance, store the same bytes and envelopes."""
+    read: list[set[tuple[bytes, bytes]]] = []
+
+    async def body(clinic: Clinic) -> None:
+        order = sorted(clinic.streams, reverse=bool(read))
+        read.append({(item.body, item.context) for item in await clinic.poll(*order)})
+
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        folder.mkdir()
+        with_clinic(folder, body, simulator=JaneSimulator(CLINIC, clock=START.timestamp))
+    assert read[0] == read[1]
+
+
 def test_only_what_changed_comes_again(tmp_path) -> None:
     """A second look stores nothing; a cancellation, an arrival and an archived appointment are seen."""
 
