@@ -4,8 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TESTS :=
+# Modules are compiled once, not by each of the hundreds of processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check bench group faults fuzz certify lock clean
+.PHONY: help demo test check types lint rules bench group faults soak fuzz certify lock clean
 
 help:          ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -14,13 +17,19 @@ demo: $(READY) ## the whole gateway on this machine: clinics, payers, bank, text
 	$(BIN)/gateway demo
 
 test: $(READY) ## every test; needs no network and no server
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TESTS)
 
-check: $(READY) ## lint, format, types, import contracts, layout and size rules
+check: types lint rules ## lint, format, types, import contracts, layout and size rules
+
+types: $(READY)
+	$(BIN)/mypy
+
+lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+rules: $(READY)
 	$(BIN)/python -m pytest tests/rules
 
 bench: $(READY) ## measure against peers; writes benchmarks/RESULTS.md
@@ -31,6 +40,9 @@ group: $(READY) ## a group of twenty clinics, 200,000 appointments (BENCH_SCALE=
 
 faults: $(READY) ## the fault tests at full scale, 50 kills, 500 power cuts, and at the end their table; JSON=FILE writes it too
 	GATEWAY_FAULT_SCALE=1.0 $(BIN)/python -m pytest tests/faults $$($(BIN)/python -m tests.faults.table) --fault-table $(if $(JSON),--fault-json $(JSON))
+
+soak: $(READY) ## rounds of load, broken connections and a receiver that hangs, for HOURS (1): nothing may grow
+	GATEWAY_SOAK_HOURS=$(or $(HOURS),1) $(BIN)/python -m pytest -s tests/faults/test_soak.py
 
 fuzz: $(READY) ## coverage-guided fuzzing of every parser of outside bytes, FUZZ_SECONDS (60) each
 	$(BIN)/python -m tests.fuzz
@@ -55,6 +67,7 @@ $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "This Python cannot make a virtual environment. Fix: install its venv package (Debian: python3-venv)."; exit 1; }
 	@echo "Installing the pinned dependencies into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # what is a template of code fails
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

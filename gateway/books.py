@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Literal, Protocol
 
 import aiohttp
+from pydantic import Field
 
 from gateway.chart import Chart, Journal, journal
 from gateway.errors import RetryLater, SourceUnavailable
 from gateway.model.exchange import HELD, Ambiguous, Delivered, Delivery, Dispatch, Outcome, Retry
+from gateway.secret import Secret, resolve_secret
 from gateway.transport.egress import Answer, Egress
 from gateway.transport.refresh_token import RefreshToken
 
@@ -24,6 +27,38 @@ UNAUTHORIZED_WAIT = 3600.0
 """Seconds until a credential that was refused is tried again: a person has to act."""
 LONGEST_WAIT = 86_400.0
 """Seconds: a system that names a later time is asked again after a day."""
+
+
+class AccessByRefreshToken(Chart):
+    """Settings of a route into a system that hands out refresh tokens, beside its chart of accounts."""
+
+    client_id: Secret = Field(description="Reference to the app's client id.")
+    client_secret: Secret = Field(description="Reference to the app's client secret.")
+    refresh_token: Secret = Field(description="Reference to the refresh token that the connection began with.")
+    token_file: Path = Field(description="File for the newest refresh token; the system gives new ones as it is used.")
+    timeout: float = Field(default=30.0, gt=0, le=110, description="Seconds for one request and its answer.")
+    allow_loopback: bool = Field(
+        default=False, description="Whether a simulator on this machine may be reached, without TLS too."
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM file of the authorities to trust instead of the system's."
+    )
+
+
+def connected(route: str, settings: AccessByRefreshToken, *, url: str, token_url: str) -> tuple[Egress, RefreshToken]:
+    """The way to the API at ``url`` and its token; addresses are checked, and nothing is asked yet."""
+    place = f"routes.{route}"
+    egress = Egress(
+        url, allow_loopback=settings.allow_loopback, ca_file=settings.ca_file, timeout=settings.timeout,
+        answer_limit=ANSWER_LIMIT, where=f"{place}.url",
+    )  # fmt: skip
+    issuer = Egress(
+        token_url, allow_loopback=settings.allow_loopback, ca_file=settings.ca_file,
+        timeout=settings.timeout, where=f"{place}.token_url",
+    )  # fmt: skip
+    client = resolve_secret(settings.client_id), resolve_secret(settings.client_secret)
+    first = resolve_secret(settings.refresh_token)
+    return egress, RefreshToken(issuer, settings.token_file, client=client, first=first, where=f"{place}.token_file")
 
 
 class System(Protocol):

@@ -18,6 +18,7 @@ from gateway.configured import Configured, load_plugins
 from gateway.diagnosis import met_at
 from gateway.errors import IntegrityViolated, StoreUnavailable
 from gateway.flow import decisions, polling
+from gateway.flow.bound_rows import bind_first
 from gateway.flow.deliver import Deliverer
 from gateway.flow.derived import Reaction
 from gateway.flow.dispatch import Route
@@ -46,6 +47,7 @@ from gateway.settings import Source as SourceSettings
 from gateway.store import journal
 from gateway.store.locking import take_lock
 from gateway.store.opening import Store, open_store
+from gateway.transport.schedule import Seat
 from gateway.vault import Vault
 from gateway.vault.shred_list import ShredList
 
@@ -71,6 +73,8 @@ class Gateway:
     reactions: dict[tuple[str, str], Reaction] = field(default_factory=dict)
     handoff: Handoff = field(default_factory=lambda: Handoff(HANDOFF_BYTES))
     deliverers: list[Deliverer] = field(default_factory=list)
+    seats: dict[str, Seat] = field(default_factory=dict)
+    """By source: its place at this process's scheduler; none where another process polls."""
     news: list[Callable[[str], None]] = field(default_factory=list)
     """Told the tenant, on the event loop, whenever its journal has grown."""
 
@@ -84,6 +88,11 @@ class Gateway:
         """All that messages come from, by tenant and name: sources, reactors, and persons who decide."""
         decided = {(tenant, decisions.NAME): decisions.Decisions(tenant) for tenant in self.tenants}
         return {**self.sources, **self.reactions, **decided}
+
+    def ask_soon(self, source: str) -> None:
+        """Poll a source's streams before their time, if this process polls them; otherwise their time comes anyhow."""
+        if (seat := self.seats.get(source)) is not None:
+            seat.ask_soon()
 
     def receiver(self, source: Origin) -> Receiver:
         """The intake of one source."""
@@ -123,7 +132,7 @@ class Gateway:
         for one in self.settings.witnesses:
             kind = self.registry.witnesses[one.witness]
             opened[one.name] = (kind.every, kind.open(one.name, self.configured.witnesses[one.name]))
-        return Witnesses(self.store, self.seals, opened)
+        return Witnesses(self.store, self.audit, self.seals, opened)
 
     def sequence(self) -> None:
         """Number new audit rows into the tree and sign a checkpoint when one is due."""
@@ -160,6 +169,7 @@ def open_gateway(settings: Settings, folder: Path, text: str = "", *, create: bo
     audit = AuditLog(store)
     vault = Vault(keystore, audit.is_committed)
     opened = Gateway(settings, configured, registry, store, vault, audit, {}, {}, compile_views(settings.views))
+    bind_first(store, keystore, audit, opened.tenants)
     _prepare(opened)
     for tenant in opened.tenants:
         opened.shredder().reconcile(tenant)
@@ -274,6 +284,7 @@ def _open_sources(gateway: Gateway, group: asyncio.TaskGroup) -> list[asyncio.Ev
         receiver = gateway.receiver(source)
         own = gateway.settings.source(source.name)
         seat = polling.seat_of(scheduler, source, own, gateway.store, gateway.vault, gateway.audit)
+        gateway.seats[source.name] = seat
         for transport in source.adapter.transports(source.name, source.config):
             openings.append(asyncio.Event())
             polling.start(group, seat, transport, receiver, openings[-1].set)
@@ -296,8 +307,9 @@ async def _answer(gateway: Gateway, settings: HttpSettings, opened: Callable[[],
     }
     house = House(
         settings, gateway.tenants, gateway.store, gateway.vault, gateway.audit, gateway.views, hooks,
-        lambda: gateway.handoff.unsettled, gateway.settings.people, gateway.settings.routes, gateway.origins,
-        agreements=gateway.settings.mode == "production", sampling=sampling(gateway.registry.sinks, settings.hook_sink),
+        gateway.ask_soon, lambda: gateway.handoff.unsettled, gateway.settings.people, gateway.settings.routes,
+        gateway.origins, agreements=gateway.settings.mode == "production",
+        sampling=sampling(gateway.registry.sinks, settings.hook_sink),
     )  # fmt: skip
     gateway.news.append(house.news.told)
     await serve_http(house, opened)
@@ -309,6 +321,7 @@ def _subscriptions(gateway: Gateway, settings: HttpSettings) -> Subscriptions:
     return Subscriptions(
         gateway.store, gateway.vault, gateway.audit, gateway.views, served, gateway.deliverers,
         loopback=settings.hook_loopback, agreement=gateway.settings.mode == "production",
+        schedule=settings.hook_retries or SCHEDULE,
     )  # fmt: skip
 
 

@@ -61,6 +61,12 @@ class StoreUnavailable(RetryLater):
     code = "store-unavailable"
 
 
+class PageUnreadable(StoreUnavailable):
+    """A page of the store's file is not given back by the disk, or is not as it was written: the rest goes on."""
+
+    code = "page-unreadable"
+
+
 class KeysUnavailable(RetryLater):
     """The key provider does not answer: reads fail closed until it does."""
 
@@ -68,9 +74,13 @@ class KeysUnavailable(RetryLater):
 
 
 class SourceUnavailable(RetryLater):
-    """A vendor's system refused, timed out or answered something that is not its own protocol."""
+    """A vendor's system refused, timed out or answered something that is not its own protocol.
+
+    ``refused``: it was reached and would not answer this request (HTTP 4xx), so the same one will hardly succeed.
+    """
 
     code = "source-unavailable"
+    refused = False
 
 
 class RateLimited(SourceUnavailable):

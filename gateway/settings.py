@@ -6,7 +6,6 @@ they are used; a secret in plain text is refused. No error here repeats what was
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import tomllib
 import zoneinfo
@@ -16,13 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from gateway.diagnosis import REACTOR_NAME, SOURCE_NAME, InvalidSettings, Problem, diagnose, nearest
 from gateway.errors import InvalidConfiguration
 from gateway.model import TYPES
 from gateway.model.opening_hours import parse_hours
 from gateway.secret import Secret, located, resolve_secret
+from gateway.settings_http import Http, is_loopback_host
 from gateway.settings_keys import Keys, Name, Part, PreviousKeys, Retention
 from gateway.settings_people import Oidc, People
 from gateway.settings_polling import Polling
@@ -30,7 +30,8 @@ from gateway.settings_retries import RetrySteps
 
 __all__ = [
     "Data", "Http", "Keys", "Limits", "Log", "Oidc", "Part", "People", "PreviousKeys", "Reactor", "Route", "Secret",
-    "Settings", "Source", "StorePart", "Tenant", "Zone", "load", "parse", "resolve_secret", "starter_toml",
+    "Settings", "Source", "StorePart", "Tenant", "Zone", "is_loopback_host", "load", "parse",
+    "resolve_secret", "starter_toml",
 ]  # fmt: skip
 
 EMBEDDED = "embedded"
@@ -235,58 +236,6 @@ class Limits(Part):
         gt=0,
         description="Accepted messages that may wait to be normalized before peers wait too; history fills half of it.",
     )
-
-
-class Http(Part):
-    """``[http]``: the public port. Without this table nothing listens for HTTP."""
-
-    host: str = Field(default="127.0.0.1", description="The address to listen on.")
-    port: int = Field(default=8080, ge=0, le=65535, description="The public port; 0 takes a free one.")
-    admin_port: int | None = Field(
-        default=None, ge=0, le=65535,
-        description="A port of this machine alone that says in detail how the gateway is; none when not given.",
-    )  # fmt: skip
-    tls: Literal["own", "proxy"] = Field(
-        default="own",
-        description="own: off this machine a certificate is needed; proxy: a proxy ends TLS, alone reaching us.",
-    )
-    certificate: Path | None = Field(default=None, description="PEM file of the certificate and its chain.")
-    key: Path | None = Field(default=None, description="PEM file of the certificate's private key.")
-    public_url: str = Field(
-        default="", pattern=r"^$|^https?://[^/\s?#]+$",
-        description="How partners reach the port, such as https://gateway.example.org; signatures and tokens cover it.",
-    )  # fmt: skip
-    hook_sink: Name = Field(
-        default="webhook", description="The sink that serves clients who subscribe; loaded with this table."
-    )
-    hook_loopback: bool = Field(
-        default=False, description="Whether subscriptions may name this machine, without TLS too: for trials."
-    )
-    hook_bytes: int = Field(default=4 * 2**20, gt=0, description="The largest request to /hooks, in bytes.")
-    indexed: tuple[str, ...] | None = Field(
-        default=None, description="Record types of the search index; those that clients' views grant when not given."
-    )
-    concurrency: int = Field(default=256, gt=0, le=10_000, description="The most requests at one time.")
-
-    @model_validator(mode="after")
-    def _guarded(self) -> Http:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key belong together")
-        if self.tls == "own" and self.certificate is None and not is_loopback_host(self.host):
-            raise ValueError(
-                "an address off this machine needs certificate and key, or tls = 'proxy' when a proxy ends TLS"
-            )
-        return self
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether only this machine can reach what listens on ``host``."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Log(Part):

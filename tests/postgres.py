@@ -24,6 +24,6 @@ def administer(server: str, *statements: str) -> None:
 def database(server: str) -> Iterator[str]:
     """A database of its own, gone afterwards; its URL."""
     name = f"gateway_{next(_numbers)}"
-    administer(server, f"create database {name} template migrated")
+    administer(server, f"create database {name} template migrated strategy file_copy")
     yield server.replace("/postgres?", f"/{name}?", 1)
     administer(server, f"drop database {name} with (force)")

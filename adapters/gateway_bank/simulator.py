@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
+from itertools import count
 from random import Random
 
 from msgspec import Struct
+
+from gateway.testing.simulated_folder import SimulatedFolder
 
 
 class Deposit(Struct, frozen=True):
@@ -56,50 +56,15 @@ def ach(day: date, deposits: Sequence[Deposit]) -> bytes:
     return "\n".join(lines).encode() + b"\n"
 
 
-class _Bank:
-    """A bank as ``gateway simulate`` runs it: a new folder in which BAI2 and ACH files appear by turns, a day apart.
-
-    A folder has neither host nor port.
-    """
-
-    name = "bank"
-    summary = "A bank that leaves BAI2 and ACH files in a folder."
-    faults: Mapping[str, str] = {
-        "cut-file": "leaves every third file cut in the middle",
-        "repeats": "leaves every third file twice, under two names",
-    }
-    lasting = frozenset({"cut-file"})
-    seconds = 5.0
-    """Between two files."""
-
-    async def serve(
-        self, *, host: str, port: int, seed: int, clinic_size: int, faults: Sequence[str],
-        opened: Callable[[Mapping[str, str]], None],
-    ) -> None:  # fmt: skip
-        """Leave files until cancelled; the folder and what is in it go with the simulator."""
-        del host, port  # files arrive in a folder
-        random = Random(seed)  # noqa: S311 - invented money, the same for the same seed
-        with tempfile.TemporaryDirectory(prefix="bank-") as place:
-            opened({"folder": place})
-            number = 0
-            while True:
-                number += 1
-                day = date(2026, 3, 1) + timedelta(days=number)
-                sums = [Decimal(random.randrange(100, 500_000)) / 100 for _ in range(clinic_size)]
-                deposits = [Deposit(amount, f"EFT{number:06d}{at:04d}") for at, amount in enumerate(sums)]
-                whole, ending = (bai2(day, deposits), "bai") if number % 2 else (ach(day, deposits), "ach")
-                cut = "cut-file" in faults and number % 3 == 0
-                _leave(Path(place), f"day-{number:05d}.{ending}", whole[: len(whole) // 2] if cut else whole)
-                if "repeats" in faults and number % 3 == 0:
-                    _leave(Path(place), f"day-{number:05d}-again.{ending}", whole)
-                await asyncio.sleep(self.seconds)
+def files(seed: int, deposits: int) -> Iterator[tuple[str, bytes]]:
+    """BAI2 and ACH files by turns, a day apart."""
+    random = Random(seed)  # noqa: S311 - invented money, the same for the same seed
+    for number in count(1):
+        day = date(2026, 3, 1) + timedelta(days=number)
+        sums = [Decimal(random.randrange(100, 500_000)) / 100 for _ in range(deposits)]
+        made = [Deposit(amount, f"EFT{number:06d}{at:04d}") for at, amount in enumerate(sums)]
+        write, ending = (bai2, "bai") if number % 2 else (ach, "ach")
+        yield f"day-{number:05d}.{ending}", write(day, made)
 
 
-def _leave(folder: Path, name: str, content: bytes) -> None:
-    """Under its final name only when it is whole."""
-    part = folder / f"{name}.part"
-    part.write_bytes(content)
-    part.rename(folder / name)
-
-
-SIMULATORS = (_Bank(),)
+SIMULATORS = (SimulatedFolder("bank", "A bank that leaves BAI2 and ACH files in a folder.", files),)

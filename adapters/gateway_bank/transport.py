@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.errors import MalformedEnvelope
 from gateway.model.exchange import Intake, Transport
-from gateway.transport.file_drop import FileDrop, chunks, hand_in
+from gateway.transport.file_drop import FileDrop, dropped, hand_in
 from gateway_bank.config import BankConfig
 from gateway_bank.records import cut
 
@@ -28,7 +28,7 @@ class Dropped:
         """Watch until cancelled."""
 
         async def handle(path: Path) -> None:
-            messages, findings = await hand_in(intake, cut(chunks(path)))
+            messages, findings = await hand_in(intake, cut(dropped(path)))
             if not messages and findings:
                 raise MalformedEnvelope(
                     "no-line", "the file holds no line that can be read", fix="look into quarantine"

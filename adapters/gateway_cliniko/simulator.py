@@ -134,7 +134,7 @@ class ClinikoSimulator(SimulatedApi):
             rows.sort(key=lambda row, name=name: str(row.get(name) or ""), reverse=order == "desc")  # type: ignore[misc]  # a bound loop variable
         page, size = int(query.get("page", "1")), max(1, min(int(query.get("per_page", "50")), 100))
         links = {"self": str(request.url)}
-        if page * size < len(rows):
+        if page * size < len(rows) and not self.early:
             links["next"] = str(request.url.update_query(page=page + 1))
         if page > 1:
             links["previous"] = str(request.url.update_query(page=page - 1))

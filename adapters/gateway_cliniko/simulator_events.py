@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.testing.simulated_api import CLOCK
+from gateway.testing.simulated_api import CLOCK, LISTS
 from gateway_cliniko.simulator_filters import Row
 from gateway_cliniko.simulator_rows import utc
 
@@ -34,10 +34,17 @@ def _drift(api: Any) -> None:
             api.touch(_TABLE, row["id"], missed=row.pop("did_not_arrive"), **times)
 
 
+def _vanish(api: Any) -> None:
+    for table in (_TABLE, "patients"):
+        api.forget(table, next(iter(api.tables[table])))
+
+
 _TIMES = ("starts_at", "ends_at")
 EVENTS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
     "update": ("an appointment is changed", _move),
     "remove": ("an appointment is deleted", _delete),
     "drift": ("appointments name a field otherwise from now on", _drift),
+    "vanish": ("an appointment and a patient end without a trace", _vanish),
     **CLOCK,
+    **LISTS,
 }

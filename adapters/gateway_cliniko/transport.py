@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from gateway.errors import InvalidConfiguration
 from gateway.model.exchange import Intake, RateBudget
-from gateway.settings import resolve_secret
 from gateway.transport.http import HttpClient, HttpLimits
+from gateway.transport.kept_key import KeptKey
 from gateway.transport.polling import Poller, Rhythm
 from gateway_cliniko.config import CallerConfig, ClinikoConfig
 from gateway_cliniko.transport_changes import ChangedRows
@@ -32,10 +32,12 @@ class AccountTransport:
     async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
         """Raises ``InvalidConfiguration`` when the key cannot be read or names no shard."""
         config = self._config
-        base, headers = access(config, resolve_secret(self._key), config.contact_email or "")
+        contact = config.contact_email or ""
+        key = KeptKey(self._key, lambda found: access(config, found, contact)[1])
+        base, _ = access(config, key.key, contact)
         budget = RateBudget(requests=config.requests_per_minute, seconds=60.0)
         limits = HttpLimits(attempts=config.retries + 1, total=config.timeout_seconds)
-        async with HttpClient([base], budget=budget, headers=headers, limits=limits) as client:
+        async with HttpClient([base], budget=budget, credential=key, limits=limits) as client:
             api = Api(client, base, config.per_page)
             streams = [ChangedRows(source, api, config, _now) for source in LISTS]
             opened()

@@ -1,4 +1,4 @@
-"""``gateway fhir``: validate files, show what a server offers, print the public key to register."""
+"""``gateway fhir``: validate files, show what a server offers, print the key to register, and be told what changes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from yarl import URL
 
 from gateway.command_line import JsonOption, as_json, chunks, tell
+from gateway.errors import InvalidConfiguration
 from gateway.model.exchange import Finding
+from gateway_fhir.command_subscribe import subscribe, subscriptions, unsubscribe
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records_file import cut
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="FHIR: validate, discover, jwks.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="FHIR: validate, discover, jwks, and be told what changes."
+)
+app.command()(subscribe)
+app.command()(subscriptions)
+app.command()(unsubscribe)
 
 
 @app.command()
@@ -45,6 +53,8 @@ def _checked(path: Path) -> Iterator[tuple[str, list[Finding]]]:
     """Each resource of a file by its ordinal, with what is wrong about it."""
     from gateway_fhir.strict import check
 
+    if not path.stat().st_size:
+        return  # an export's file of a type that has no resources
     for number, part in enumerate(cut(chunks(path), FhirConfig.model_validate({})), 1):
         if isinstance(part, Finding):
             yield f"#{number}", [part]
@@ -56,23 +66,36 @@ def _checked(path: Path) -> Iterator[tuple[str, list[Finding]]]:
 def discover(
     base_url: Annotated[str, typer.Argument(help="Base address of the server.")],
     allow_private: Annotated[bool, typer.Option(help="It stands in the house's own network (10.x, a VPN).")] = False,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="PEM file of the authorities to trust instead of the system's.")
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Show how each resource type of a server would be read, and why the others cannot be."""
-    from gateway_fhir.transport import client
+    from gateway.transport.smart import tls
+    from gateway_fhir.transport_client import client
     from gateway_fhir.transport_discovery import discover as ask
 
-    given = {"base_url": base_url, "allow_private": allow_private}
-    config = FhirConfig.model_validate({**given, "client_id": "-", "private_key": "env:UNUSED"})
+    given = {"base_url": base_url, "allow_private": allow_private, "ca_file": ca_file}
+    try:
+        config = FhirConfig.model_validate({**given, "client_id": "-", "private_key": "env:UNUSED"})
+    except ValidationError:
+        raise InvalidConfiguration(
+            "This is no address of a server that can be asked", where="base_url",
+            fix="Write https://host/path; plain http is for a simulator on this machine only.",
+        ) from None  # fmt: skip
 
     async def run() -> None:
-        async with client([str(URL(base_url).origin())], config) as http:
+        async with client([str(URL(base_url).origin())], config, context=tls(config)) as http:
             found = await ask(http, config)
         if json_:
-            as_json({"search": found.search, "export": found.export, "missing": dict(found.missing)})
+            missing = dict(found.missing)
+            fact = {"search": found.search, "export": found.export, "missing": missing}
+            as_json(fact | {"offers_export": found.offers_export})
             return
-        for way, types in (("search by _lastUpdated", found.search), ("bulk export", found.export)):
-            typer.echo(f"{way}: {', '.join(types) or 'none'}")
+        unused = "offered, and not needed (stay_current = bulk takes it)" if found.offers_export else "none"
+        typer.echo(f"search by _lastUpdated: {', '.join(found.search) or 'none'}")
+        typer.echo(f"bulk export: {', '.join(found.export) or unused}")
         for type, why in found.missing.items():
             typer.echo(f"missing: {type}: {why}")
 

@@ -41,7 +41,7 @@ class FhirConfig(SmartAccount):
         default=False, description="Search by _lastUpdated although the server does not declare it."
     )
     check_totals: bool = Field(
-        default=True, description="Do not move on when a search gives fewer resources than its total says."
+        default=True, description="Do not move on when a search or a file gives fewer resources than the server says."
     )
     poll_seconds: float = Field(60.0, ge=0.05, le=86_400, description="Seconds between two searches of a type.")
     overlap_seconds: int = Field(
@@ -57,6 +57,11 @@ class FhirConfig(SmartAccount):
     export_patience_seconds: float = Field(
         86_400.0, gt=0, description="How long one export may take before it is given up and asked for anew."
     )
+    file_servers: tuple[Server, ...] = Field(
+        (), max_length=8,
+        description="Further places, as https://storage.example, that exported files may be had from; the token goes"
+        " there only where the export says that its files need one.",
+    )  # fmt: skip
     requests_per_minute: int = Field(240, ge=1, le=60_000, description="Our own limit on requests.")
     retries: int = Field(4, ge=0, le=10, description="Further attempts at one request before the stream waits.")
     timeout_seconds: float = Field(60.0, gt=0, le=600, description="Longest time for one request and its answer.")
@@ -71,6 +76,11 @@ class FhirConfig(SmartAccount):
         description="Reference to the secret that the server sends as `Authorization: Bearer`; hooks are closed"
         " without one.",
     )
+    watch_seconds: float = Field(
+        900.0, ge=0, le=86_400,
+        description="Seconds between two looks at the state of our Subscriptions at the server, where it shows it and"
+        " hook_secret is set; 0: never.",
+    )  # fmt: skip
     skip_tag: str = Field(
         PUSHED, max_length=64,
         description="Code of our tag on what a route wrote into this server, which is left alone; empty reads it too.",

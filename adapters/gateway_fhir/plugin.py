@@ -100,7 +100,7 @@ def gateway_adapters() -> Sequence[FhirAdapter]:
 
 @hookimpl
 def gateway_commands() -> Sequence[typer.Typer]:
-    """The commands ``fhir validate`` and ``fhir jwks``."""
+    """The commands ``fhir``."""
     from gateway_fhir.command import app
 
     return [app]

@@ -19,6 +19,7 @@ from gateway_fhir.records_reference import target
 DELETED = "deleted"
 _DELETE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]{2,40})/([A-Za-z0-9.\-]{1,64})\Z")
 _FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{2,40})"')
+_NO_RECORD = frozenset({"Parameters", "Bundle", "SubscriptionStatus"})
 _SERIOUS = frozenset({"fatal", "error"})
 _CODE = re.compile(r"[a-z][a-z-]{1,30}\Z")
 _PLACE = re.compile(r"[A-Za-z][A-Za-z0-9.\[\]]{0,120}\Z")
@@ -89,7 +90,8 @@ class Issue(Part, frozen=True, kw_only=True, gc=False):
     def finding(self, where: str = "") -> Finding:
         """The issue without values: what kind it is, and at which element."""
         code = self.code if _CODE.match(self.code) else "unknown"
-        place = next((one for one in (*self.expression, *self.location) if _PLACE.match(one)), where)
+        named = (one.partition(".where(")[0] for one in (*self.expression, *self.location))  # which one is a value
+        place = next(filter(_PLACE.match, named), where)
         fix = "Look the code up in the FHIR issue-type list and ask the server's operator."
         what = f"The server reports an issue of type {code}"
         return Finding(reason=f"outcome-{code}", what=what, where=place or where, fix=fix)
@@ -202,7 +204,7 @@ def _add(raw: bytes, context: bytes, place: str, items: list[Item], findings: li
         kind = resource_type(raw)
         if kind == "OperationOutcome":
             findings.extend(outcome(raw).findings(place))
-        elif kind not in ("Parameters", "Bundle"):
+        elif kind not in _NO_RECORD:
             items.append(item(raw, context=context))
     except (msgspec.DecodeError, UnicodeDecodeError):
         what = "An entry is no resource with resourceType and id"

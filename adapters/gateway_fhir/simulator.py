@@ -21,10 +21,13 @@ from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
 from gateway.model.exchange import RateBudget
-from gateway.testing.simulated_api import CLOCK, SimulatedApi, SimulatedSystem
+from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, synthetic_clinic
 from gateway_fhir.simulator_bulk import SimulatedExports, outcome
-from gateway_fhir.simulator_clinic import Row, drift, resources, utc
+from gateway_fhir.simulator_clinic import Row, resources, utc
+from gateway_fhir.simulator_events import EVENTS
+from gateway_fhir.simulator_search import SimulatedSearch
+from gateway_fhir.simulator_subscribe import SUBSCRIBE_FAULTS, SimulatedSubscriptions
 from gateway_fhir.simulator_write import WRITE_FAULTS, SimulatedWrites
 
 FAULTS = {
@@ -37,7 +40,7 @@ FAULTS = {
     "export-changes": "makes other files of an export while it is read",
     "export-fails": "gives up an export",
     "short-file": "cuts a file of an export at a line",
-} | WRITE_FAULTS
+}
 CLIENT_ID = "emr-gateway"
 CLIENT_SECRET = "not-a-real-secret"  # noqa: S105 - of a simulator, on loopback
 BUDGET = RateBudget(requests=100_000, seconds=60.0)
@@ -69,13 +72,18 @@ class FhirSimulator(SimulatedApi):
         self.tables: dict[str, dict[str, Row]] = {}
         self.unsearchable: set[str] = set()
         """Types that the server only exports."""
+        self.by_certificate = False
+        """Whether a certificate that the listener trusts is enough, without a token."""
         self.tokens: dict[str, float] = {}
         self.scopes: list[str] = []
+        self.grants: str | None = None
+        """The scopes of every token, where they are not those that were asked for."""
         self._now: Callable[[], datetime] = lambda: now() + timedelta(seconds=self.skew)
         self.exports = SimulatedExports(self.tables, self._now, self.takes)
         self.writes = SimulatedWrites(self.tables, self._now, self.takes)
+        self.subscriptions = SimulatedSubscriptions(self, self._now)
+        self.search = SimulatedSearch(self, self.tables)
         self._used: set[str] = set()
-        self._pages: dict[str, list[Row]] = {}
         self._numbers = itertools.count(1)
         made = utc(min(datetime(2026, 3, 1, tzinfo=UTC), now()))
         for row in resources(clinic):
@@ -93,13 +101,23 @@ class FhirSimulator(SimulatedApi):
         router.add_get(f"{_BASE}/.well-known/smart-configuration", self._smart)
         router.add_post("/token", self._token)
         self.exports.routes(router, _BASE)
+        self.subscriptions.routes(router, _BASE)
         router.add_post(_BASE, self.writes.take)
-        router.add_get(f"{_BASE}/{{type}}", self._search)
+        router.add_get(f"{_BASE}/{{type}}", self.search.answer)
         router.add_get(f"{_BASE}/{{type}}/{{id}}", self._read)
+
+    async def stop(self) -> None:
+        """Close the listener, and let go of what it was telling."""
+        await self.subscriptions.close()
+        await super().stop()
 
     def refusal(self, request: web.Request) -> web.Response | None:
         """401 without a token that lives; discovery and the token endpoint are open."""
         if request.path.endswith(("/metadata", "/smart-configuration", "/token")):
+            return None
+        if self.exports.open_files and request.path.endswith(".ndjson"):
+            return self.exports.refusal(request)
+        if self.by_certificate and _certified(request):
             return None
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         good = kind == "Bearer" and self.tokens.get(token, 0.0) > time.monotonic()
@@ -110,11 +128,13 @@ class FhirSimulator(SimulatedApi):
         row = self.tables[type][id]
         row.update(fields)
         row["meta"] = {"versionId": str(int(row["meta"]["versionId"]) + 1), "lastUpdated": utc(self._now())}
+        self.subscriptions.changed(type, id, row)
         return row
 
     def forget(self, type: str, id: str) -> None:
         """Delete a resource without a trace: only a full list shows that it is gone."""
         del self.tables[type][id]
+        self.subscriptions.changed(type, id, None)
 
     def remove(self, type: str, id: str) -> None:
         """Delete a resource; exports tell of it."""
@@ -130,7 +150,7 @@ class FhirSimulator(SimulatedApi):
             }
             for type in self.tables
         ]
-        rest = {"mode": "server", "resource": types, "operation": [{"name": "export"}]}
+        rest = {"mode": "server", "resource": [*types, self.subscriptions.statement], "operation": [{"name": "export"}]}
         body = {"resourceType": "CapabilityStatement", "status": "active", "fhirVersion": "4.0.1", "rest": [rest]}
         return web.json_response(body, content_type="application/fhir+json")
 
@@ -151,11 +171,14 @@ class FhirSimulator(SimulatedApi):
         token = f"token-{next(self._numbers)}"
         self.tokens[token] = time.monotonic() + self.lifetime
         self.scopes.append(form.get("scope", ""))
+        granted = self.scopes[-1] if self.grants is None else self.grants
         return web.json_response(
-            {"access_token": token, "token_type": "bearer", "expires_in": self.lifetime, "scope": self.scopes[-1]}
+            {"access_token": token, "token_type": "bearer", "expires_in": self.lifetime, "scope": granted}
         )
 
     def _knows(self, form: dict[str, str], request: web.Request) -> bool:
+        if _certified(request):
+            return form.get("client_id") == CLIENT_ID
         if "client_assertion" not in form:
             pair = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
             return request.headers.get("Authorization") == f"Basic {pair}"
@@ -167,47 +190,19 @@ class FhirSimulator(SimulatedApi):
         except (JoseError, ValueError):
             return False
         sound = claims.get("iss") == claims.get("sub") == CLIENT_ID and claims.get("aud") == f"{self.base_url}/token"
-        fresh = time.time() < claims.get("exp", 0) <= time.time() + 300 and claims.get("jti") not in self._used
+        now = time.time() + self.skew
+        fresh = now < claims.get("exp", 0) <= now + 300 and claims.get("jti") not in self._used
         self._used.add(claims.get("jti", ""))
         return bool(sound and fresh)
-
-    async def _search(self, request: web.Request) -> web.Response:
-        type, query = request.match_info["type"], request.query
-        if self.takes("refused-search"):
-            return outcome(400, "not-supported", "Patient.name")
-        size, begin = int(query.get("_count", "50")), int(query.get("_offset", "0"))
-        name = query.get("_page", "")
-        if not name:
-            since = query.get("_lastUpdated", "ge").removeprefix("ge")
-            wanted = set(query["_id"].split(",")) if "_id" in query else None
-            rows = [
-                row
-                for row in self.tables.get(type, {}).values()
-                if row["meta"]["lastUpdated"] >= since and (wanted is None or row["id"] in wanted)
-            ]
-            name = str(next(self._numbers))
-            self._pages[name] = sorted(rows, key=lambda row: str(row["meta"]["lastUpdated"]))
-        rows = self._pages[name]
-        links = [{"relation": "self", "url": str(request.url)}]
-        following = request.url.with_query({"_page": name, "_offset": str(begin + size), "_count": str(size)})
-        if begin + size < len(rows):
-            links.append({"relation": "next", "url": str(following)})
-        for fault, url in (("looping-links", request.url), ("foreign-link", following.with_host("localhost"))):
-            if self.takes(fault):
-                links = [{"relation": "next", "url": str(url)}]
-        if self.takes("endless-pages"):
-            links = [{"relation": "next", "url": str(following)}]
-        entries = [
-            {"fullUrl": f"{self.fhir_base}/{type}/{row['id']}", "resource": row, "search": {"mode": "match"}}
-            for row in rows[begin : begin + size]
-        ]
-        total = len(rows) + (7 if self.takes("wrong-total") else 0)
-        body = {"resourceType": "Bundle", "type": "searchset", "total": total, "link": links, "entry": entries}
-        return web.json_response(body, content_type="application/fhir+json")
 
     async def _read(self, request: web.Request) -> web.Response:
         found = self.tables.get(request.match_info["type"], {}).get(request.match_info["id"])
         return web.json_response(found, content_type="application/fhir+json") if found else outcome(404, "not-found")
+
+
+def _certified(request: web.Request) -> bool:
+    """Whether the client showed a certificate that the listener trusts."""
+    return request.transport is not None and bool(request.transport.get_extra_info("peercert"))
 
 
 def _settings(api: SimulatedApi) -> Mapping[str, str]:
@@ -221,18 +216,6 @@ def _settings(api: SimulatedApi) -> Mapping[str, str]:
     }  # fmt: skip
 
 
-def _move(api: FhirSimulator) -> None:
-    """The appointment changed longest ago is moved by a week."""
-    row = min(api.tables["Appointment"].values(), key=lambda one: str(one["meta"]["lastUpdated"]))
-    week = {name: utc(datetime.fromisoformat(row[name]) + timedelta(days=7)) for name in ("start", "end")}
-    api.touch("Appointment", row["id"], **week)
-
-
-def _delete(api: FhirSimulator) -> None:
-    """Only an export tells what is gone."""
-    api.remove("Appointment", next(iter(api.tables["Appointment"])))
-
-
 SIMULATORS = (
     SimulatedSystem(
         "fhir",
@@ -240,11 +223,7 @@ SIMULATORS = (
         lambda seed, size: FhirSimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
         _settings,
         FAULTS,
-        {
-            "update": ("an appointment is moved", _move),
-            "remove": ("an appointment is deleted", _delete),
-            "drift": ("appointments have a new status and an element of another type", drift),
-            **CLOCK,
-        },
+        EVENTS,
+        write_faults=WRITE_FAULTS | SUBSCRIBE_FAULTS,
     ),
 )

@@ -21,6 +21,13 @@ class SimulatedExports:
         self, tables: Mapping[str, Mapping[str, Row]], now: Callable[[], datetime], takes: Callable[[str], bool]
     ) -> None:
         self.busy = 1
+        self.counts = True
+        """Whether a manifest says how many lines a file has."""
+        self.open_files = ""
+        """Where files are had without a token by signed addresses, as of a cloud's storage; here with one if empty."""
+        self.expired = False
+        """Whether the time of such addresses is over."""
+        self.retry_after = "0"
         self.gone: list[tuple[str, str]] = []
         self.failed: list[Row] = []
         """OperationOutcomes of what could not be exported."""
@@ -39,6 +46,14 @@ class SimulatedExports:
         router.add_get(f"{base}/export/{{job}}", self._state)
         router.add_delete(f"{base}/export/{{job}}", self._release)
         router.add_get(f"{base}/export/{{job}}/{{file}}.ndjson", self._file)
+
+    def refusal(self, request: web.Request) -> web.Response | None:
+        """A storage's answer to an address that is over, or to a second way of getting in beside the signature."""
+        if "Authorization" in request.headers:
+            return web.Response(text="<Error>InvalidArgument</Error>", content_type="application/xml", status=400)
+        if self.expired:
+            return web.Response(text="<Error>AccessDenied</Error>", content_type="application/xml", status=403)
+        return None
 
     async def _ask(self, request: web.Request) -> web.Response:
         if request.headers.get("Prefer") != "respond-async":
@@ -60,20 +75,21 @@ class SimulatedExports:
         job = self._jobs[request.match_info["job"]]
         if job["left"]:
             job["left"] -= 1
-            return web.Response(status=202, headers={"Retry-After": "0", "X-Progress": "at work"})
+            return web.Response(status=202, headers={"Retry-After": self.retry_after, "X-Progress": "at work"})
         if self._takes("export-changes"):
             job["at"] = utc(self._now())
             job["files"] = {type: lines[1:] for type, lines in job["files"].items()}
         if self._takes("export-fails"):
             return outcome(500, "exception")
-        address = f"{request.url.with_query(None)}/"
+        address = f"{self.open_files or request.url.origin()}{request.path}/"
         output = [
-            {"type": type, "url": f"{address}{type}.ndjson", "count": len(lines)}
+            {"type": type, "url": f"{address}{type}.ndjson"} | ({"count": len(lines)} if self.counts else {})
             for type, lines in job["files"].items()
             if lines
         ]
         manifest: Row = {
-            "transactionTime": job["at"], "request": job["request"], "requiresAccessToken": True, "output": output,
+            "transactionTime": job["at"], "request": job["request"], "requiresAccessToken": not self.open_files,
+            "output": output,
             "deleted": [{"type": "Bundle", "url": f"{address}deleted.ndjson"}] if self.gone else [],
             "error": [{"type": "OperationOutcome", "url": f"{address}error.ndjson"}] if self.failed else [],
         }  # fmt: skip

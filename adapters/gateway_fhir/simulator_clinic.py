@@ -152,11 +152,3 @@ def _to(type: str, key: str, display: str) -> Row:
 def utc(at: datetime) -> str:
     """An instant as FHIR writes it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def drift(api: Any) -> None:
-    """Every appointment moves by a day; some have a status that FHIR does not know, and the type is mere text."""
-    for number, (id, row) in enumerate(api.tables["Appointment"].items()):
-        day = {name: utc(datetime.fromisoformat(row[name]) + timedelta(days=1)) for name in ("start", "end")}
-        new = {"status": "rescheduled"} if number % 3 == 0 else {}
-        api.touch("Appointment", id, appointmentType=row["appointmentType"]["text"], **day, **new)

@@ -8,30 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TypeVar
 
-import msgspec
 import structlog
 from yarl import URL
 
-from gateway.errors import InvalidConfiguration, RetryLater, SourceUnavailable
-from gateway.model.exchange import Intake, RateBudget, Transport
-from gateway.transport.http import HttpClient, HttpLimits
+from gateway.errors import InvalidConfiguration, RetryLater
+from gateway.model.exchange import Intake, Transport
+from gateway.transport.http import HttpClient
 from gateway.transport.polling import PolledStream, Poller, Rhythm
 from gateway.transport.smart import Token, tls, token_endpoint
 from gateway_fhir.config import FhirConfig
-from gateway_fhir.records_bundle import outcome
+from gateway_fhir.records_notice import WATCHED
 from gateway_fhir.transport_bulk import Exports
+from gateway_fhir.transport_client import client
 from gateway_fhir.transport_discovery import Plan, discover, scopes
 from gateway_fhir.transport_search import ChangedResources
+from gateway_fhir.transport_subscribe import reading_scopes
 from gateway_fhir.transport_sweep import sweeps
+from gateway_fhir.transport_watch import Watch
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
-_JSON = {"Accept": "application/fhir+json"}
 _PAUSE, _LONGEST = 5.0, 900.0
 
 
@@ -44,31 +45,55 @@ class ServerTransport:
     async def run(self, intake: Intake, opened: Callable[[], None]) -> None:
         """Raises ``InvalidConfiguration`` for keys, certificates and servers that a person must put right."""
         context = tls(self._config)
-        base = str(URL(self._config.base_url or "").origin())
+        places = [str(URL(one).origin()) for one in (self._config.base_url or "", *self._config.file_servers)]
         opened()
-        async with client([base], self._config, context=context) as open_client:
+        async with client(places, self._config, context=context) as open_client:
             plan = await self._until_found(open_client)
             self._tell(plan)
             if not self._config.asks_for_tokens:
-                await self._poll(open_client, plan, intake)
+                watch = [self._watch(open_client, plan)] if self._watches(plan) else []
+                await self._poll(open_client, open_client, plan, intake, watch)
                 return
             endpoint, smart = await self._patiently(
                 lambda: token_endpoint(open_client, self._config, self._config.base_url or "")
             )
-        types = (*plan.search, *plan.export)
-        async with client([str(endpoint.origin())], self._config, context=context) as tokens:
-            token = Token(tokens, self._config, endpoint, scopes(self._config, smart, types))
-            async with client([base], self._config, context=context, credential=token) as granted:
-                await self._poll(granted, plan, intake)
+            async with AsyncExitStack() as held:
+                tokens = await held.enter_async_context(client([str(endpoint.origin())], self._config, context=context))
 
-    async def _poll(self, granted: HttpClient, plan: Plan, intake: Intake) -> None:
+                async def having(token: Token) -> HttpClient:
+                    return await held.enter_async_context(
+                        client(places, self._config, context=context, credential=token)
+                    )
+
+                wanted = scopes(self._config, smart, (*plan.search, *plan.export))
+                granted = await having(Token(tokens, self._config, endpoint, wanted))
+                watch = []
+                if self._watches(plan):
+                    seen = reading_scopes(self._config, smart)
+                    token = Token(tokens, self._config, endpoint, seen)
+                    watch.append(self._watch(await having(token), plan, token, seen))
+                await self._poll(granted, open_client, plan, intake, watch)
+
+    def _watches(self, plan: Plan) -> bool:
+        """Whether there may be Subscriptions of ours, and the server shows them."""
+        wanted = self._config.hook_secret is not None and self._config.watch_seconds > 0
+        return wanted and plan.subscriptions.offers("search-type")
+
+    def _watch(self, seeing: HttpClient, plan: Plan, token: Token | None = None, wanted: Sequence[str] = ()) -> Watch:
+        events = plan.subscriptions.tells_events
+        return Watch(self._name, seeing, self._config, events=events, token=token, wanted=wanted)
+
+    async def _poll(
+        self, granted: HttpClient, open_client: HttpClient, plan: Plan, intake: Intake, watch: Sequence[Watch]
+    ) -> None:
         streams: list[PolledStream] = [
             ChangedResources(type, granted, self._config, lambda: datetime.now(UTC)) for type in plan.search
         ]
         if plan.export:
-            streams.append(Exports(plan.export, granted, self._config))
-        rhythm = Rhythm(interval=self._config.poll_seconds)
-        await Poller(self._name, streams, rhythm, sweeps=sweeps(plan, granted, self._config)).run(intake)
+            streams.append(Exports(plan.export, granted, self._config, files=open_client))
+        rhythm, paces = Rhythm(interval=self._config.poll_seconds), {WATCHED: self._config.watch_seconds}
+        lists = sweeps(plan, granted, self._config)
+        await Poller(self._name, [*streams, *watch], rhythm, sweeps=lists, paces=paces).run(intake)
 
     async def _until_found(self, open_client: HttpClient) -> Plan:
         plan = await self._patiently(lambda: discover(open_client, self._config))
@@ -95,35 +120,6 @@ class ServerTransport:
         """Say once what the server lacks: nobody should wait for data that cannot come."""
         for type, why in plan.missing.items():
             _log.warning("capability missing", source=self._name, stream=type, reason=why)
-
-
-def client(
-    origins: Sequence[str],
-    config: FhirConfig,
-    *,
-    context: ssl.SSLContext | None = None,
-    credential: Token | None = None,
-) -> HttpClient:
-    """An HTTP client within the configured limits."""
-    return HttpClient(
-        origins,
-        budget=RateBudget(requests=config.requests_per_minute, seconds=60.0),
-        headers=_JSON,
-        limits=HttpLimits(attempts=config.retries + 1, total=config.timeout_seconds, max_bytes=config.max_bundle_bytes),
-        credential=credential,
-        tls=context,
-        explain=refusal,
-        allow_private=config.allow_private,
-    )
-
-
-def refusal(body: bytes) -> SourceUnavailable | None:
-    """The first error of an OperationOutcome as one of ours: type and element, never the server's own text."""
-    try:
-        found = outcome(body).findings()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return SourceUnavailable(found[0].what, where=found[0].where, fix=found[0].fix) if found else None
 
 
 def transports(name: str, config: FhirConfig) -> Sequence[Transport]:

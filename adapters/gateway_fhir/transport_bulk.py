@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from email.utils import parsedate_to_datetime
 
 import msgspec
 from msgspec import structs
@@ -25,9 +26,8 @@ from gateway_fhir.config import FhirConfig
 from gateway_fhir.records_bundle import outcome
 from gateway_fhir.records_export import Manifest, Run, decode_manifest, decode_run
 from gateway_fhir.records_lines import Lines
+from gateway_fhir.transport_file import steps
 
-_STEP_ITEMS = 1000
-_STEP_BYTES = 2**20
 _NDJSON = {"Accept": "application/fhir+ndjson"}
 _LONGEST_WAIT = 300.0
 _FIRST_WAIT = 5.0
@@ -47,10 +47,13 @@ class Exports:
         client: HttpClient,
         config: FhirConfig,
         *,
+        files: HttpClient | None = None,
         sleep: Sleep = asyncio.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
+        """``files`` fetches, without our token, files that need none; a signed address is refused with one."""
         self._types = types
+        self._files = files or client
         self._client = client
         self._config = config
         self._sleep = sleep
@@ -72,7 +75,13 @@ class Exports:
             raise SourceUnavailable("The export changed while it was read", where="$export", fix="It begins anew.")
         run = structs.replace(run, at=manifest.transaction_time)
         for number in range(run.file, len(manifest.files)):
-            run = await self._file(intake, run, manifest, number)
+            try:
+                run = await self._file(intake, run, manifest, number)
+            except SourceUnavailable as error:
+                late = self._now() - run.asked_at > self._config.export_patience_seconds
+                if error.refused or late:  # servers let files go sooner than what tells of them
+                    await self._forget(intake, run)
+                raise
         await intake.accept([], stream=self.name, cursor=Run(since=manifest.transaction_time).text)
         self._next_at = self._now() + self._config.export_seconds
         await self._tidy(run)
@@ -89,19 +98,24 @@ class Exports:
             query["_since"] = run.since
         headers = {"Accept": "application/fhir+json", "Prefer": "respond-async"}
         answer = await self._client.request("GET", level.with_query(query), expect=(202,), headers=headers)
-        status = self._own(answer.headers.get("content-location", ""))
+        status = self._own(answer.headers.get("content-location", ""), level)
         started = Run(since=run.since, status=str(status), asked_at=self._now())
         await intake.accept([], stream=self.name, cursor=started.text)
         return started
 
     async def _finished(self, intake: Intake, run: Run) -> Manifest:
         """Wait for the manifest, asking no more often than the server wants."""
-        status = self._own(run.status or "")
+        status = self._own(run.status or "", self._base)
         wait = _FIRST_WAIT
         while True:
-            answer = await self._client.request(
-                "GET", status, expect=(200, 202, 404, 410, 500), headers={"Accept": "application/json"}
-            )
+            try:
+                answer = await self._client.request(
+                    "GET", status, expect=(200, 202, 404, 410, 500), headers={"Accept": "application/json"}
+                )
+            except SourceUnavailable as error:
+                if error.refused:  # asked again, it would refuse again
+                    await self._forget(intake, run)
+                raise
             if answer.status == 200:
                 try:
                     return decode_manifest(answer.body)
@@ -115,7 +129,7 @@ class Exports:
                 await self._tidy(run)
                 await self._forget(intake, run)
                 raise SourceUnavailable("The export took longer than export_patience_seconds", where="$export")
-            await self._sleep(_asked(answer, wait))
+            await self._sleep(_asked(answer, wait, self._now()))
             wait = min(wait * 2, _LONGEST_WAIT)
 
     async def _file(self, intake: Intake, run: Run, manifest: Manifest, number: int) -> Run:
@@ -123,14 +137,16 @@ class Exports:
         file = manifest.files[number]
         start = run.line if number == run.file else 0
         lines = Lines(self._config.max_resource_bytes, where=f"file {number + 1} line", when=manifest.transaction_time)
-        async with self._client.stream(self._own(file.url), headers=_NDJSON) as pieces:
-            async for items, findings, line in _steps(pieces, lines, start):
+        place, client = self._file_of(manifest, file.url, URL(run.status or "", encoded=True))
+        async with client.stream(place, headers=_NDJSON) as pieces:
+            async for items, findings, line in steps(pieces, lines, start):
                 run = structs.replace(run, file=number, line=line)
                 await self._store(intake, items, findings, run)
-        if file.count is not None and lines.number < file.count:
+        if self._config.check_totals and file.count is not None and lines.number < file.count:
             raise SourceUnavailable(
-                "A file of the export is shorter than its manifest says", where=f"file {number + 1}"
-            )
+                "A file of the export is shorter than its manifest says", where=f"file {number + 1}",
+                fix="If its counts are estimates, set check_totals = false.",
+            )  # fmt: skip
         run = structs.replace(run, file=number + 1, line=0)
         await intake.accept([], stream=self.name, cursor=run.text)
         return run
@@ -153,59 +169,42 @@ class Exports:
     async def _tidy(self, run: Run) -> None:
         """Tell the server that its files may go; when it does not listen they expire by themselves."""
         try:
-            await self._client.request("DELETE", self._own(run.status or ""), expect=(200, 202, 204, 404, 405))
+            await self._client.request(
+                "DELETE", self._own(run.status or "", self._base), expect=(200, 202, 204, 404, 405)
+            )
         except GatewayError:
             return
 
-    def _own(self, link: str) -> URL:
-        """An address that the server named, which must be its own."""
+    def _file_of(self, manifest: Manifest, link: str, near: URL) -> tuple[URL, HttpClient]:
+        """Where a file is, at the server or at one of ``file_servers``, and who fetches it."""
+        place = self._own(link, near, [URL(one).origin() for one in self._config.file_servers])
+        return place, self._client if manifest.requires_access_token else self._files
+
+    def _own(self, link: str, near: URL, others: Sequence[URL] = ()) -> URL:
+        """An address that the server named in an answer of ``near``, which must be its own or one of ``others``."""
         try:
-            url = self._base.join(URL(link, encoded=True))
+            url = near.join(URL(link, encoded=True))
             origin = url.origin()
         except ValueError:
             raise SourceUnavailable("The server named no usable address", where="$export") from None
-        if not link or origin != self._base.origin() or url.user is not None:
-            raise SourceUnavailable("The server named an address of another place", where="$export")
+        if not link or url.user is not None or origin not in (self._base.origin(), *others):
+            raise SourceUnavailable(
+                "The server named an address of another place", where="$export",
+                fix="Files of an export kept elsewhere need that place among file_servers; ask the server's operator.",
+            )  # fmt: skip
         return url
 
 
-async def _steps(
-    pieces: AsyncIterator[bytes], lines: Lines, start: int
-) -> AsyncIterator[tuple[list[Item], list[Finding], int]]:
-    """What comes after the first ``start`` lines, in steps of about 1000 messages or 1 MiB, and the line each ends at.
-
-    A step ends between two lines, because one line of a ``deleted`` file holds many messages.
-    """
-    items: list[Item] = []
-    findings: list[Finding] = []
-    size, line = 0, start
-    async for cut in _cut(pieces, lines):
-        if lines.number <= start:
-            continue
-        if lines.number > line and (len(items) + len(findings) >= _STEP_ITEMS or size >= _STEP_BYTES):
-            yield items, findings, lines.number - 1
-            items, findings, size = [], [], 0
-        line = lines.number
-        if isinstance(cut, Finding):
-            findings.append(cut)
-        else:
-            items.append(cut)
-        size += len(cut.body)
-    yield items, findings, lines.number
-
-
-async def _cut(pieces: AsyncIterator[bytes], lines: Lines) -> AsyncIterator[Item | Finding]:
-    async for piece in pieces:
-        for cut in lines.feed(piece):
-            yield cut
-    for cut in lines.end():
-        yield cut
-
-
-def _asked(answer: Answer, wait: float) -> float:
-    """Seconds until the next look: what the server asked for within reason, else a growing pause."""
+def _asked(answer: Answer, wait: float, now: float) -> float:
+    """Seconds until the next look: what the server asked for (RFC 9110) within reason, else a growing pause."""
     text = answer.headers.get("retry-after", "")
-    return min(float(text), _LONGEST_WAIT) if re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text, re.ASCII) else wait
+    if re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text, re.ASCII):
+        return min(float(text), _LONGEST_WAIT)
+    try:
+        until = parsedate_to_datetime(text).timestamp() - now
+    except (ValueError, OverflowError):
+        return wait
+    return min(max(until, 1.0), _LONGEST_WAIT)
 
 
 def _issues(answer: Answer) -> list[Finding]:

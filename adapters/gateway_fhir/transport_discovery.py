@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from yarl import URL
 
-from gateway.errors import InvalidConfiguration
+from gateway.errors import InvalidConfiguration, SourceUnavailable
 from gateway.transport.http import HttpClient
 from gateway.transport.smart import SmartConfiguration, letters
 from gateway.wire.json_decoder import decoder
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.records import Part
 
+_TOPICS = "/capabilitystatement-subscriptiontopic-canonical"
 _PREFERS_EXPORT = frozenset({"gateway", "theraoffice"})
 """Profiles that document Bulk Data for system access and no search, or whose export alone tells what is gone."""
 
@@ -27,16 +28,38 @@ class _Named(Part, frozen=True, kw_only=True):
     definition: str = ""
 
 
-class _Served(Part, frozen=True, kw_only=True):
+class _Extension(Part, frozen=True, kw_only=True):
+    url: str = ""
+    value_canonical: str = ""
+
+
+class Served(Part, frozen=True, kw_only=True):
+    """What a server says about one resource type."""
+
     type: str = ""
+    extension: tuple[_Extension, ...] = ()
     interaction: tuple[_Coded, ...] = ()
     search_param: tuple[_Named, ...] = ()
     operation: tuple[_Named, ...] = ()
 
+    def offers(self, code: str) -> bool:
+        """Whether an interaction is declared."""
+        return any(one.code == code for one in self.interaction)
+
+    @property
+    def topics(self) -> list[str]:
+        """Topics that can be subscribed to, where the server lists them as the R4 backport has it."""
+        return [one.value_canonical for one in self.extension if one.url.endswith(_TOPICS)]
+
+    @property
+    def tells_events(self) -> bool:
+        """Whether past events of a subscription can be asked for (``$events`` of the R4 backport)."""
+        return any(one.name.lstrip("$").endswith("events") for one in self.operation)
+
 
 class _Rest(Part, frozen=True, kw_only=True):
     mode: str = "server"
-    resource: tuple[_Served, ...] = ()
+    resource: tuple[Served, ...] = ()
     search_param: tuple[_Named, ...] = ()
     operation: tuple[_Named, ...] = ()
 
@@ -48,11 +71,11 @@ class Capabilities(Part, frozen=True, kw_only=True):
     instantiates: tuple[str, ...] = ()
     rest: tuple[_Rest, ...] = ()
 
-    def served(self) -> dict[str, _Served]:
+    def served(self) -> dict[str, Served]:
         """What it says about each resource type."""
         return {one.type: one for rest in self.rest for one in rest.resource}
 
-    def by_time(self, served: _Served) -> bool:
+    def by_time(self, served: Served) -> bool:
         """Whether a type can be searched by the time of its last change."""
         common = [one for rest in self.rest for one in rest.search_param]
         return any(one.name == "_lastUpdated" for one in (*served.search_param, *common))
@@ -73,6 +96,10 @@ class Plan(Struct, frozen=True):
     export: Sequence[str]
     missing: Mapping[str, str]
     """Why a type cannot be had, in words for the user."""
+    offers_export: bool = False
+    """Whether the server offers Bulk Data, needed or not."""
+    subscriptions: Served = Served()
+    """What it says about the type Subscription; nothing where it does not serve it."""
 
 
 _capabilities = decoder(Capabilities)
@@ -80,12 +107,21 @@ _capabilities = decoder(Capabilities)
 
 async def discover(client: HttpClient, config: FhirConfig) -> Plan:
     """Ask for ``/metadata`` and decide. Raises ``InvalidConfiguration`` when the server speaks another FHIR."""
-    found = await client.get(URL(config.base_url or "") / "metadata", _capabilities)
+    return plan(await capabilities(client, config), config)
+
+
+async def capabilities(client: HttpClient, config: FhirConfig) -> Capabilities:
+    """What ``/metadata`` says. Raises ``InvalidConfiguration`` when the server speaks another FHIR."""
+    try:
+        found = await client.get(URL(config.base_url or "") / "metadata", _capabilities)
+    except SourceUnavailable as error:
+        error.fix = error.fix or "base_url is what stands before /metadata: look at both in a browser."
+        raise
     if not found.fhir_version.startswith(("4.0", "4.3")):
         raise InvalidConfiguration(
             "The server does not speak FHIR R4", where="base_url", fix="Ask its operator for the address of its R4 API."
         )
-    return plan(found, config)
+    return found
 
 
 def plan(found: Capabilities, config: FhirConfig) -> Plan:
@@ -100,7 +136,7 @@ def plan(found: Capabilities, config: FhirConfig) -> Plan:
         if one is None:
             missing[type] = "the server does not serve it"
             continue
-        searchable = any(each.code == "search-type" for each in one.interaction)
+        searchable = one.offers("search-type")
         if searchable and not prefers_export and (config.assume_last_updated or found.by_time(one)):
             search.append(type)
         elif exports:
@@ -111,7 +147,7 @@ def plan(found: Capabilities, config: FhirConfig) -> Plan:
             missing[type] = "the server declares no search by _lastUpdated, and no $export (see assume_last_updated)"
         else:
             missing[type] = "the server offers neither search nor $export for it"
-    return Plan(search, export, missing)
+    return Plan(search, export, missing, found.exports(), served.get("Subscription", Served()))
 
 
 def scopes(config: FhirConfig, found: SmartConfiguration, types: Sequence[str]) -> tuple[str, ...]:

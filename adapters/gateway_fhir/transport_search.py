@@ -101,7 +101,7 @@ class ChangedResources:
             next=page.bundle.next,
             high=high,
             pages=place.pages + 1,
-            seen=place.seen + len(own),
+            seen=place.seen + len(own) + _unreadable(page),
             total=place.total if page.bundle.total is None else page.bundle.total,
             known=place.known,
             shown=self._again(place.shown | dict(map(_state, own)), self._reached(place.since, high)),
@@ -151,10 +151,15 @@ class ChangedResources:
 
 
 def same_server(link: str, base: URL, where: str) -> URL:
-    """A next link, which must stay on the server."""
+    """A next link, which must stay on the server.
+
+    A server behind a proxy that ends TLS often writes its links with http: they are followed with https.
+    """
     try:
         url = URL(link, encoded=True)
-        url = url if url.is_absolute() else base.join(url)
+        url = url if url.is_absolute() else (base / (where if link.startswith("?") else "")).join(url)
+        if url.scheme == "http" and base.scheme == "https" and url.host == base.host and url.port in (80, base.port):
+            url = url.with_scheme("https").with_port(base.explicit_port)
         origin = url.origin()
     except ValueError:
         raise SourceUnavailable("The server's next link is no address", where=where) from None
@@ -169,6 +174,11 @@ def answer(body: bytes) -> Cut:
     if found.bundle.type != "searchset":
         raise msgspec.ValidationError("not a searchset")
     return found
+
+
+def _unreadable(page: Cut) -> int:
+    """Entries that were given and are no resource: they do not make a search short."""
+    return sum(one.reason == "unreadable-resource" for one in page.findings)
 
 
 def changed(item: Item) -> str | None:

@@ -17,6 +17,10 @@ from gateway.wire.hl7_header import Header, peek
 
 _PLACE = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[[^\]]*\])?-(\d+)")
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+_KIND = re.compile(r"[A-Z][A-Z0-9]{2}(?:[\^_][A-Z0-9]{3})?")
+"""Message type and trigger event as tables 0076 and 0003 have them, three characters each."""
+UNKNOWN = "unknown"
+"""Kind of a message whose MSH-9 is none of that."""
 _NAMELESS = "???"
 """Stands for a segment whose name is none: text of a field that a line end broke in two, and no place's name."""
 _MOST_FIELDS = 200
@@ -69,8 +73,9 @@ def items(chunks: Iterable[bytes], limit: int) -> Iterator[Item | Finding]:
 
 
 def item(header: Header, body: bytes, offset: int = 0) -> Item:
-    """A message as intake takes it."""
-    return Item(body=body, kind=header.kind, control_id=header.control_id, order_key=header.order_key, offset=offset)
+    """A message as intake takes it; what cannot be a message type is not shown as one, for it may be a name."""
+    kind = header.kind if _KIND.fullmatch(header.kind) else UNKNOWN
+    return Item(body=body, kind=kind, control_id=header.control_id, order_key=header.order_key, offset=offset)
 
 
 def _item(piece: Piece) -> Item | Finding:

@@ -13,7 +13,7 @@ import structlog
 
 from gateway.errors import GatewayError, InvalidContent, LimitExceeded, MalformedEnvelope, RejectMessage, RetryLater
 from gateway.model.exchange import Intake, Item, Receipt, Transport
-from gateway.transport.file_drop import FileDrop, chunks, hand_in
+from gateway.transport.file_drop import FileDrop, dropped, hand_in
 from gateway.transport.mllp import Answer, MllpServer, Reply
 from gateway.transport.mllp_limits import Limits
 from gateway.wire.hl7_header import AckCode, Header, acknowledge, glance, peek
@@ -218,7 +218,7 @@ class Folder:
         """Take files until cancelled."""
 
         async def take(path: Path) -> None:
-            await hand_in(intake, items(chunks(path), self._config.max_message_bytes))
+            await hand_in(intake, items(dropped(path), self._config.max_message_bytes))
 
         drop = FileDrop(self._folder, self._config.patterns, take, poll=self._config.poll_seconds)
         opened()

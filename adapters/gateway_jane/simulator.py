@@ -21,11 +21,11 @@ import msgspec
 from aiohttp import web
 
 from gateway.model.exchange import RateBudget
-from gateway.testing.simulated_api import CLOCK, SimulatedApi, SimulatedSystem
+from gateway.testing.simulated_api import SimulatedApi, SimulatedSystem
 from gateway.testing.synthetic_clinic import SyntheticClinic, synthetic_clinic
 from gateway_jane.simulator_feed import SimulatedFeeds
 from gateway_jane.simulator_identity import CLIENT_ID, CLIENT_SECRET, SimulatedIdentity
-from gateway_jane.simulator_rows import SCOPES, appointment_row, drift, id_of, matches, move, patient_row, utc
+from gateway_jane.simulator_rows import EVENTS, SCOPES, appointment_row, id_of, matches, patient_row, utc
 
 ROOT = "/api/2026-01-01"
 BUDGET = RateBudget(requests=600, seconds=300.0)
@@ -149,7 +149,7 @@ class JaneSimulator(SimulatedApi):
         size = max(1, min(int(query.get("page[limit]", "50")), 1000))
         cursor = query.get("page[cursor]", "")
         page = int(base64.urlsafe_b64decode(cursor)) if cursor else 0
-        more = (page + 1) * size < len(rows) or self.takes("looping-links")
+        more = ((page + 1) * size < len(rows) and not self.early) or self.takes("looping-links")
         following = page if (page + 1) * size >= len(rows) else page + 1
         named = base64.urlsafe_b64encode(str(following).encode()).decode() if more else None
         after = str(request.rel_url.update_query({"page[cursor]": named})) if named else None
@@ -239,8 +239,7 @@ SIMULATORS = (
         lambda seed, size: JaneSimulator(synthetic_clinic(seed, patients=size, visits=2 * size)),
         _settings,
         {"looping-links": "names a page as its own next page"},
-        {"update": ("an appointment is moved", move), **CLOCK,
-         "drift": ("appointments name a field otherwise and have a new state", drift)},
+        EVENTS,
     ),
     SimulatedSystem(
         "jane-feed", "The same clinic by the iCal feed of one staff member, for clinics without a partner.",

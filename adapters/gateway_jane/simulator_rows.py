@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.testing.simulated_api import CLOCK, LISTS
 from gateway.testing.synthetic_clinic import SyntheticPerson, SyntheticVisit
 
 Row = dict[str, Any]
@@ -52,7 +54,7 @@ def matches(value: str, operator: str, operand: str) -> bool:
     return {"gt": value > operand, "gte": value >= operand, "lt": value < operand, "lte": value <= operand}[operator]
 
 
-def move(api: Any) -> None:
+def _move(api: Any) -> None:
     """The appointment changed longest ago is moved by a week."""
     id = min(api.tables["appointments"], key=lambda one: api.times[one]["updated_at"])
     row = api.tables["appointments"][id]
@@ -60,9 +62,24 @@ def move(api: Any) -> None:
     api.touch("appointments", id, **week)
 
 
-def drift(api: Any) -> None:
+def _drift(api: Any) -> None:
     """Every appointment moves by a day; a check-in has another name from now on, and there is a new state."""
     for number, (id, row) in enumerate(api.tables["appointments"].items()):
         row["checked_in"] = row.pop("checked_in_at", None)
         day = {name: utc(datetime.fromisoformat(row[name]) + timedelta(days=1)) for name in ("start_at", "end_at")}
         api.touch("appointments", id, **day, **({"state": "rescheduled"} if number % 3 == 0 else {}))
+
+
+def _vanish(api: Any) -> None:
+    for table in ("appointments", "patients"):
+        api.forget(table, next(iter(api.tables[table])))
+
+
+EVENTS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
+    "update": ("an appointment is moved", _move),
+    "drift": ("appointments name a field otherwise and have a new state", _drift),
+    "vanish": ("an appointment and a patient end without a trace", _vanish),
+    **CLOCK,
+    **LISTS,
+}
+"""What happens at the simulated clinic when it is asked for."""

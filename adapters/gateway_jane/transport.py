@@ -3,7 +3,8 @@
 Strategy. The API filters by ``updated_at`` and does not show it, so the cursor is our own clock at the start of the
 last whole reading, less an overlap, and less the time by which the vendor's clock is late. Pages are asked for in the
 order of creation: a row that changes while they are read can only push others to later pages, where they are read
-twice, and never out of them. A reading that is broken off goes on at the page it had reached.
+twice, and never out of them. A reading that is broken off goes on at the page it had reached, as long as the vendor
+knows it.
 """
 
 from __future__ import annotations
@@ -68,10 +69,15 @@ class ChangedItems:
         found = dict(cursor.found)
         while True:
             if url in asked or len(asked) >= self._config.most_pages:
-                await self._keep(intake, [], Page([], [], None), _Cursor(since=cursor.since, seen=cursor.seen))
+                await self._anew(intake, cursor)
                 raise SourceUnavailable("The source's next links loop or do not end", where=self.name)
             asked.add(url)
-            page = await self._api.page(url)
+            try:
+                page = await self._api.page(url)
+            except SourceUnavailable as error:
+                if error.refused and (cursor.after or len(asked) > 1):  # the vendor has forgotten this link
+                    await self._anew(intake, cursor)
+                raise
             told = await self._api.context(self.name, page.rows)
             items = [row.item(told(row), look=begun) for row in page.rows if cursor.seen.get(row.id) != row.digest]
             if cursor.since is not None and len(found) < _MOST_SEEN:
@@ -82,6 +88,10 @@ class ChangedItems:
             going = msgspec.structs.replace(cursor, begun=begun, after=page.after, found=found)
             await self._keep(intake, items, page, going)
             url = self._api.following(self.name, page.after)
+
+    async def _anew(self, intake: Intake, cursor: _Cursor) -> None:
+        """The next look begins the reading at its first page."""
+        await self._keep(intake, [], Page([], [], None), _Cursor(since=cursor.since, seen=cursor.seen))
 
     async def _keep(self, intake: Intake, items: list[Item], page: Page, cursor: _Cursor) -> None:
         text = msgspec.json.encode(cursor).decode()

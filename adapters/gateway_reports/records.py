@@ -95,7 +95,7 @@ def rows(opened: Opened) -> Iterator[Item | Finding]:
         if len(fields) != width:
             yield _bad("row-length", f"a row has {len(fields)} fields, its header {width}", report, line)
         elif not row.key:
-            yield _bad("no-key", "a row lacks what names its record", report, line)
+            yield _bad("no-key", "a row lacks what names its record", report, line, _NAMED)
         else:
             shown = hashlib.blake2b(line.body, digest_size=8).hexdigest()
             yield Item(
@@ -112,6 +112,9 @@ def whole(chunks: Iterable[bytes]) -> bytes:
         if len(data) > MOST_BYTES:
             raise LimitExceeded("file-too-large", "The report is larger than allowed", where="file", fix="Split it.")
     return bytes(data)
+
+
+_NAMED = "fill in the row's own number, or the patient and the day or time that name it,"
 
 
 def is_report(head: bytes) -> bool:
@@ -138,12 +141,13 @@ def _lines(data: bytes, delimiter: str) -> tuple[str, Iterator[Line | Broken]]:
 
 
 def _lacking(report: str, columns: Sequence[str], also: str = "") -> MalformedEnvelope:
+    names = ", ".join(columns)
     return MalformedEnvelope(
-        "columns-missing", f"The header lacks columns of {report}: {', '.join(columns)}", where="line 1",
-        fix=f"Name their headers under columns.{report} in the source's config{', ' + also if also else ''}.",
+        "columns-missing", f"The header lacks columns of {report}: {names}", where="line 1",
+        fix=f"Name the headers of {names} under columns.{report} in the source's config{', ' + also if also else ''}.",
     )  # fmt: skip
 
 
-def _bad(reason: str, what: str, report: str, line: Line) -> Finding:
-    fix = "correct the row and import it in a file with the same header"
+def _bad(reason: str, what: str, report: str, line: Line, cure: str = "correct the row") -> Finding:
+    fix = f"{cure} and import it in a file with the same header"
     return Finding(reason=reason, what=what, where=f"{report} line {line.number}", fix=fix, body=line.body)

@@ -13,6 +13,7 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from random import Random
 
+from gateway.testing.simulated_folder import leave
 from gateway.testing.synthetic_clinic import SyntheticClinic, SyntheticPerson, synthetic_clinic
 
 Table = tuple[tuple[str, ...], Sequence[tuple[str, ...]]]
@@ -180,7 +181,7 @@ class _Exports:
                     number += 1
                     table = build(clinic) if number <= len(REPORTS) else _archived(build(clinic))
                     table = _upgraded(table) if self._upgraded else table
-                    _leave(Path(made), f"Clinic_{title}_{number}.csv", _spoiled(table, faults))
+                    leave(Path(made) / f"Clinic_{title}_{number}.csv", _spoiled(table, faults))
                 await asyncio.sleep(self.seconds)
 
     def happen(self, event: str) -> None:
@@ -209,13 +210,6 @@ def _spoiled(table: Table, faults: Sequence[str]) -> bytes:
         table = table[0][:-1], [row[:-1] for row in table[1]]
     data = as_csv(table)
     return data[: data.index(b",", len(data) // 2)] if "cut" in faults else data
-
-
-def _leave(folder: Path, name: str, data: bytes) -> None:
-    """As an uploader does: whole or not at all."""
-    part = folder / f".{name}.part"
-    part.write_bytes(data)
-    part.rename(folder / name)
 
 
 SIMULATORS = (_Exports(),)

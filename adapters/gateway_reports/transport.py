@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.errors import RejectMessage
 from gateway.model.exchange import Finding, Intake
-from gateway.transport.file_drop import FileDrop, chunks, hand_in
+from gateway.transport.file_drop import FileDrop, dropped, hand_in
 from gateway.transport.uploads import Uploads, uploads
 from gateway_reports.config import ReportsConfig
 from gateway_reports.records import open_file, rows, whole
@@ -39,7 +39,7 @@ class Dropped:
 
         async def handle(path: Path) -> None:
             try:
-                await bring(intake, await asyncio.to_thread(lambda: whole(chunks(path))), self._config, path.name)
+                await bring(intake, await asyncio.to_thread(lambda: whole(dropped(path))), self._config, path.name)
             except RejectMessage as error:  # beside the note in the folder, the quarantine tells of it too
                 await intake.accept([], findings=[refused(error)])
                 raise

@@ -24,8 +24,7 @@ EVENTS = (
     "case.created", "case.updated",
 )  # fmt: skip
 KINDS = (APPOINTMENT, CASE, CARD, AUTHORIZATION, UNLISTED, *EVENTS)
-SUCCESS = 2000
-_MOST_BYTES = 16 * 1024 * 1024
+SUCCESS, _MOST_BYTES = 2000, 16 * 1024 * 1024
 _record = decoder(Record)
 
 
@@ -49,10 +48,11 @@ class _Envelope(Struct, frozen=True):
 
 
 class CalendarPage(Struct, frozen=True):
-    """One page of one calendar."""
+    """One page of one calendar; ``total`` counts the rows of all its pages."""
 
     content: tuple[Raw, ...]
     pages: int = 1
+    total: int = 0
 
 
 class Notice(Struct, frozen=True):

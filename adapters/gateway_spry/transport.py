@@ -90,7 +90,7 @@ class Calendars:
             found = await self._api.calendar(clinic, doctor, since, until, page)
             items, findings = self._changed(found, before, seen, cases, stamp(now))
             if listing is not None:
-                listing.page(stream, found)
+                listing.page(stream, found, first=page == 1)
             pages = found.pages if found.content else page
             if pages > self._config.most_pages:
                 raise SourceUnavailable("A calendar has more pages than allowed", where="pages")

@@ -9,8 +9,8 @@ import msgspec
 from yarl import URL
 
 from gateway.errors import InvalidConfiguration, SourceUnavailable
-from gateway.settings import resolve_secret
-from gateway.transport.http import HttpClient
+from gateway.transport.http import COUNTS_FROM, HttpClient
+from gateway.transport.kept_key import KeptSecret
 from gateway.wire.json_decoder import decoder
 from gateway_spry.config import SpryConfig
 
@@ -38,8 +38,8 @@ class ClientToken:
             )
         self._form = {
             "grant_type": "client_credentials", "client_id": config.client_id, "scope": "read write",
-            "client_secret": resolve_secret(config.client_secret),
         }  # fmt: skip
+        self._secret = KeptSecret(config.client_secret)
         self._url = URL(f"{config.base_url}{TOKEN}")
         self._client = client
         self._clock = clock
@@ -64,11 +64,12 @@ class ClientToken:
         return True
 
     async def _renew(self) -> None:
-        answer = await self._client.request("POST", self._url, expect={200, 400, 401}, form=self._form)
+        form = self._form | {"client_secret": self._secret.now()}
+        answer = await self._client.request("POST", self._url, expect={200, 400, 401}, form=form)
         if answer.status != 200:
             raise SourceUnavailable(
                 "The vendor gives us no access token", where=str(self._url.host),
-                fix="Check client_id and its secret; a new one counts from the next start on.",
+                fix=f"Check client_id and its secret; a new one counts {COUNTS_FROM}.",
             )  # fmt: skip
         try:
             found = _answered(answer.body)

@@ -2,7 +2,8 @@
 
 Whether calendars list cancelled rows is not published. An organisation that knows that its own do not may say so; then
 what two whole readings of all calendars in a row miss is gone: cancelled, or moved to where nobody here reads. One
-reading is not enough, for a row may be pushed to another page while pages are read. Too many are believed by nobody: a
+reading is not enough, for a row may be pushed to another page while pages are read, and one that shows fewer rows than
+it counts is none. Too many are believed by nobody: a
 permission that was taken away looks like a closed clinic.
 """
 
@@ -43,12 +44,14 @@ class Listing:
 
     def __init__(self) -> None:
         self._coming: dict[str, _Coming] = {}
-        self._calendars: set[str] = set()
+        self._short: dict[str, int] = {}
+        """By calendar that was read: rows that it counts and has not shown."""
         self._whole = True
 
-    def page(self, calendar: str, page: CalendarPage) -> None:
+    def page(self, calendar: str, page: CalendarPage, *, first: bool) -> None:
         """One page of a calendar was read; with a row that nobody can tell, the reading is not whole."""
-        self._calendars.add(calendar)
+        before = page.total if first else self._short.get(calendar, 0)
+        self._short[calendar] = before - len(page.content)
         for raw in page.content:
             try:
                 number, patient, starts = coming(bytes(raw))
@@ -69,7 +72,7 @@ class Listing:
         Raises:
             SourceUnavailable: more is gone than can be believed; nothing of it was stored.
         """
-        if not self._whole:
+        if not self._whole or any(short > 0 for short in self._short.values()):
             return
         kept = await intake.cursor(self.stream)
         before = (_cursor(kept) if kept else _Cursor()).known
@@ -77,10 +80,11 @@ class Listing:
         missing = {
             number: msgspec.structs.replace(one, missed=True)
             for number, one in before.items()
-            if number not in self._coming and one.starts > now and one.calendar in self._calendars
+            if number not in self._coming and one.starts > now and one.calendar in self._short
         }
         gone = [number for number in missing if before[number].missed]
-        believed = len(gone) <= max(FEW, MOST * (len(known) + len(missing)))
+        # Without a single row, past ones included, calendars are not empty but shut.
+        believed = len(gone) <= (max(FEW, MOST * (len(known) + len(missing))) if self._coming else 0)
         items = [unlisted_item(number, missing[number].patient, look) for number in gone] if believed else []
         waits = {number: one for number, one in missing.items() if not (believed and before[number].missed)}
         text = msgspec.json.encode(_Cursor(known | waits)).decode()

@@ -69,7 +69,7 @@ def open_file(chunks: Iterable[bytes], config: WebptConfig, origin: Origin) -> O
         if missing:
             raise MalformedEnvelope(
                 "columns-missing", f"The header lacks columns of {name}: {', '.join(missing)}", where="line 1",
-                fix="Export it with these columns and the header row, or name the table of such files under `tables`.",
+                fix=f"Export it with {', '.join(missing)} and the header row, or name its table under `tables`.",
             )  # fmt: skip
         raise MalformedEnvelope(
             "no-table", "The header is of no table and no report that is known", where="line 1",
@@ -104,10 +104,12 @@ def rows(opened: Opened) -> Iterator[tuple[Row, Line] | Finding]:
         if len(found) == width and (row := Row.of(shape, found, line.body)).key:
             yield row, line
             continue
-        what = "a row has no id" if len(found) == width else f"a row has {len(found)} fields, its header {width}"
+        reason, what, cure = "row-length", f"a row has {len(found)} fields, its header {width}", "correct the row"
+        if len(found) == width:
+            reason, what, cure = "no-key", "a row has no id", f"fill in {' or '.join(opened.shape.table.key)}"
         yield Finding(
-            reason="no-key" if len(found) == width else "row-length", what=what, where=f"{name} line {line.number}",
-            fix="correct the row and drop it in a file with the same header", body=line.body,
+            reason=reason, what=what, where=f"{name} line {line.number}",
+            fix=f"{cure} and drop it in a file with the same header", body=line.body,
         )  # fmt: skip
 
 

@@ -78,7 +78,12 @@ TABLES: dict[str, Table] = {
         key=("charge_id",),
         version=("update_date",),
         patient="patient_account_number",
-        confirmed=_columns("date_of_service charge_date mod1 mod2 units visit_id total_pay_amt cur_balance"),
+        confirmed=_columns(
+            "record_id date_of_service charge_date update_date mod1 mod2 units cur_ins_code cur_insurance_code"
+            " cur_insurance_class gpms_code company_id visit_id place_of_service_id treating_therapist_id"
+            " webpt_treating_therapist_id billing_therapist_id webpt_billing_therapist_id md_code total_ins_pay_amt"
+            " total_pat_adj_amt cur_balance owed_amt total_pay_amt total_adj_amt age_start_date total_ins_adj_amt"
+        ),
         revflow=True,
     ),
     "payment_adjustments_revflow": Table(
@@ -86,14 +91,24 @@ TABLES: dict[str, Table] = {
         key=("payment_adjustment_id",),
         version=("updated_date",),
         patient="",
-        confirmed=_columns("date_of_service payment_code deposit_date post_date eob_key export_flag"),
+        confirmed=_columns(
+            "record_id date_of_service updated_date cpt_code payment_code deposit_date post_date adjustment_code"
+            " gpms_code export_flag company_id payment_type patient_credit_id eob_key adj_qual adj_code payment_code_id"
+            " patient_responsible_amount place_of_service_id payment_desc payment_code_code created_by from_payer_id"
+            " from_payer_name from_payer_desc xfer_amt"
+        ),
         revflow=True,
     ),
     "patient_credit_revflow": Table(
         needs=("patient_credit_id", "patient_id", "amount", "deposit_date"),
         key=("patient_credit_id",),
         version=("time_stamp",),
-        confirmed=_columns("payment_type created_date status export_flag"),
+        confirmed=_columns(
+            "record_id from_ins_code payer_name original_amount payment_type created_date company_id payment_code_id"
+            " place_of_service_id place_of_service_name provider_id provider_first provider_last webpt_therapist_id"
+            " charge_id time_stamp created_by patient_credit_type money_type status adjustment_code_id from_payer_id"
+            " from_payer_name from_payer_desc ins_class_desc payment_desc payment_code_code export_flag"
+        ),
         revflow=True,
     ),
     "patients": Table(

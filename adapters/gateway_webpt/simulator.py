@@ -16,8 +16,10 @@ from pathlib import Path
 from random import Random
 
 from gateway.testing.sftp_server import SftpServer
+from gateway.testing.simulated_folder import leave
 from gateway.testing.synthetic_clinic import SyntheticClinic, SyntheticPerson, synthetic_clinic
 from gateway_webpt.records_tables import TABLES, declared
+from gateway_webpt.simulator_revflow import Billing
 
 Row = dict[str, str]
 USER, PASSWORD = "extract", "extract-of-a-made-up-clinic"
@@ -38,6 +40,7 @@ class Company:
         self.tables: dict[str, dict[str, Row]] = {name: {} for name in ("authorizations", "charges", "transactions")}
         self._flags: dict[str, dict[str, str]] = {name: {} for name in self.tables}
         self._gone: dict[str, dict[str, Row]] = {name: {} for name in self.tables}
+        self.billing = Billing()
         self._random = Random(seed)  # noqa: S311 - an invented clinic, the same for the same seed
         self._next = 1000
         self.upgraded = False
@@ -59,6 +62,7 @@ class Company:
             elif day > self.today and self._random.random() < 0.02:
                 self._change(key, row)
         self._correct()
+        self.billing.live(self.today)
 
     def night(self) -> dict[str, bytes]:
         """The files of tonight, by name; flags begin anew afterwards."""
@@ -70,6 +74,7 @@ class Company:
             twin = "_soap1" if name == "charges" else ""
             files[f"{name}{twin}_{shown}.csv"] = table(name, told)
             flags.clear()
+        files |= {f"{name}_{shown}.csv": table(name, rows) for name, rows in self.billing.night()}
         files[f"charges_soap2_{shown}.csv"] = table("charges", [])
         files[f"patients_{shown}.csv"] = table("patients", self._patients(), _UPGRADED if self.upgraded else _HEADER)
         files[f"flowsheets_{shown}.csv"] = b"record_id,case_id,exercise\n1,2,Bridge\n"
@@ -101,16 +106,15 @@ class Company:
         return f"{datetime.combine(self.today, time(18, self._next % 60)):%Y-%m-%d %H:%M:%S}"
 
     def _book(self, patient: str) -> None:
-        day = self.today + timedelta(days=self._random.randint(1, 24))
-        at = datetime.combine(day, time(8 + self._random.randint(0, 8), 30))
+        day, hour = self.today + timedelta(days=self._random.randint(1, 24)), 8 + self._random.randint(0, 8)
+        at = datetime.combine(day, time(hour, 30))
         key = f"-{self._id()}"
         self.appointments[key] = {
-            "appointment_id": key, "start_date": f"{at:%m/%d/%Y %I:%M %p}", "patient_id": patient,
+            "appointment_id": key, "start_date": f"{at:%Y-%m-%d %H:%M:%S}", "patient_id": patient,
             "end_date": f"{at + timedelta(minutes=45):%m/%d/%Y %I:%M %p}", "case_id": f"9{patient}", "clinic_id": "1",
             "therapist_id": "3", "appointment_type": "Treatment, follow-up", "appointment_status": "Active",
             "time_stamp": self._stamp(),
         }  # fmt: skip
-        self.appointments[key]["start_date"] = f"{at:%Y-%m-%d %H:%M:%S}"
 
     def _happen(self, key: str, row: Row) -> None:
         """A visit: most are checked in, whereby the id turns positive, and are charged and paid for."""
@@ -131,6 +135,7 @@ class Company:
             "therapist_id": "3", "units": "1", "charge_amount": amount, "note_type": "DN", "cpt_modifier": "GP",
             "note_finalized_date": f"{self.today}",
         })  # fmt: skip
+        self.billing.visit(self.today, new, row["patient_id"], code, amount)
         paid = self._id()
         self._tell("transactions", paid, {
             "record_id": paid, "otc_id": "1", "case_id": row["case_id"], "payment_date": f"{self.today:%m/%d/%Y}",
@@ -191,9 +196,7 @@ def table(name: str, rows: Iterable[Row], header: Mapping[str, str] = _HEADER) -
 def put(folder: Path, files: Mapping[str, bytes]) -> None:
     """Leave files in a mailbox as an uploader does: whole or not at all."""
     for name, data in files.items():
-        half = folder / f".{name}.part"
-        half.write_bytes(data)
-        half.rename(folder / name)
+        leave(folder / name, data)
 
 
 class _Mailbox:
@@ -207,9 +210,7 @@ class _Mailbox:
         "gap": "every fifth night is left out",
     }
     lasting = frozenset({"gap"})
-    events: Mapping[str, str] = {
-        "drift": "the column of mobile numbers has another name, all patients another mail domain"
-    }
+    events: Mapping[str, str] = {"drift": "mobile numbers have another column, all patients another mail domain"}
     seconds = 5.0
     """Between two nights."""
 
@@ -235,16 +236,14 @@ class _Mailbox:
                 while True:
                     company.live()
                     files = company.night()
-                    if "gap" not in faults or company.today.day % 5:
-                        put(folder, files)
+                    put(folder, files if "gap" not in faults or company.today.day % 5 else {})
                     await asyncio.sleep(self.seconds)
             finally:
                 await server.stop()
 
     def happen(self, event: str) -> None:
         """Let one of the events happen at the clinic served now."""
-        if event in self.events:
-            self._company.upgraded = True
+        self._company.upgraded = self._company.upgraded or event in self.events
 
 
 SIMULATORS = (_Mailbox(),)

@@ -15,7 +15,7 @@ import structlog
 
 from gateway.errors import RejectMessage
 from gateway.model.exchange import Finding, Intake, Transport
-from gateway.transport.file_drop import FileDrop, chunks, hand_in
+from gateway.transport.file_drop import FileDrop, dropped, hand_in
 from gateway.transport.polling import Poller, Rhythm
 from gateway.transport.sftp import RemoteFile, SftpAccount
 from gateway.transport.sftp_inbox import SftpInbox
@@ -167,7 +167,7 @@ class Dropped:
         async def handle(path: Path) -> None:
             modified = await asyncio.to_thread(lambda: path.stat().st_mtime)
             try:
-                await extracts.take(intake, path.name, modified, chunks(path))
+                await extracts.take(intake, path.name, modified, dropped(path))
             except RejectMessage as error:  # beside the note in the folder, the quarantine tells of it too
                 told = Finding(reason=error.reason, what=error.what, where=error.where, fix=error.fix)
                 await intake.accept([], findings=[told])

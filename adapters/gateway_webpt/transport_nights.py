@@ -26,7 +26,10 @@ WINDOWED = "appointments"
 ANY = "any table"
 """Stands for all while no file came yet."""
 _FEW = 20
-"""So many absences are believed whatever share they are: a small clinic has them on a quiet day."""
+"""So many absences are believed whatever share they are: a small clinic has them on a quiet day.
+
+Not those of a file without any row: two weeks back and ahead, no clinic is as quiet as that.
+"""
 
 
 class Remembered(Struct, array_like=True):
@@ -129,7 +132,7 @@ class Night:
             if row.digest and (day := day_of(row.start)) is not None and night - reach <= day <= night + reach
         ]
         gone = [key for key in inside if key not in self._found]
-        if len(gone) > max(_FEW, len(inside) * self._config.most_absent):
+        if len(gone) > max(_FEW, len(inside) * self._config.most_absent) or (gone and not self._found):
             what = f"{len(gone)} of {len(inside)} appointments are missing from a night; none is taken for gone"
             fix = "ask whether the file is whole; raise most_absent if it is"
             return [], [Finding(reason="window-shrank", what=what, where=f"{WINDOWED} {self._context.night}", fix=fix)]

@@ -6,14 +6,14 @@ followed by the corrected claim, and provider adjustments at the end.
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
+from itertools import count
 from random import Random
 
 from msgspec import Struct
+
+from gateway.testing.simulated_folder import SimulatedFolder
 
 _FAMILY = ("ASHBYE", "BRANDLEY", "CORWICK", "DELMARE", "ELLERTON", "FENWAY", "GARLAND", "HOLLOWAY", "IVERSEN")
 _GIVEN = ("ADA", "BASIL", "CLEO", "DORA", "EMIL", "FAYE", "GUS", "HATTIE", "IDA", "JONAS", "KIT", "LENA")
@@ -195,47 +195,12 @@ def _cents(text: str) -> int:
     return -cents if text.startswith("-") else cents
 
 
-class _Clearinghouse:
-    """A payer's mailbox as ``gateway simulate`` runs it: a new folder that 835 files arrive in, one every few seconds.
-
-    A folder has neither host nor port.
-    """
-
-    name = "x12"
-    summary = "A payer that leaves 835 files in a folder."
-    faults: Mapping[str, str] = {
-        "cut-file": "leaves every third file cut in the middle",
-        "repeats": "leaves every third file twice, under two names",
-    }
-    lasting = frozenset({"cut-file"})
-    seconds = 5.0
-    """Between two files."""
-
-    async def serve(
-        self, *, host: str, port: int, seed: int, clinic_size: int, faults: Sequence[str],
-        opened: Callable[[Mapping[str, str]], None],
-    ) -> None:  # fmt: skip
-        """Leave files until cancelled; the folder and what is in it go with the simulator."""
-        del host, port  # files arrive in a folder
-        with tempfile.TemporaryDirectory(prefix="payer-") as place:
-            folder = Path(place)
-            opened({"folder": place, "patterns": "*.835"})
-            number = 0
-            while True:
-                number += 1
-                whole = file_835(seed + number, clinic_size, control=number)
-                cut = "cut-file" in faults and number % 3 == 0
-                _leave(folder, f"remittance-{number:05d}", whole[: len(whole) // 2] if cut else whole)
-                if "repeats" in faults and number % 3 == 0:
-                    _leave(folder, f"remittance-{number:05d}-again", whole)
-                await asyncio.sleep(self.seconds)
+def files(seed: int, claims: int) -> Iterator[tuple[str, bytes]]:
+    """835 files without end."""
+    for number in count(1):
+        yield f"remittance-{number:05d}.835", file_835(seed + number, claims, control=number)
 
 
-def _leave(folder: Path, name: str, content: bytes) -> None:
-    """Under its final name only when it is whole."""
-    part = folder / f"{name}.part"
-    part.write_bytes(content)
-    part.rename(folder / f"{name}.835")
-
-
-SIMULATORS = (_Clearinghouse(),)
+SIMULATORS = (
+    SimulatedFolder("x12", "A payer that leaves 835 files in a folder.", files, settings={"patterns": "*.835"}),
+)

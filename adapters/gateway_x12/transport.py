@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.errors import MalformedEnvelope
 from gateway.model.exchange import Intake, Transport
-from gateway.transport.file_drop import FileDrop, chunks, hand_in
+from gateway.transport.file_drop import FileDrop, dropped, hand_in
 from gateway.transport.polling import Poller, Rhythm
 from gateway.transport.sftp import RemoteFile, SftpAccount
 from gateway.transport.sftp_inbox import SftpInbox
@@ -47,7 +47,7 @@ class Dropped:
         """Watch until cancelled."""
 
         async def handle(path: Path) -> None:
-            await _store(intake, self._config, chunks(path))
+            await _store(intake, self._config, dropped(path))
 
         opened()
         await FileDrop(self._folder, self._config.patterns, handle, poll=self._config.poll_seconds).run()

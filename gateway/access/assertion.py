@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any, NamedTuple
 
 from gateway.errors import AccessRefused, InvalidConfiguration
@@ -96,15 +97,22 @@ def verify(text: str, jwks: str, client: str, audience: str, now: int) -> Assert
         raise AccessRefused("The assertion's aud is not this token endpoint", where="aud", fix=f"Use {audience}.")
     if claims.get("iss") != client or claims.get("sub") != client:
         raise AccessRefused("The assertion's iss and sub are not the client's id", where="iss")
-    expires = claims.get("exp")
-    if not isinstance(expires, int) or isinstance(expires, bool):
+    expires = _seconds(claims.get("exp"))
+    if expires is None:
         raise AccessRefused("The assertion has no exp", where="exp")
     if expires < now - SKEW_SECONDS or expires > now + LONGEST_SECONDS + SKEW_SECONDS:
         raise AccessRefused("The assertion has expired, or lives longer than five minutes", where="exp")
     for name in ("nbf", "iat"):
-        if isinstance(claims.get(name), int) and claims[name] > now + SKEW_SECONDS:
+        if (_seconds(claims.get(name)) or 0) > now + SKEW_SECONDS:
             raise AccessRefused("The assertion is not valid yet", where=name)
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 1 <= len(jti) <= 500:
         raise AccessRefused("The assertion has no jti", where="jti")
     return Assertion(client, hashlib.sha256(jti.encode(errors="surrogatepass")).digest(), expires + SKEW_SECONDS)
+
+
+def _seconds(value: Any) -> int | None:
+    """A time as RFC 7519 writes it, a fraction cut off: languages count seconds in floats; None when it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return int(value)

@@ -30,11 +30,6 @@ def uri(secret: bytes, person: str) -> str:
     return _totp(secret).provisioning_uri(name=person, issuer_name="EMR gateway")
 
 
-def code_at(secret: bytes, now: float) -> str:
-    """The code of the step that ``now`` (seconds since 1970) falls in."""
-    return _totp(secret).at(int(now))
-
-
 def step_of(secret: bytes, code: str, now: float) -> int | None:
     """The step whose code this is, one before or after the present one included; None when it is none of them.
 

@@ -88,6 +88,10 @@ class Verifier:
                 raise InvalidConfiguration("A verifier key does not match its own hash", fix="Copy it again.")
             self._keys[name, bytes.fromhex(hashed)] = key
 
+    def keys_of(self, tenant: str) -> list[Ed25519PublicKey]:
+        """The known keys that sign for one tenant."""
+        return [key for (name, _), key in self._keys.items() if name == origin_of(tenant)]
+
     def open(self, note: str) -> Checkpoint:
         """The head a note vouches for; ``IntegrityViolated`` when no known key signed it."""
         checkpoint, signatures = parse(note)

@@ -76,14 +76,6 @@ class Frontier:
         return b"".join(self._roots)
 
 
-def root_of(leaves: Sequence[bytes], start: int = 0, end: int | None = None) -> bytes:
-    """Head of the tree over some leaf hashes."""
-    frontier = Frontier()
-    for leaf in leaves[start:end]:
-        frontier.append(leaf)
-    return frontier.root()
-
-
 def _split(size: int) -> int:
     """The largest power of two below ``size``."""
     return 1 << (size - 1).bit_length() - 1
@@ -101,11 +93,6 @@ def inclusion_path(leaf: int, size: int) -> list[tuple[int, int]]:
             path.append((start, middle))
             start = middle
     return path[::-1]
-
-
-def inclusion_proof(leaves: Sequence[bytes], leaf: int) -> list[bytes]:
-    """Hashes that lead from one leaf to the head, from the leaf upwards."""
-    return [root_of(leaves, start, end) for start, end in inclusion_path(leaf, len(leaves))]
 
 
 def verify_inclusion(leaf_hash: bytes, leaf: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
@@ -140,11 +127,6 @@ def consistency_path(old: int, size: int) -> list[tuple[int, int]]:
     if not whole:
         path.append((start, end))
     return path[::-1]
-
-
-def consistency_proof(leaves: Sequence[bytes], old: int) -> list[bytes]:
-    """Hashes that show the head of the first ``old`` leaves to be a beginning of the whole."""
-    return [root_of(leaves, start, end) for start, end in consistency_path(old, len(leaves))]
 
 
 def verify_consistency(old: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> bool:

@@ -8,9 +8,10 @@ somebody else went on, so a step may be undone or repeated at any time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
 from gateway.audit.checkpoint import Checkpoint, Signer, Verifier
@@ -24,6 +25,8 @@ MOST = 1000
 TURN_SECONDS = 0.1
 """Seconds until the next try, while another process that shares the store numbers."""
 MOST_TURNS = 300
+
+log = structlog.get_logger(__name__)
 
 
 def leaf_data(tenant: str, writer: int, seq: int, body: bytes) -> bytes:
@@ -60,6 +63,8 @@ class Sequencer:
         self._frontier = Frontier()
         self._last_hash = b""
         self._verifier = Verifier([signer.public_key])
+        self._late: Sequence[str] = ()
+        """Heads that another process signed, and did not live to give to the witness."""
         self._signed = 0
         self._seen = 0
         self._behind = False
@@ -79,6 +84,7 @@ class Sequencer:
         self._number(connection)
         if self._frontier.size == self._signed or self._clock() - self._signed_at < self._interval:
             return None
+        self._late = rows.checkpoints_after(connection, self.tenant, self._seen)
         checkpoint = self._signer.sign(self._frontier.size, self._frontier.root())
         rows.add_checkpoint(connection, self.tenant, checkpoint.size, checkpoint.note, self._frontier.state())
         self._signed, self._signed_at = checkpoint.size, self._clock()
@@ -109,23 +115,41 @@ class Sequencer:
                 self._resumed = True
 
     def publish(self, checkpoint: Checkpoint) -> None:
-        """Give a committed checkpoint to the witness."""
+        """Give a committed checkpoint to the witness, after those of others that it has not heard of from here."""
+        if self._seen and not self._witness.path.exists():
+            log.error("witness-gone", tenant=self.tenant)
+        for note in self._late:
+            self._witness.append(self._verifier.open(note))
         self._witness.append(checkpoint)
-        self._seen = checkpoint.size
+        self._seen, self._late = checkpoint.size, ()
 
     def resume(self, connection: Connection) -> None:
-        """At start: give the witness the last checkpoint, if a crash came between its commit and the witness.
+        """At start: give the witness the heads that it lacks, if a crash came between their commit and the witness.
 
         Raises:
-            IntegrityViolated: the witness has seen a longer log than the database holds: it was rolled back or cut.
+            IntegrityViolated: the witness has seen a longer log than the database holds: it was rolled back or cut. Or
+                the witness lacks the beginning of the log, which it once had.
         """
         newest = self._witness.last()
         self._seen = 0 if newest is None else self._verifier.open(newest).size
         last = rows.last_checkpoint(connection, self.tenant)
         self._compare(0 if last is None else last.size)
-        if last is not None and last.size > self._seen:
-            self.publish(self._verifier.open(last.note))
+        self._look_for_the_beginning(connection)
+        for note in rows.checkpoints_after(connection, self.tenant, self._seen):
+            self._late = ()
+            self.publish(self._verifier.open(note))
         self._resumed = True
+
+    def _look_for_the_beginning(self, connection: Connection) -> None:
+        """A head is signed only after the witness has the one before: only the very first may be missing there."""
+        oldest, first = self._witness.first(), rows.first_checkpoints(connection, self.tenant, 2)
+        began = None if oldest is None else self._verifier.open(oldest).size
+        if len(first) > 1 and (began is None or began > first[0]):
+            raise IntegrityViolated(
+                "The file of signed heads beside the keystore is gone, empty or cut at its beginning",
+                where=f"tenant {self.tenant}: {self._witness.path.name}",
+                fix="Put it back; or find out who took it, `gateway verify audit`, then `gateway audit acknowledge`.",
+            )
 
     def _compare(self, size: int) -> None:
         if size < self._seen:

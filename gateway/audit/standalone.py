@@ -3,14 +3,11 @@
 
     python standalone.py BUNDLE [--key VKEY ...] [--witness FILE ...]
 
-BUNDLE is what ``gateway verify audit --export BUNDLE`` or ``gateway audit prove ENTRY --out BUNDLE`` wrote. Give
-``--key`` a verifier key that you noted when the gateway was set up, and ``--witness`` the notes that a witness kept: a
-bundle can only vouch for itself, so without them somebody who holds the signing key could have rewritten everything.
-Needs Python 3.11 and the ``cryptography`` package. Exit code: 0 valid, 1 faults, 2 unreadable.
-
-Checked are: every leaf hashes to its row and place; each writer's rows are there from 1 on, without a gap, in order;
-the tree of the leaves (RFC 6962) has the signed root at the size of every checkpoint and witness note; a proof leads
-from its row to the signed root; every note is signed and names this log; the bundle is whole.
+BUNDLE is what ``gateway verify audit --export`` or ``gateway audit prove`` wrote. Give ``--key`` a key that you
+noted at first, and ``--witness`` the notes that a witness kept: a bundle vouches only for itself, so without them
+whoever holds the signing key could have rewritten all. Exit code: 0 valid, 1 faults, 2 unreadable. Checked: every leaf
+hashes to its row and place; a writer's rows are there from 1 on, in order; the tree of the leaves (RFC 6962) has the
+signed root at the size of every head; proofs lead to it; notes are signed for this log. Needs ``cryptography``.
 """
 
 from __future__ import annotations
@@ -23,6 +20,7 @@ import re
 import sys
 from collections import defaultdict
 from contextlib import suppress
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,11 @@ NOTE = re.compile(
     "(?P<signatures>(?:\N{EM DASH} [^ \n]+ [A-Za-z0-9+/=]+\n)+)",
     re.MULTILINE,
 )
+
+
+ROW = "writer seq body body64"
+FIELDS = {"log": "version tenant keys", "checkpoint": "size note", "row": ROW, "end": "checkpoint leaf row proof"}
+FIELDS |= {"leaf": f"{ROW} leaf hash", "proof": f"{ROW} leaf size note proof"}
 
 
 class Unreadable(Exception):
@@ -105,10 +108,7 @@ class Tree:
         self.size += 1
 
     def root(self) -> bytes:
-        root = self.roots[-1]
-        for left in reversed(self.roots[:-1]):
-            root = node(left, root)
-        return root
+        return reduce(lambda root, left: node(left, root), reversed(self.roots))
 
 
 def leaf_hash(tenant: str, writer: int, seq: int, body: bytes) -> bytes:
@@ -119,9 +119,8 @@ def leaf_hash(tenant: str, writer: int, seq: int, body: bytes) -> bytes:
 
 
 def body_of(line: dict[str, Any]) -> bytes | None:
-    if "body64" in line:
-        return base64.b64decode(line["body64"])
-    return line["body"].encode() if "body" in line else None
+    text = line["body"].encode() if "body" in line else None
+    return base64.b64decode(line["body64"]) if "body64" in line else text
 
 
 class Recount:
@@ -132,30 +131,30 @@ class Recount:
         self.witness_texts = witness_texts
         self.faults: list[str] = []
         self.keys: list[tuple[str, bytes, Ed25519PublicKey]] = []
-        self.tenant = ""
         self.heads: defaultdict[int, list[tuple[bytes, str]]] = defaultdict(list)
         self.witnessed: set[int] = set()
         self.checkpoints: set[int] = set()
         self.tree = Tree()
         self.seqs: defaultdict[int, int] = defaultdict(int)
         self.counts = {"checkpoint": 0, "leaf": 0, "row": 0, "proof": 0}
-        self.ended = False
+        self.tenant, self.ended = "", False
 
     def take(self, line: dict[str, Any]) -> None:
         """One line of the bundle."""
         kind = line["kind"]
         if self.ended:
             self.faults.append("the bundle goes on after its end")
+        strange = kind not in FIELDS or set(line) - {"kind", *FIELDS[kind].split()} or {"body", "body64"} <= set(line)
+        if strange or any(type(line.get(name, 0)) is not int for name in ("leaf", "writer", "seq", "size")):
+            raise Unreadable("the bundle has a line of another form than this script knows")
         if kind in self.counts:
             self.counts[kind] += 1
-        elif kind not in {"log", "end"}:
-            raise Unreadable("the bundle has a line of an unknown kind")
         getattr(self, kind)(line)
 
     def log(self, line: dict[str, Any]) -> None:
         """Tenant and keys; then the witness notes can be read too."""
-        if line["version"] != 1:
-            raise Unreadable("the bundle has a version that this script does not know")
+        if line["version"] != 1 or not str.isprintable(line["tenant"]):
+            raise Unreadable("the bundle has a version or a tenant that this script does not know")
         self.tenant = line["tenant"]
         self.keys = [read_key(text) for text in self.pinned or line["keys"]]
         for text in self.witness_texts:
@@ -194,9 +193,7 @@ class Recount:
         hashed = bytes.fromhex(line["hash"])
         if leaf != self.tree.size:
             self.faults.append(f"{where}: leaf {self.tree.size} should come here")
-        if seq != self.seqs[writer] + 1:
-            self.faults.append(f"{where}: rows of the writer are missing or out of order")
-        self.seqs[writer] = seq
+        self.follow(writer, seq, f"{where}: rows of the writer are missing or out of order")
         if body is None:
             self.faults.append(f"{where}: its row is gone")
         elif leaf_hash(self.tenant, writer, seq, body) != hashed:
@@ -208,9 +205,11 @@ class Recount:
 
     def row(self, line: dict[str, Any]) -> None:
         """A row that was not numbered yet when the bundle was made."""
-        writer, seq = line["writer"], line["seq"]
-        if seq != self.seqs[writer] + 1:
-            self.faults.append(f"writer {writer}, row {seq}: a row before it is gone")
+        self.follow(line["writer"], line["seq"], f"writer {line['writer']}, row {line['seq']}: a row before it is gone")
+
+    def follow(self, writer: int, seq: int, fault: str) -> None:
+        """Rows of a writer come one after the other."""
+        self.faults += [] if seq == self.seqs[writer] + 1 else [fault]
         self.seqs[writer] = seq
 
     def proof(self, line: dict[str, Any]) -> None:
@@ -237,10 +236,13 @@ class Recount:
         if not self.ended:
             self.faults.append("the bundle is cut: it has no end line")
         if self.counts["proof"]:
+            if self.tree.size or self.checkpoints or self.counts["row"]:
+                self.faults.append("a proof stands in a bundle of its own; the rest of this one was not checked")
             return self.faults
+        if self.tree.size and not self.heads:
+            self.faults.append("there is no signed head: nothing vouches for the leaves")
         for size in sorted(size for size in self.heads if size > self.tree.size):
-            for _, name in self.heads[size]:
-                self.faults.append(f"{name}: the log has only {self.tree.size} leaves")
+            self.faults += [f"{name}: the log has only {self.tree.size} leaves" for _, name in self.heads[size]]
         for size in sorted(self.witnessed - self.checkpoints):
             self.faults.append(f"witness note {size}: the log has no such checkpoint")
         if self.witness_texts and not self.witnessed and len(self.checkpoints) > 1:
@@ -253,7 +255,9 @@ def recount(path: Path, pinned: list[str], witness_texts: list[str]) -> list[Rec
     found: list[Recount] = []
     with path.open("rb") as file:
         for text in file:
-            line = json.loads(text)
+            line = dict(pairs := json.loads(text, object_pairs_hook=list))
+            if len(line) != len(pairs) or not text.startswith(b"{"):  # the other value could be the one that is read
+                raise Unreadable("a line is no object, or names a field twice")
             if line["kind"] == "log":
                 found.append(Recount(pinned, witness_texts))
             elif not found:
@@ -272,26 +276,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--witness", action="append", default=[], type=Path, help="file with notes kept by a witness")
     asked = parser.parse_args(arguments)
     try:
-        texts = [path.read_text("utf-8", errors="replace") for path in asked.witness]
-        logs = recount(asked.bundle, asked.key, texts)
-    except (OSError, Unreadable, KeyError, TypeError, ValueError) as error:
+        logs = recount(asked.bundle, asked.key, [one.read_text("utf-8", errors="replace") for one in asked.witness])
+    except (OSError, Unreadable, KeyError, TypeError, ValueError, RecursionError) as error:
         print(f"unreadable: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    if not asked.key:
-        print("note: the keys came from the bundle itself; give --key to know who signed")
-    if not asked.witness:
-        print("note: no witness was asked; a log rewritten by the holder of the key would look valid")
-    faulty = False
-    for log in logs:
-        faults = log.finish()
-        faulty = faulty or bool(faults)
+    print(end="" if asked.key else "note: the keys came from the bundle itself; give --key to know who signed\n")
+    print(end="" if asked.witness else "note: no witness was asked; who holds the key could have rewritten the log\n")
+    verdicts = [(log, log.finish()) for log in logs]
+    for log, faults in verdicts:
         print(*faults, sep="\n", end="\n" if faults else "")
-        proofs = f", {log.counts['proof']} proofs" if log.counts["proof"] else ""
+        unsigned = log.tree.size - max((size for size in log.heads if size <= log.tree.size), default=0)
         print(
-            f"{log.origin}: {log.tree.size} leaves, {len(log.checkpoints)} checkpoints, {log.counts['row']} rows "
-            f"waiting, {len(log.witnessed)} witness notes{proofs}: " + (f"{len(faults)} FAULTS" if faults else "valid")
+            f"{log.origin}: {log.tree.size} leaves{f' ({unsigned} not signed yet)' if unsigned else ''}, "
+            f"{len(log.checkpoints)} checkpoints, {log.counts['row']} rows waiting, {len(log.witnessed)} witness notes"
+            + (f", {log.counts['proof']} proofs: " if log.counts["proof"] else ": ")
+            + (f"{len(faults)} FAULTS" if faults else "valid")
         )
-    return 1 if faulty else 0
+    return int(any(faults for _, faults in verdicts))
 
 
 if __name__ == "__main__":

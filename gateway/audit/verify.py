@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from gateway.audit.checkpoint import Verifier, origin_of
+from gateway.audit.checkpoint import Verifier, origin_of, parse
 from gateway.audit.merkle import Frontier, leaf_hash
 from gateway.audit.sequencer import leaf_data
 from gateway.errors import IntegrityViolated
@@ -52,6 +52,9 @@ def verify_audit(
     public_keys: Sequence[str],
     witness_notes: Sequence[str] | None,
     silent: Sequence[str] = (),
+    *,
+    gone: Sequence[str] = (),
+    beside: Sequence[str] | None = None,
 ) -> AuditReport:
     """Recount one tenant's log.
 
@@ -61,11 +64,15 @@ def verify_audit(
         public_keys: verifier keys, from the keystore or from the auditor's own records; never from the database.
         witness_notes: what the witness has, read before this call; None if there is no witness.
         silent: names of witnesses that could not be asked: what they have seen is not proven to be there.
+        gone: names of witnesses that had heads of this log by its own word, and have none.
+        beside: what the file beside the keystore has, which is given every head; None where that is not known.
     """
     recount = _Recount(tenant, Verifier(list(public_keys)))
     for name in silent:
         recount.fault("witness-silent", "A witness could not be asked what it has seen", f"witness {name}")
-    return recount.run(connection, witness_notes)
+    for name in gone:
+        recount.fault("witness-gone", "A witness that had heads of this log has none any more", f"witness {name}")
+    return recount.run(connection, witness_notes, beside)
 
 
 class _Recount:
@@ -79,7 +86,9 @@ class _Recount:
         self._numbered: dict[int, int] = {}
         self._tree = Frontier()
 
-    def run(self, connection: Connection, witness_notes: Sequence[str] | None) -> AuditReport:
+    def run(
+        self, connection: Connection, witness_notes: Sequence[str] | None, beside: Sequence[str] | None
+    ) -> AuditReport:
         """The order matters: what is read later may only be longer, so a growing log is not called cut."""
         witnessed = self._read_witness(witness_notes or ())
         sizes = self._read_checkpoints(connection)
@@ -87,6 +96,8 @@ class _Recount:
             self.fault("checkpoint-missing", "A head that the witness has is not in the database", f"size {size}")
         if witness_notes is not None and not witnessed and len(sizes) > 1:
             self.fault("witness-empty", "The witness has no head of this log", "witness")
+        if beside is not None:
+            self._compare_beside(sizes, beside)
         self._read_leaves(connection)
         for size in sorted(size for size in self._heads if size > self._tree.size):
             for _, where in self._heads[size]:
@@ -123,6 +134,15 @@ class _Recount:
             sizes.add(checkpoint.size)
             self._heads[checkpoint.size].append((checkpoint.root, f"witness size {checkpoint.size}"))
         return sizes
+
+    def _compare_beside(self, sizes: set[int], beside: Sequence[str]) -> None:
+        """Every head was given to the file before the next was signed, so it lacks at most the newest."""
+        kept = {parse(note)[0].size for note in beside if note.startswith(f"{self._origin}\n")}
+        newest = max(kept, default=max(sizes, default=0))
+        lacking = sorted(size for size in sizes - kept if size < newest)
+        if lacking:
+            what = f"{len(lacking)} signed heads of the database are not in the file of heads beside the keystore"
+            self.fault("witness-lacks", what, f"the first is of size {lacking[0]}")
 
     def _read_checkpoints(self, connection: Connection) -> set[int]:
         sizes = set()

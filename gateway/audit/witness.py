@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from gateway.audit.checkpoint import Checkpoint, notes_in
-from gateway.transport.whole_file import write_all
+from gateway.transport.whole_file import add_line
 
 TAIL = 65_536
 
@@ -19,14 +18,7 @@ class FileWitness:
 
     def append(self, checkpoint: Checkpoint) -> None:
         """Keep one note. A line that a crash has torn is marked first, so that half a signature passes for none."""
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            size = os.fstat(handle).st_size
-            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            write_all(handle, (" (torn)\n" * torn + checkpoint.note + "\n").encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        add_line(self.path, checkpoint.note, torn=" (torn)", follow=True)
 
     def notes(self) -> list[str]:
         """Every whole note, oldest first; none when the file is missing."""
@@ -41,10 +33,15 @@ class FileWitness:
         notes = self._from(max(0, size - TAIL)) or self._from(0)
         return notes[-1] if notes else None
 
-    def _from(self, offset: int) -> list[str]:
+    def first(self) -> str | None:
+        """The oldest whole note, without reading the whole file."""
+        notes = self._from(0, TAIL) or self._from(0)
+        return notes[0] if notes else None
+
+    def _from(self, offset: int, most: int = -1) -> list[str]:
         try:
             with self.path.open("rb") as file:
                 file.seek(offset)
-                return notes_in(file.read().decode("utf-8", errors="replace"))
+                return notes_in(file.read(most).decode("utf-8", errors="replace"))
         except FileNotFoundError:
             return []

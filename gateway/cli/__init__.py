@@ -16,9 +16,11 @@ from gateway.cli import (
     auditing,
     backups,
     breakglass,
+    certificates,
     certifying,
     claims,
     clients,
+    damage,
     denials,
     describing,
     disclosing,
@@ -28,6 +30,7 @@ from gateway.cli import (
     keys,
     looking,
     mappings,
+    matching,
     operating,
     patients,
     people,
@@ -73,6 +76,14 @@ class Commands(TyperGroup):
         """Note which command it is, for the power it asks for."""
         permits.told(self.words(ctx, args))
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:  # click's own signature
+        """Run the command; exit code 1 where it had to leave out what is damaged."""
+        damage.begin()
+        found = super().invoke(ctx)
+        if damage.met():
+            raise typer.Exit(1)
+        return found
 
     def words(self, ctx: Any, args: list[str]) -> list[str]:
         """The words that name a command: a group's own options may stand between them, and are left out."""
@@ -141,6 +152,7 @@ certifying.register(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(drift.app, name="drift")
 app.add_typer(remits.app, name="remits")
+matching.register(remits.app)
 app.add_typer(claims.app, name="claims")
 app.add_typer(denials.app, name="denials")
 app.add_typer(accounting.app, name="accounting")
@@ -148,6 +160,7 @@ app.add_typer(persons.app, name="persons")
 app.add_typer(visits.app, name="visits")
 app.add_typer(routes.app, name="routes")
 app.add_typer(viewing.app, name="views")
+verifying.app.command()(certificates.shred)
 app.add_typer(verifying.app, name="verify")
 reviewing.register(auditing.app)
 app.add_typer(auditing.app, name="audit")

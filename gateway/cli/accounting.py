@@ -103,7 +103,7 @@ def tied(records: Mapping[str, Rows], days: tuple[date, date], today: date) -> d
         one for one in records["LedgerEntry"].values()
         if one.get("kind") == "remittance" and one.get("origin") in remittances
     ]  # fmt: skip
-    booked = _sum(_cash(one) for one in journals)
+    booked = _sum(_cash(one, _money(remittances[one["origin"]], "amount")) for one in journals)
     settled_ids = held | {str(one["origin"]) for one in journals}
     pending = _sum(
         _money(one, "amount") for id, one in counted.items()
@@ -121,10 +121,15 @@ def tied(records: Mapping[str, Rows], days: tuple[date, date], today: date) -> d
     }  # fmt: skip
 
 
-def _cash(entry: Mapping[str, Any]) -> Decimal:
-    """Money of the journal of a remittance; with deposits in the books it waits on clearing."""
-    by_role = {line["account"]: _money(line, "amount") for line in entry["lines"]}
-    return by_role.get("cash", by_role.get("clearing", ZERO))
+def _cash(entry: Mapping[str, Any], announced: Decimal) -> Decimal:
+    """Money of the journal of a remittance; with deposits in the books it waits on clearing, as the first line there.
+
+    A remittance of nothing has no such line: what stands on clearing is then what a payer took off without a reason.
+    """
+    by_role: dict[str, Decimal] = {}
+    for line in entry["lines"]:
+        by_role.setdefault(line["account"], _money(line, "amount"))
+    return by_role.get("cash", by_role.get("clearing", ZERO) if announced else ZERO)
 
 
 def _without_repeats(remittances: Rows, held: AbstractSet[str]) -> dict[str, Mapping[str, Any]]:

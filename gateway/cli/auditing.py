@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 from collections.abc import Iterator
@@ -218,16 +219,28 @@ def unusual_(
 
 @app.command("acknowledge")
 def acknowledge_(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False) -> None:
-    """Go on with a database that was rolled back; the loss, and who took it on, is written into the log."""
+    """Go on after a loss that is understood: entries that a rollback took, or heads that a witness had.
+
+    What was lost, and who took it on, is written into the log.
+    """
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        seal = gateway.seals[name]
-        loss = acknowledge(gateway.store, gateway.audit, seal.signer, seal.witness, tenant=name, actor=actor())
-    sentence = (
-        f"{name}: the witness saw {loss.seen} entries, the database has {loss.found}. The lost heads are kept in"
-        f" {loss.aside}; give them to whoever looks into it."
-    )
-    tell(loss, sentence, json_=json_)
+        seal, witnesses = gateway.seals[name], gateway.witnesses()
+        gone = asyncio.run(witnesses.heads(name)).gone
+        loss = acknowledge(
+            gateway.store, gateway.audit, seal.signer, seal.witness, tenant=name, actor=actor(), gone=gone
+        )
+        gateway.sequence()
+        asyncio.run(witnesses.begin_again(name, gone))
+    sentences = []
+    if loss.seen > loss.found:
+        sentences.append(f"The witness saw {loss.seen} entries, the database has {loss.found}.")
+    if loss.missing:
+        sentences.append(f"The file of heads lacked {loss.missing}; it has all of the database's again.")
+    if loss.aside:
+        sentences.append(f"What it held before is kept in {loss.aside}; give it to whoever looks into it.")
+    sentences += [f"Witness {one} begins again with the newest head." for one in gone]
+    tell(loss, f"{name}: {' '.join(sentences)}", json_=json_)
 
 
 @app.command()

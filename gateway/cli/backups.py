@@ -13,7 +13,7 @@ from gateway import backup
 from gateway.bootstrap import Gateway
 from gateway.cli.permits import may, refusal
 from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, actor, as_json, opened, read, tell
-from gateway.cli.verifying import ledgers, reports
+from gateway.cli.verifying import keys_lost, ledgers, reports
 from gateway.flow.ledger import totals
 from gateway.settings import Settings
 
@@ -47,12 +47,16 @@ def verify(
         closing(backup.rehearse(config, from_, keys_from, Path(folder))) as gateway,
     ):
         gateway.sequence()
-        summary, audited = totals(ledgers(gateway)), reports(gateway)
-    valid = all(one.valid for one in audited) and not summary["unaccounted"]
+        summary, audited, lost = totals(ledgers(gateway)), reports(gateway), keys_lost(gateway)
+    valid = all(one.valid for one in audited) and not summary["unaccounted"] and not lost
     if json_:
-        as_json({"valid": valid, "ledger": summary, "audit": audited})
+        as_json({"valid": valid, "ledger": summary, "audit": audited, "lost_keys": lost})
     else:
         typer.echo(f"{summary['messages_accepted']} messages, {summary['unaccounted']} rows unaccounted.")
+        if lost:
+            typer.echo(
+                f"{len(lost)} keys are missing or changed, and with them {sum(one.values for one in lost)} values."
+            )
         typer.echo("The backup can be restored." if valid else "The backup is not whole.")
     if not valid:
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ import typer
 
 from gateway.bootstrap import Gateway
 from gateway.cli.deciding import decide
-from gateway.cli.looking import StateOption, contents_of, current_row, in_state
+from gateway.cli.looking import StateOption, current_row, in_state, whole_content
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -106,9 +106,5 @@ def _decide(config: ConfigOption, tenant: str, denial: str, verdict: str, reason
 def _one(gateway: Gateway, tenant: str, id: str, type_: str) -> tuple[str, dict[str, Any]]:
     """Native id and fields of a current record, under an access entry."""
     row = current_row(gateway, tenant, id, type_)
-    found = contents_of(gateway, tenant, [row])[bytes(row.record_id)]
-    if found.get("shredded"):
-        raise InvalidConfiguration(
-            f"This {type_} was shredded with its patient", where=id, fix="Nothing of it is left to decide."
-        )
+    found = whole_content(gateway, tenant, row)
     return found["native_id"], found["fields"]

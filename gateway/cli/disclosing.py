@@ -20,6 +20,7 @@ from gateway.cli.printing import (
     as_json,
     opened,
     record_bytes,
+    require_known,
     table,
     tenant_of,
 )
@@ -65,6 +66,8 @@ def disclosures(
         found = gateway.store.read_sync(
             lambda c: list(islice(accounting(c, name, owner, first, end), after, after + limit + 1))
         )
+        if not found:
+            require_known(gateway, name, owner)
         lane = gateway.store.read_sync(lambda c: reviewing.lane_of(c, name, owner))
         missing = gateway.store.read_sync(lambda c: recount_deliveries(c, name, lane, owner))
     more = len(found) > limit
@@ -107,7 +110,7 @@ def breach(
 
     Its counts are compared with the ledger; exit code 1 when they differ, for then somebody may be missing from it.
     """
-    first, end = period(since, until)
+    first, end = period(since, until, ("--from", "--to"))
     if sum(map(bool, (client, route, key))) > 1:
         raise InvalidConfiguration(
             "Client, route and key are three breaches",

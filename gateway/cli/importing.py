@@ -97,8 +97,8 @@ def _became(gateway: Gateway, first: Mapping[tuple[str, str], int]) -> Counter[s
     """How many messages ended how, None while pending, by the first of each source; repeats are told apart."""
     became = Counter[str | None]()
     for (tenant, source), since in first.items():
-        rows = gateway.store.read_sync(partial(messages.tally, tenant=tenant, source=source, since=since))
-        for outcome, reason, count in rows:
+        tally = gateway.store.read_sync(partial(messages.tally, tenant=tenant, source=source, since=since))
+        for (outcome, reason), count in tally.items():
             became[outcome] += 0 if reason == REPEAT else count
     return became
 

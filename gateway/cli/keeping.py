@@ -19,6 +19,7 @@ from gateway.cli.printing import (
     as_json,
     opened,
     record_bytes,
+    require_known,
     table,
     tell,
     tenant_of,
@@ -80,6 +81,8 @@ def add(
     """Keep a patient's data, or a tenant's, until the hold is removed."""
     with opened(config) as gateway:
         owner = tenant_of(gateway, tenant)
+        if patient:
+            require_known(gateway, owner, record_bytes(patient))
         row = {
             "tenant": owner, "hold": name[:32], "reason": reason[:200], "by": actor(),
             "patient": record_bytes(patient) if patient else None, "at": micros(), "ended_at": None,

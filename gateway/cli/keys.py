@@ -1,4 +1,4 @@
-"""keys status, keys rotate, shred: the keys themselves; everything done to them is in the audit log."""
+"""keys status, keys rotate, keys bind, shred: keys and what they bind; everything done here is in the audit log."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from gateway.cli.printing import (
     tenant_of,
 )
 from gateway.errors import InvalidConfiguration
+from gateway.flow.bound_rows import bind_again
 from gateway.flow.rewrap import rewrap_left, rewrap_stored
 from gateway.store import sealed
 from gateway.vault.rotation import Rotation
@@ -111,6 +112,23 @@ def _rotate(gateway: Gateway, rotation: Rotation, tenant: str, *, patients: bool
     return done
 
 
+@app.command()
+def bind(
+    reason: Annotated[str, typer.Option(help="Why, in one word such as restored; it goes into the audit log.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json_: JsonOption = False,
+) -> None:
+    """Bind rows of PostgreSQL that have no MAC, as after a copy was restored that is older than MACs are.
+
+    What stands in them is taken as it is. A row that has a wrong MAC is left as it is, for `verify ledger` to name.
+    """
+    with opened(config) as gateway:
+        done = bind_again(gateway.store, gateway.audit, gateway.tenants, actor(), _word(reason))
+    tell(
+        {"bound": done}, ", ".join(f"{count} {name}" for name, count in done.items()) or "Nothing to bind.", json_=json_
+    )
+
+
 def _audited(gateway: Gateway, tenant: str, outcome: str, counts: dict[str, int]) -> None:
     entry = gateway.audit.entry(
         tenant, action="keys", actor=actor(), purpose="rotation", outcome=outcome, counts=counts
@@ -130,6 +148,12 @@ def shred(
     json_: JsonOption = False,
 ) -> None:
     """Destroy everything of one patient for good, in all backups too; prints or writes a signed certificate."""
+    if certificate is not None and certificate.exists():
+        raise InvalidConfiguration(
+            "There is a file of this name, and an older certificate is proof",
+            where="--certificate",
+            fix="Name another.",
+        )
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
         record_id = gateway.vault.record_id(name, source, "Patient", patient) if source else patient
@@ -139,14 +163,20 @@ def shred(
         typer.echo(text, nl=False)
         return
     try:
-        certificate.write_text(text, encoding="utf-8")
+        with certificate.open("x", encoding="utf-8") as file:
+            file.write(text)
     except OSError:
-        typer.echo(text, nl=False)  # the keys it names are gone: no later certificate can name them
+        typer.echo(text, nl=False)  # the keys it names are gone: no later certificate has their digests
         raise
-    sentence = f"Shredded; the certificate is {certificate}."
+    done = "No key was left to destroy; those that went before are named in" if made.late else "Shredded;"
+    sentence = f"{done} the certificate {'' if made.late else 'is '}{certificate}."
     if made.intake_days_open:
         sentence += f"\nIntake keys still open: {', '.join(made.intake_days_open)}; each ends by itself a day later."
-    tell({"certificate": str(certificate), "intake_days_open": made.intake_days_open}, sentence, json_=json_)
+    tell(
+        {"certificate": str(certificate), "destroyed_before": made.late, "intake_days_open": made.intake_days_open},
+        sentence,
+        json_=json_,
+    )
 
 
 def _word(reason: str) -> str:

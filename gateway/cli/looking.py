@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from gateway.bootstrap import Gateway
+from gateway.cli import damage
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -24,8 +25,8 @@ from gateway.cli.printing import (
     tenant_of,
 )
 from gateway.diagnosis import nearest
-from gateway.errors import InvalidConfiguration
-from gateway.flow.contents import open_contents
+from gateway.errors import IntegrityViolated, InvalidConfiguration
+from gateway.flow.contents import DAMAGES, MEND, open_contents
 from gateway.flow.explain import Explainer
 from gateway.flow.listing import newest_messages
 from gateway.model import TYPES
@@ -73,7 +74,7 @@ def records(
     show: Annotated[bool, typer.Option("--show", help="Open their content; the look is logged.")] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Records as they stand."""
+    """Records as they stand; with --show, exit code 1 names those that are damaged."""
     if type_ is not None and type_ not in TYPES:
         fix = nearest(type_, TYPES) or f"Known are: {', '.join(sorted(TYPES))}."
         raise InvalidConfiguration("There is no such record type", where="records", fix=fix)
@@ -101,8 +102,31 @@ def records(
 
 
 def contents_of(gateway: Gateway, tenant: str, rows: Any) -> dict[bytes, dict[str, Any]]:
-    """Contents of these records, under an access entry committed before the first is opened."""
-    return open_contents(gateway.store, gateway.vault, gateway.audit, tenant, rows, actor())
+    """Contents of these records, under an access entry committed before the first is opened; damaged ones are named."""
+    contents = open_contents(gateway.store, gateway.vault, gateway.audit, tenant, rows, actor())
+    for row in rows:
+        reason = contents[bytes(row.record_id)].get("damaged")
+        if reason:
+            damage.name(row.type, str(UUID(bytes=bytes(row.record_id))), reason)
+    return contents
+
+
+def whole_content(gateway: Gateway, tenant: str, row: Found) -> dict[str, Any]:
+    """Content of one record that something is decided on, under an access entry.
+
+    Raises:
+        IntegrityViolated: it is damaged.
+        InvalidConfiguration: it was shredded.
+    """
+    found = open_contents(gateway.store, gateway.vault, gateway.audit, tenant, [row], actor())[bytes(row.record_id)]
+    id = str(UUID(bytes=bytes(row.record_id)))
+    if found.get("damaged"):
+        raise IntegrityViolated(f"This {row.type} cannot be opened: {DAMAGES[found['damaged']]}", where=id, fix=MEND)
+    if found.get("shredded"):
+        raise InvalidConfiguration(
+            f"This {row.type} was shredded with its patient", where=id, fix="Nothing of it is left to decide."
+        )
+    return found
 
 
 def current_row(gateway: Gateway, tenant: str, record: str, type_: str) -> Found:
@@ -123,7 +147,10 @@ def current_row(gateway: Gateway, tenant: str, record: str, type_: str) -> Found
 def opened_records(
     gateway: Gateway, tenant: str, type_: str, only: Iterable[str] | None = None
 ) -> list[dict[str, Any]]:
-    """Fields of current records of one type, of all or of those named; an access entry names each step of them."""
+    """Fields of current records of one type, of all or of those named; an access entry names each step of them.
+
+    What was shredded is left out, and so is what is damaged, which is named on standard error and in the exit code.
+    """
     if only is None:
         rows = gateway.store.read_sync(lambda connection: journal.recent_records(connection, tenant, type_, None, None))
     else:
@@ -138,7 +165,7 @@ def opened_records(
         found += (
             {"id": str(UUID(bytes=bytes(row.record_id)))} | contents[bytes(row.record_id)]["fields"]
             for row in step
-            if not contents[bytes(row.record_id)].get("shredded")
+            if not contents[bytes(row.record_id)].keys() & {"shredded", "damaged"}
         )
     return found
 

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from gateway.settings import Settings, parse, starter_toml
 
 ROLES = ("intake", "worker", "deliver", "api")
 HEALTHY_SECONDS = 15.0
+Coded = tuple[str, Problem]
 YOUNG_OBJECTS = 10_000
 """New objects after which the collector looks at the youngest: a batch of messages makes thousands and keeps few."""
 
@@ -72,41 +73,55 @@ def check(
     """Validate the settings and say what is wrong, where, and how to fix it."""
     problems = _problems(config, production=production)
     if json_:
-        as_json({"ok": not problems, "problems": problems})
+        told = [
+            {"code": code, "where": one.where, "line": one.line, "problem": one.what, "fix": one.fix}
+            for code, one in problems
+        ]
+        as_json({"ok": not problems, "problems": told})
     elif not problems:
         typer.echo(f"{config}: no mistakes found.")
-    for problem in [] if json_ else problems:
+    for _, problem in [] if json_ else problems:
         typer.echo(problem)
     if problems:
         raise typer.Exit(1)
 
 
-def _problems(config: Path, *, production: bool) -> list[str]:
+def _problems(config: Path, *, production: bool) -> list[Coded]:
+    """Everything that is wrong, each with the stable word of what kind it is."""
     try:
         settings, text = read(config)
         if production:
             settings = parse(text, config.resolve().parent, config.name).model_copy(update={"mode": "production"})
         folder, lenient = config.resolve().parent, settings.model_copy(update={"mode": "development"})
         registry, configured = load_plugins(lenient, folder, text)
-        found = [*_mappings(settings, registry, configured, text), *unready(settings, configured, text)]
+        found = [
+            *_coded("mapping", _mappings(settings, registry, configured, text)),
+            *_coded("not-there", unready(settings, configured, text)),
+        ]
         if settings.mode == "development":
-            return [str(problem) for problem in found]
-        found += refusals(settings, configured, config, text)
-        found += unwatched(settings, registry, configured, text)
+            return found
+        found += _coded("not-for-production", refusals(settings, configured, config, text))
+        found += _coded("not-for-production", unwatched(settings, registry, configured, text))
         if settings.keys.keystore.exists():
             with closing(bootstrap.open_gateway(lenient, folder, text)) as gateway:
                 permit(gateway, actor())
-                found += gateway.store.read_sync(lambda connection: client_refusals(connection, gateway.tenants))
-                found += _unagreed(gateway)
+                broad = gateway.store.read_sync(lambda connection: client_refusals(connection, gateway.tenants))
+                found += _coded("not-for-production", broad)
+                found += _coded("no-agreement", _unagreed(gateway))
         try:
             check_plugins(settings, registry, folder, text)
         except InvalidSettings as error:
-            found += error.problems
-        return [str(problem) for problem in found]
+            found += _coded("not-for-production", error.problems)
     except InvalidSettings as error:
-        return [str(problem) for problem in error.problems]
+        return _coded("invalid-setting", error.problems)
     except InvalidConfiguration as error:
-        return [str(error)]
+        return _coded(error.code, [Problem(error.what, error.where, None, error.fix)])
+    else:
+        return found
+
+
+def _coded(code: str, problems: Iterable[Problem]) -> list[Coded]:
+    return [(code, problem) for problem in problems]
 
 
 def _mappings(settings: Settings, registry: Registry, configured: Configured, text: str) -> Iterator[Problem]:

@@ -16,16 +16,16 @@ ALWAYS = 253_402_300_799_000_000
 """The end of the year 9999, microseconds."""
 
 
-def period(since: str, until: str) -> tuple[int, int]:
-    """First moment and end in microseconds; all of time where nothing is given.
+def period(since: str, until: str, names: tuple[str, str] = ("--since", "--until")) -> tuple[int, int]:
+    """First moment and end in microseconds; all of time where nothing is given. ``names`` are those of the options.
 
     Raises:
         InvalidConfiguration: one of them is no day and no moment, or the end does not come after the beginning.
     """
-    first = moment_of(since, "--since") if since else 0
-    end = moment_of(until, "--until") if until else ALWAYS
+    first = moment_of(since, names[0]) if since else 0
+    end = moment_of(until, names[1]) if until else ALWAYS
     if end <= first:
-        raise InvalidConfiguration("The period ends before it begins", where="--until", fix="Exchange the two.")
+        raise InvalidConfiguration("The period ends before it begins", where=names[1], fix="Exchange the two.")
     return first, end
 
 

@@ -12,7 +12,7 @@ import typer
 
 from gateway.bootstrap import Gateway
 from gateway.cli.deciding import decide
-from gateway.cli.looking import contents_of, current_row, opened_records
+from gateway.cli.looking import current_row, opened_records, whole_content
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -137,6 +137,5 @@ def _other(task: dict[str, Any]) -> str:
 def _births(gateway: Gateway, tenant: str, ids: Sequence[str]) -> list[date | None]:
     """Birth dates of two patients, opened under an access entry."""
     rows = [current_row(gateway, tenant, one, "Patient") for one in ids]
-    contents = contents_of(gateway, tenant, rows)
-    days = [contents[bytes(row.record_id)]["fields"].get("birth_date") for row in rows]
+    days = [whole_content(gateway, tenant, row)["fields"].get("birth_date") for row in rows]
     return [None if day is None else date.fromisoformat(day) for day in days]

@@ -26,6 +26,7 @@ from gateway.command_line import DEFAULT_CONFIG, ConfigOption, JsonOption, as_js
 from gateway.diagnosis import nearest
 from gateway.errors import InvalidConfiguration
 from gateway.settings import Settings, load
+from gateway.store import shreds
 
 TenantOption = Annotated[str, typer.Option("--tenant", help="Which clinic group; the only one when there is one.")]
 PIPED = 2000
@@ -35,7 +36,7 @@ _NOBODY = 2**32 - 1
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 __all__ = [
     "DEFAULT_CONFIG", "ConfigOption", "JsonOption", "TenantOption", "actor", "as_csv", "as_json", "fields", "listing",
-    "opened", "read", "record_bytes", "table", "tell", "tenant_of", "view_of",
+    "opened", "read", "record_bytes", "require_known", "table", "tell", "tenant_of", "view_of",
 ]  # fmt: skip
 
 
@@ -125,6 +126,12 @@ def record_bytes(record_id: str) -> bytes:
         return UUID(record_id).bytes
     except ValueError:
         raise InvalidConfiguration("This is not a record id", fix="See `gateway records`.") from None
+
+
+def require_known(gateway: Gateway, tenant: str, patient: bytes) -> None:
+    """Refuse a patient of whom nothing is known: an id that was mistyped must not pass for one who is left in peace."""
+    if not any(gateway.store.read_sync(lambda c: shreds.counts(c, tenant, patient)).values()):
+        raise InvalidConfiguration("Nothing is known of this patient", fix="See `gateway patients find`.")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -23,6 +23,7 @@ from gateway.cli.printing import (
     tenant_of,
 )
 from gateway.cli.settling import once_settled, own_normalizer, settle_all
+from gateway.diagnosis import nearest
 from gateway.errors import InvalidConfiguration
 from gateway.flow import quarantine
 from gateway.store import messages
@@ -45,15 +46,18 @@ def list_(
     config: ConfigOption = DEFAULT_CONFIG,
     tenant: TenantOption = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many messages, the newest.")] = 1000,
+    before: Annotated[str, typer.Option(help="Go on below this message: the last id of the page before.")] = "",
     json_: JsonOption = False,
 ) -> None:
     """What is in quarantine, with reason, place and fix: deliveries, and the newest messages."""
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        found = gateway.store.read_sync(lambda connection: quarantine.held(connection, name, limit + 1))
-    if sum(one.what == "message" for one in found) > limit:
-        del found[limit]  # messages stand first, the newest of them above
-        typer.echo(f"More than {limit} messages are in quarantine: see the older ones with --limit.", err=True)
+        page = gateway.store.read_sync(lambda connection: quarantine.page(connection, name, limit, before))
+    found = page.held
+    if page.next:
+        typer.echo(
+            f"More than {limit} messages are in quarantine: see the older ones with --before {page.next}.", err=True
+        )
     if json_:
         as_json(found)
         return
@@ -86,7 +90,10 @@ def release(
     tenant: TenantOption = "",
     json_: JsonOption = False,
 ) -> None:
-    """Try again, now that the cause is mended: here, or by the gateway that serves; exit code 1 when it is not."""
+    """Try again, now that the cause is mended: here, or by the gateway that serves; exit code 1 when it is not.
+
+    A reason for which nothing waits, and a source or route that is not there, is a slip: exit code 2.
+    """
     if bool(held_ids) == bool(reason or source or route):
         raise InvalidConfiguration(
             "Name what to release", where="quarantine release",
@@ -114,16 +121,51 @@ def release(
 
 
 def _chosen(gateway: Gateway, tenant: str, reason: str, source: str, route: str) -> list[str]:
-    """What waits for this reason, of this source and route; evidence of bytes that are no message stays."""
-    found = gateway.store.read_sync(lambda connection: quarantine.held(connection, tenant, AT_ONCE))
-    return [
-        one.id
-        for one in reversed(found)
-        if one.kind != "evidence"
-        and (reason in ("", one.reason) or one.reason.startswith(f"{reason}:"))
-        and source in ("", one.source)
-        and route in ("", one.route)
-    ]
+    """What waits for this reason, of this source and route; evidence of bytes that are no message stays.
+
+    Raises:
+        InvalidConfiguration: nothing waits for this reason, or there is no such source or route: it is misspelt.
+    """
+    known = gateway.store.read_sync(lambda connection: quarantine.reasons(connection, tenant))
+    if reason and not any(_is_of(one, reason) for one in known):
+        raise InvalidConfiguration(
+            "Nothing in quarantine waits for this reason", where="--reason", fix=_known(reason, known)
+        )
+    found: list[quarantine.Held] = []
+    before = ""
+    while len(found) < AT_ONCE:
+        page = gateway.store.read_sync(partial(quarantine.page, tenant=tenant, limit=AT_ONCE, before=before))
+        found += [
+            one
+            for one in page.held
+            if one.kind != "evidence"
+            and (not reason or _is_of(one.reason, reason))
+            and source in ("", one.source)
+            and route in ("", one.route)
+        ]
+        before = page.next or ""
+        if not before:
+            break
+    if not found:
+        _check_names(gateway, tenant, source, route)
+    return [one.id for one in reversed(found[:AT_ONCE])]
+
+
+def _is_of(held: str, asked: str) -> bool:
+    return held == asked or held.startswith(f"{asked}:")
+
+
+def _check_names(gateway: Gateway, tenant: str, source: str, route: str) -> None:
+    """Of a source and a route from which nothing waits: whether they are there at all."""
+    sources = sorted(name for owner, name in gateway.origins if owner == tenant)
+    if source and source not in sources:
+        raise InvalidConfiguration("There is no such source", where="--source", fix=_known(source, sources))
+    if route:
+        gateway.settings.route(route)
+
+
+def _known(word: str, known: Sequence[str]) -> str:
+    return nearest(word, known) or f"Known are: {', '.join(known) or 'none'}."
 
 
 def _result(gateway: Gateway, tenant: str, held_id: str) -> dict[str, str]:

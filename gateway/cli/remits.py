@@ -84,6 +84,8 @@ def show(
         return
     for column in COLUMNS:
         typer.echo(f"{column:12} {one.get(column, '')}")
+    if one.get("repeats"):
+        typer.echo(f"{'repeats':12} {one['repeats']}  (came by another way too; counts once)")
     paid = ("payer_name", "payment_date", "method", "claim_count", "paid_total", "amount", "balanced")
     listing("Remittance", paid, remittances)
     if beyond:

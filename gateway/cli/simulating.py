@@ -90,12 +90,11 @@ def lines(name: str, settings: Mapping[str, str]) -> Iterator[str]:
     ]
     for key, text in settings.items():
         kinds = next((found for model in models if (found := kinds_of(model, key))), frozenset())
+        told = text if kinds & {bool, int, float} and str not in kinds else json.dumps(text)
         if kinds & {tuple, list}:
-            yield f"{key} = {json.dumps(text.split(','))}"
-        elif Secret in kinds:
-            yield f'{key} = {json.dumps(text)}  # a secret: put it into a file, and name that: "file:secrets/{name}"'
-        else:
-            yield f"{key} = {text if kinds & {bool, int, float} and str not in kinds else json.dumps(text)}"
+            told = json.dumps(text.split(","))
+        secret = f'  # a secret: put it into a file, and name that: "file:secrets/{name}"' if Secret in kinds else ""
+        yield f"{key} = {told}{secret}"
 
 
 def _shelves(registry: Registry) -> tuple[Iterable[_Configured], ...]:

@@ -66,6 +66,8 @@ def sources(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) ->
         state = {"serving": False, "leading": False, "sources": [], "vendors": {}, "drift": {}}
     else:
         state["serving"] = True
+    asked = {source["source"] for source in state["sources"]}
+    state["not_asked"] = [one.name for one in settings.sources if state["serving"] and one.name not in asked]
     behind = [one for source in state["sources"] for one in source["streams"] if one["lag"] > 0]
     if json_:
         as_json(state | {"behind": len(behind)})
@@ -94,6 +96,8 @@ def _show(state: dict[str, Any]) -> None:
     ]  # fmt: skip
     titles = ("source", "stream", "state", "fresh", "goal", "lag", "last success", "next poll", "last error")
     table("Sources", titles, rows)
+    if state["not_asked"]:
+        typer.echo(f"not asked, they send or leave files: {', '.join(state['not_asked'])}; see `gateway messages`")
     told = [(of["source"], one["fix"]) for of in state["sources"] for one in of["streams"] if one["fix"]]
     for name, fix in dict.fromkeys(told):
         typer.echo(f"to mend {name}: {fix}")

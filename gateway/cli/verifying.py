@@ -13,11 +13,28 @@ import typer
 
 from gateway.audit import AuditReport, export_bundle, standalone, verify_audit
 from gateway.bootstrap import Gateway
-from gateway.cli.printing import DEFAULT_CONFIG, ConfigOption, JsonOption, as_json, opened, table
-from gateway.errors import IntegrityViolated
-from gateway.flow.ledger import Ledger, recount_tenant, totals
+from gateway.cli.printing import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    TenantOption,
+    actor,
+    as_json,
+    opened,
+    table,
+    tenant_of,
+)
+from gateway.errors import IntegrityViolated, PageUnreadable
+from gateway.flow.contents import MEND
+from gateway.flow.ledger import BOUND, Ledger, recount_tenant, totals
+from gateway.flow.lost_keys import LostKey, lost_keys
+from gateway.flow.sealed_check import check_sealed
 
 app = typer.Typer(no_args_is_help=True, help="Recount everything, and prove the audit log.")
+REWRITE = (
+    "These rows were written behind the gateway's back: restore the server's latest backup in which they are whole."
+    " Only after a restored copy that is older than MACs are: gateway keys bind."
+)
 
 
 def ledgers(gateway: Gateway) -> list[Ledger]:
@@ -25,19 +42,23 @@ def ledgers(gateway: Gateway) -> list[Ledger]:
     return [gateway.store.read_sync(partial(recount_tenant, tenant=tenant)) for tenant in gateway.tenants]
 
 
+def keys_lost(gateway: Gateway) -> list[LostKey]:
+    """Keys of every tenant that something rests on and that open nothing any more."""
+    return [one for tenant in gateway.tenants for one in lost_keys(gateway.store, gateway.vault.keystore, tenant)]
+
+
 def reports(gateway: Gateway) -> list[AuditReport]:
     """The recount of every tenant's audit log, against what all of its witnesses have."""
     found = []
     witnesses = gateway.witnesses()
     for tenant, seal in gateway.seals.items():
-        elsewhere, silent = asyncio.run(witnesses.heads(tenant))
-        notes = seal.witness.notes() + elsewhere
-        keys = [seal.signer.public_key]
-        found.append(
-            gateway.store.read_sync(
-                partial(verify_audit, tenant=tenant, public_keys=keys, witness_notes=notes, silent=silent)
-            )
-        )
+        heard = asyncio.run(witnesses.heads(tenant))
+        beside = seal.witness.notes()
+        recount = partial(
+            verify_audit, tenant=tenant, public_keys=[seal.signer.public_key], witness_notes=beside + heard.heads,
+            silent=heard.silent, gone=heard.gone, beside=beside,
+        )  # fmt: skip
+        found.append(gateway.store.read_sync(recount))
     return found
 
 
@@ -45,22 +66,38 @@ def reports(gateway: Gateway) -> list[AuditReport]:
 def ledger(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> None:
     """Nothing lost: recount messages, changes and deliveries from their rows, and name what is missing.
 
-    Every page of the embedded store is checked too, by its MAC under the file's key.
+    Every page of the embedded store is checked too, by its MAC under the file's key, and on PostgreSQL every row by its
+    own; so is every key that holds a value.
     """
+    found: list[Ledger] = []
+    lost: list[LostKey] = []
     with opened(config) as gateway:
-        found = ledgers(gateway)
         pages = gateway.store.damaged_pages()
+        try:
+            found, lost = ledgers(gateway), keys_lost(gateway)
+        except PageUnreadable:  # what cannot be read cannot be recounted; the pages tell why
+            if not pages:
+                raise
     summary = totals(found)
     if json_:
-        as_json(summary | {"tenants": found, "damaged_pages": pages})
+        told = {"tenants": found, "recounted": bool(found), "damaged_pages": pages, "lost_keys": lost}
+        as_json(summary | told)
     else:
         for one in found:
             _print(one)
+        for key in lost:
+            typer.echo(
+                f"PROBLEM key-{key.reason}: keystore, key {key.key_id} of {key.tenant}: {key.values} values rest on it"
+            )
         for page in pages:
             typer.echo(f"PROBLEM damaged-page: gateway.db: {page}")
+        if lost:
+            typer.echo("The keystore was changed or is damaged. Restore the keystore of a backup.")
         if pages:
             typer.echo("The store's file was changed or is damaged. Restore a backup: gateway backup restore.")
-    if summary["unaccounted"] or pages:
+            if not found:
+                typer.echo("Until then the ledger cannot be recounted.")
+    if summary["unaccounted"] or pages or lost:
         raise typer.Exit(1)
 
 
@@ -83,7 +120,34 @@ def _print(one: Ledger) -> None:
     )  # fmt: skip
     for problem in one.problems:
         typer.echo(f"PROBLEM {problem.rule}: {problem.row}: {problem.found}")
+    if any(problem.rule == BOUND for problem in one.problems):
+        typer.echo(f"Fix: {REWRITE}")
     typer.echo("Everything is accounted for." if not one.problems else f"{one.unaccounted} rows do not add up.")
+
+
+@app.command()
+def records(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False) -> None:
+    """Nothing changed: open every message and every version of every record once, and name what is not what was sealed.
+
+    It finds what counting cannot: a value that was changed where no row is missing. The looks are logged.
+    """
+    with opened(config) as gateway:
+        names = [tenant_of(gateway, tenant)] if tenant else gateway.tenants
+        found = [check_sealed(gateway.store, gateway.vault, gateway.audit, name, actor()) for name in names]
+    if json_:
+        as_json({"whole": not any(one.damaged for one in found), "tenants": found})
+    else:
+        for one in found:
+            typer.echo(
+                f"{one.tenant}: {one.messages} messages and {one.versions} versions of records open,"
+                f" {one.shredded} were shredded, {len(one.damaged)} damaged"
+            )
+            for bad in one.damaged:
+                typer.echo(f"PROBLEM {bad['reason']}: {bad['type']} {bad['id']} version {bad['version']}")
+        if any(one.damaged for one in found):
+            typer.echo(f"Fix: {MEND}")
+    if any(one.damaged for one in found):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -117,7 +181,7 @@ def audit(
                 f" {one.witnessed} confirmed by the witness"
             )
             for finding in one.findings:
-                typer.echo(f"PROBLEM {finding.reason}: {finding.what} {finding.where}")
+                typer.echo(f"PROBLEM {finding.reason}: {finding.what}: {finding.where}")
         typer.echo("The audit log is whole." if valid else "The audit log was tampered with or is damaged.")
     if not valid:
         raise typer.Exit(1)

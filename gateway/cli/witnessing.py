@@ -17,6 +17,13 @@ from gateway.audit.witness_service import MOST_BYTES, Said, WitnessService
 from gateway.cli.printing import JsonOption, as_json
 from gateway.errors import InvalidConfiguration
 from gateway.settings import is_loopback_host
+from gateway.transport.listener import Listener, bind
+
+MOST = 64
+"""Connections at one time. A gateway makes one for each head; who says nothing goes first when more come."""
+_BACKLOG = 128
+VISIT_SECONDS = 10.0
+"""From connecting to the end of the answer."""
 
 
 def register(app: typer.Typer) -> None:
@@ -93,15 +100,48 @@ async def serve(
     app.router.add_get("/newest", newest)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
+    listener: Listener | None = None
     try:
-        await web.TCPSite(runner, host, port, ssl_context=tls).start()
-        scheme, number = "http" if tls is None else "https", runner.addresses[0][1]
-        opened(f"{scheme}://{host if ':' not in host else f'[{host}]'}:{number}")
+        sockets = await asyncio.to_thread(bind, host, port)
+        listener = Listener(sockets, _visitors(runner), _admits, backlog=_BACKLOG, ssl=tls, handshake=VISIT_SECONDS)
+        scheme = "http" if tls is None else "https"
+        opened(f"{scheme}://{host if ':' not in host else f'[{host}]'}:{listener.port}")
         await asyncio.Event().wait()
     finally:
+        if listener is not None:
+            listener.close()
         await runner.cleanup()
+
+
+def _admits(peer: object, descriptor: int) -> bool:
+    """Anybody may ask: what counts is who signed, and ``MOST`` bounds how many are here."""
+    del peer, descriptor
+    return True
+
+
+def _visitors(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
+    """Makes what speaks with one visitor; it goes when its time is over, or when many came after it."""
+    here: dict[web.RequestHandler, None] = {}
+
+    def ended(one: web.RequestHandler) -> None:
+        here.pop(one, None)
+        one.force_close()
+
+    def made() -> asyncio.Protocol:
+        if runner.server is None:
+            raise RuntimeError("the runner was not set up")
+        one = runner.server()
+        here[one] = None
+        if len(here) > MOST:
+            ended(next(iter(here)))
+        asyncio.get_running_loop().call_later(VISIT_SECONDS, ended, one)
+        return one
+
+    return made
 
 
 def _answer(said: Said) -> web.Response:
     kind = "text/x.tlog.size" if said.status == 409 else "text/plain"
-    return web.Response(status=said.status, text=said.text, content_type=kind)
+    answer = web.Response(status=said.status, text=said.text, content_type=kind)
+    answer.force_close()  # a connection that is kept would end just when the next head comes
+    return answer

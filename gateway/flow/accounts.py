@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import secrets
 import time
@@ -28,7 +29,7 @@ WINDOW = 15 * MINUTE
 MOST_FAILURES = 10
 """Failed sign-ins to one name within the window; from then on every answer is no, whatever is given."""
 MOST_FROM_ADDRESS = 100
-"""The same from one address: behind a proxy, many people have one."""
+"""The same from one address: many people may have one, behind a proxy that is not trusted to name theirs."""
 TOUCH = 5_000_000
 """A session's last use is written at most this often, in microseconds."""
 ADDED = {"password": "", "nonce": b"", "step": 0, "temporary": False, "subject": None, "locked_at": None}
@@ -193,12 +194,12 @@ class Accounts:
             else:
                 number = secrets.randbits(62)
                 people.failed(connection, (whose, source), now, number, now - 4 * WINDOW)
-            self.note(connection, tenants, actor, "signed-in" if done else "refused")
+            self.note(connection, tenants, actor, "signed-in" if done else "refused", address)
             return done
 
         return token if self._store.write_sync(unit) else None
 
-    def sign_in_as(self, subject: bytes) -> str | None:
+    def sign_in_as(self, subject: bytes, address: str) -> str | None:
         """A new session for somebody whom the identity provider vouches for, or None when they have no account."""
         now, token = micros(), secrets.token_urlsafe(32)
         row = self._store.read_sync(lambda connection: people.by_subject(connection, subject))
@@ -209,7 +210,7 @@ class Accounts:
                 self.open(connection, token, name, now)
             actor = "person:unknown" if row is None else f"person:{row.person}"
             tenants = self._tenants[:1] if row is None else self.tenants_of(row)
-            self.note(connection, tenants, actor, "refused" if name is None else "signed-in")
+            self.note(connection, tenants, actor, "refused" if name is None else "signed-in", address)
 
         self._store.write_sync(unit)
         return None if name is None else token
@@ -287,11 +288,21 @@ class Accounts:
 
         self._store.write_sync(both)
 
-    def note(self, connection: Connection, tenants: Sequence[str], actor: str, outcome: str) -> None:
-        """Write a sign-in to the audit logs it concerns."""
+    def note(self, connection: Connection, tenants: Sequence[str], actor: str, outcome: str, address: str = "") -> None:
+        """Write a sign-in, and the address it came from, to the audit logs it concerns."""
         for tenant in tenants:
-            entry = self._audit.entry(tenant, action="sign-in", actor=actor, purpose="operations", outcome=outcome)
+            entry = self._audit.entry(
+                tenant, action="sign-in", actor=actor, purpose="operations", outcome=outcome, addresses=_word(address)
+            )
             self._audit.append(connection, entry)
+
+
+def _word(address: str) -> list[str]:
+    """An address as a word of the audit log, IPv6 in full; nothing where it is none."""
+    try:
+        return [ipaddress.ip_address(address.partition("%")[0]).exploded]
+    except ValueError:
+        return []
 
 
 def _as_checked(connection: Connection, row: Any) -> bool:

@@ -29,6 +29,8 @@ class Address(msgspec.Struct, frozen=True):
     url: str
     asked: str = ""
     """What a FHIR client asked for, JSON; empty of a REST hook."""
+    authorization: str = ""
+    """What its endpoint wants to be shown, as the value of that header; empty where it wants nothing."""
 
 
 class Addresses:

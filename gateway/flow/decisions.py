@@ -17,7 +17,7 @@ NAME = "gateway.decisions"
 """No configured source can bear this name."""
 KIND = "decision"
 TEXT = "decisions 1: each message is one record, as it says"
-DECIDED = frozenset({"PersonDecision", "DenialDecision", "Task"})
+DECIDED = frozenset({"PersonDecision", "DenialDecision", "ClaimDecision", "BankTransaction", "Task"})
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -27,6 +27,8 @@ class Decision(msgspec.Struct, frozen=True):
     native_id: str
     fields: dict[str, Any]
     patient: str | None = None
+    removed: bool = False
+    """Whether it is taken back."""
 
 
 _read = msgspec.json.Decoder(Decision).decode
@@ -61,6 +63,6 @@ def _normalize(body: bytes, _: bytes) -> Normalized:
         raise InvalidContent("type-not-decided", "Records of this type are not made by decision", where=decision.type)
     patch = Patch(
         type=decision.type, native_id=decision.native_id, fields=decision.fields, patient=decision.patient,
-        references=frozenset(),
+        references=frozenset(), operation="remove" if decision.removed else "upsert",
     )  # fmt: skip
     return Normalized(patches=(patch,))

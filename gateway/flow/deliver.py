@@ -32,7 +32,7 @@ from gateway.flow.inside import InsidePage, disclose_inside, inside_pages
 from gateway.flow.last_look import LastLook
 from gateway.flow.parking import DOUBT, MERGE, Parking
 from gateway.flow.replay import replay_of
-from gateway.flow.route import Reading, order_key, read_on
+from gateway.flow.route import Reading, halted_keys, order_key, read_beside
 from gateway.flow.valve import Rest, Valve
 from gateway.hookspecs import OpenSink
 from gateway.model.exchange import Ambiguous, Delivered, Dispatch, Intake, Outcome, Reaching
@@ -120,7 +120,7 @@ class Deliverer:
     async def _reload(self) -> None:
         """Mirror the waiting room as the store has it: a person may have released something."""
         tenant, name = self.route.tenant, self.route.name
-        halted = await self._store.read(lambda c: deliveries.quarantined(c, tenant, name)) if self.route.halt else []
+        halted = await asyncio.to_thread(halted_keys, self._store, tenant, name) if self.route.halt else set()
         self.valve.state, rest = await self._store.read(
             lambda c: (route_states.state_of(c, tenant, name), route_states.rest_of(c, tenant, self._endpoint))
         )
@@ -135,7 +135,7 @@ class Deliverer:
             if self.valve.agreed and not agreed:
                 log.error("route-held", route=name, reason="no-agreement")
             self.valve.agreed = agreed
-        self._parking.load(waiting, {order_key(row) for row in halted})
+        self._parking.load(waiting, halted)
         self._loaded = time.monotonic()
 
     async def step(self) -> int | None:
@@ -151,9 +151,9 @@ class Deliverer:
             if not self._parking.count:
                 await self._drained(now)
         else:
-            parked, left_over = self._parking.keys, most - len(due)
-            reading = await self._store.read(
-                lambda c: read_on(c, self.route.tenant, self.route.filter, self._cursors, parked, left_over)
+            parked, filter_ = self._parking.keys, self.route.filter
+            reading = await asyncio.to_thread(
+                read_beside, self._store, self.route.tenant, filter_, self._cursors, parked, most - len(due)
             )
         if not due and not reading.moved:
             return None
@@ -215,7 +215,7 @@ class Deliverer:
         """Send what was claimed; ``doubtful`` are the places of what may have happened already."""
         sendings = await asyncio.to_thread(self._opener.open, items, replays)
         sendings, settled = await self._looked_at(sendings, doubtful)
-        offered = _offered(sendings, settled)
+        offered = _offered(sendings, settled, halts=self.route.halt)
         outcomes: Sequence[Outcome] = ()
         rested = self.valve.rest
         if offered:
@@ -301,13 +301,17 @@ class Deliverer:
         self._parking.put(again)
 
 
-def _offered(sendings: Sequence[Sending], settled: Mapping[int, Outcome]) -> list[Sending]:
-    """Those to be sent; what follows one of its patient that is held, or that nobody knows about, waits too."""
+def _offered(sendings: Sequence[Sending], settled: Mapping[int, Outcome], *, halts: bool) -> list[Sending]:
+    """Those to be sent; what follows one of its patient that is held, or that nobody knows about, waits too.
+
+    Where a route ``halts``, what follows one that cannot be opened does as well.
+    """
     offered: list[Sending] = []
     held: set[bytes] = set()
     for one in sendings:
         key = order_key(one.change)
-        if isinstance(settled.get(id(one)), Ambiguous) or (one.stop is not None and one.stop.outcome == "hold"):
+        stays = (one.stop is not None and one.stop.outcome == "hold") or (one.damaged and halts)
+        if stays or isinstance(settled.get(id(one)), Ambiguous):
             held.add(key)
         elif one.delivery is not None and one.stop is None and key not in held and id(one) not in settled:
             offered.append(one)

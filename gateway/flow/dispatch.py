@@ -30,6 +30,7 @@ from gateway.model.exchange import Delivery, SinkInfo
 from gateway.store import journal
 from gateway.store.opening import Store
 from gateway.store.rows import Found
+from gateway.store.unreadable import read_apart, told_by_indexes
 from gateway.vault import Sealed, Vault
 
 _NONE: Mapping[tuple[int, int], str] = MappingProxyType({})
@@ -65,7 +66,7 @@ class Sending:
     delivery: Delivery | None
     """None when the view grants nothing of it, or it is damaged."""
     damaged: bool = False
-    """Whether what is stored is not what was sealed: it waits in quarantine, and nobody else does."""
+    """Whether what is stored cannot be read or is not what was sealed: it waits in quarantine, and nobody else does."""
     stop: Stop | None = None
     """Why it does not go out, by the route's policy."""
     replay: str = ""
@@ -105,7 +106,8 @@ class Opener:
         tenant = route.tenant
         wanted: dict[tuple[int, int], bytes] = {}
         places = [(lane, position) for lane, position, _ in items]
-        changes = self._store.read_sync(lambda connection: self._heard(connection, places))
+        changes, unread = read_apart(self._store, self._heard, places)
+        lost = told_by_indexes(self._store, tenant, sorted(unread))
         entry = self._audit.entry(
             tenant, action="access", actor=f"route:{route.name}", purpose=purpose or route.purpose,
             changes=[change_row(change.record_id, sealed_version(change)) for change in changes.values()],
@@ -115,9 +117,12 @@ class Opener:
         now = micros()
         with self._audit.grant(entry) as grant:
             for lane, position, attempts in items:
+                replay = replays.get((lane, position), "")
+                if (lane, position) in unread:
+                    sendings.append(Sending(lost[lane][position], attempts, None, damaged=True, replay=replay))
+                    continue
                 change = changes[lane, position]
                 place = change_place(tenant, change.record_id, sealed_version(change))
-                replay = replays.get((lane, position), "")
                 try:
                     body = opened(self._vault, grant, place, Sealed(change.key_id, change.wrapped, change.box))
                 except Shredded:

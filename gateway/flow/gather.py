@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from gateway import model
 from gateway.audit import AuditLog
-from gateway.errors import AccessRefused, RejectMessage
+from gateway.errors import AccessRefused, PageUnreadable, RejectMessage
 from gateway.flow.clock import iso
 from gateway.flow.derive import FAILED, Group, Known
 from gateway.flow.derived import Made, Reaction
@@ -25,6 +25,7 @@ from gateway.model.identity import RecordId
 from gateway.store import joining, reactions
 from gateway.store.opening import Store
 from gateway.store.rows import Found, RowExists
+from gateway.store.unreadable import NONE_LOST, Lost, lost_changes, read_apart
 from gateway.vault import Grant, Sealed, Vault
 
 READ = 512
@@ -75,7 +76,7 @@ class Gatherer:
     def read_on(self, cursors: Mapping[int, int]) -> dict[int, int]:
         """Put what changed after ``cursors`` into its groups, and mark them; where that leaves each lane."""
         tenant, name, info = self._tenant, self._name, self._reaction.reactor.info
-        rows, moved = self._store.read_sync(lambda c: reactions.read_on(c, tenant, cursors, info.reads, READ))
+        rows, moved = self._changed(cursors)
         if not moved:
             return {}
         ids = {bytes(row.record_id) for row in rows}
@@ -106,6 +107,18 @@ class Gatherer:
         self._store.write_sync(unit)
         return moved
 
+    def _changed(self, cursors: Mapping[int, int]) -> tuple[list[Found], dict[int, int]]:
+        """What changed next, and where that leaves each lane; a change that cannot be read is named all the same."""
+        tenant, types = self._tenant, self._reaction.reactor.info.reads
+
+        def look(lost: Lost) -> tuple[list[Found], dict[int, int]]:
+            return self._store.read_sync(lambda c: reactions.read_on(c, tenant, cursors, types, READ, lost))
+
+        try:
+            return look(NONE_LOST)
+        except PageUnreadable:
+            return look(lost_changes(self._store, tenant, cursors))
+
     def _joined(self, groups: Iterable[bytes]) -> dict[bytes, set[bytes]]:
         """The other groups from whose members each of these is derived too; asked only where records can join any."""
         if not self._reaction.reactor.info.joins:
@@ -135,7 +148,8 @@ class Gatherer:
 
     def _opened_in_parts(self, ids: set[bytes]) -> Iterator[tuple[bytes, Snapshot | None]]:
         """Records one after another, so many opened at a time as :data:`READ_BYTES` hold: reports may be large."""
-        sizes = self._store.read_sync(lambda connection: reactions.sizes(connection, self._tenant, ids))
+        sizes, lost = read_apart(self._store, lambda c, some: reactions.sizes(c, self._tenant, some), ids)
+        yield from ((record, None) for record in lost)
         part: set[bytes] = set()
         held = 0
         for record, size in sizes.items():
@@ -211,12 +225,12 @@ class Gatherer:
     ) -> tuple[dict[bytes, bytes | None], dict[bytes, Snapshot | None]]:
         """Boxes of groups, and the newest versions of records, after the access entry that names them was committed.
 
-        What is damaged is None; a record whose key was destroyed on purpose is not there.
+        What is damaged or cannot be read is None; a record whose key was destroyed on purpose is not there.
         """
         if not groups and not ids:
             return {}, {}
         tenant, name = self._tenant, self._name
-        newest = self._store.read_sync(lambda connection: reactions.newest(connection, tenant, ids))
+        newest, lost = read_apart(self._store, lambda c, some: reactions.newest(c, tenant, some), ids)
         entry = self._audit.entry(
             tenant, action="access", actor=f"reactor:{name}", purpose="derive",
             changes=[change_row(record, row.version) for record, row in newest.items()],
@@ -233,7 +247,7 @@ class Gatherer:
                 )
                 for row in groups
             }
-            snapshots: dict[bytes, Snapshot | None] = {}
+            snapshots: dict[bytes, Snapshot | None] = dict.fromkeys(lost)
             for record, row in newest.items():
                 with suppress(AccessRefused):
                     snapshots[record] = self._snapshot(grant, row)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -17,6 +18,10 @@ from gateway.store import deliveries, recount
 from gateway.store.rows import Found
 
 Report = Callable[[str, str, str], None]
+Place = tuple[int, int]
+"""(lane, position)."""
+Ending = tuple[str, str]
+"""(outcome, reason)."""
 
 
 class RouteCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +45,8 @@ class Editions:
 
     def wants(self, lane: int, position: int, change: object) -> bool:
         """Whether the filter in force when the route came by wanted the change."""
+        if not 0 <= lane < recount.LANES:  # the row is damaged, and no filter was ever asked about it
+            return False
         edition = bisect_right([start[lane] for start in self._starts], position - 1) - 1
         return edition >= 0 and self._filters[edition].matches(change)
 
@@ -76,12 +83,13 @@ def count(
 ) -> RouteCount:
     """Recount one route, or one lane of it; what does not add up is reported as (rule, row, what was found).
 
-    ``changes`` are the journal's rows, or the lane's, in order.
+    ``changes`` are the journal's rows, or the lane's, in order. Deliveries are read beside them, in the same order, so
+    that neither is ever in memory whole.
     """
     known = deliveries.editions(connection, tenant, route)
     if not known or [row.edition for row in known] != list(range(1, len(known) + 1)):
         report("route-has-editions", f"route {route}", "a row that keeps one of its filters is missing")
-    editions = Editions([(row.filter, json.loads(row.start)) for row in known])
+    editions = _editions(route, known, report)
     cursors = deliveries.cursors(connection, tenant, route)
     for lost in sorted(set(range(recount.LANES)) - set(cursors)):
         report("route-has-cursor", f"route {route} lane {lost}", "its cursor row is missing")
@@ -91,30 +99,26 @@ def count(
         for lane, position, _ in json.loads(claim.items)
     }
     waiting = {(row.lane, row.position) for row in deliveries.waiting_of(connection, tenant, route)}
-    ended = _ended(connection, tenant, route, report, lane)
+    under_way = claimed | waiting
     tally: Counter[tuple[str, str]] = Counter()
-    matching = 0
     merges = Merges()
+    ended = _Ended(_endings(connection, tenant, route, report, lane), route, report)
     for change in changes:
         place = (change.lane, change.position)
-        last = ended.pop(place, None)
-        merges.see(change, under_way=last is None and (place in claimed or place in waiting))
+        last = ended.of(place)
+        merges.see(change, under_way=last is None and place in under_way)
         if not editions.wants(change.lane, change.position, change):
             continue
-        matching += 1
-        state = _state(place, last, place in claimed or place in waiting, cursors.get(change.lane, 0))
+        state = _state(place, last, place in under_way, cursors.get(change.lane, 0))
         tally[state] += 1
         if state[0] == "lost":
-            report("change-accounted", f"route {route} lane {place[0]} position {place[1]}", state[1])
-    for held, position in merges.unheld(cursors, waiting):
-        report("merge-is-waited-for", f"route {route} lane {held} position {position}", "the survivor does not wait")
-    for held, position in sorted(ended):
-        report(
-            "delivery-has-change", f"route {route} lane {held} position {position}", "delivered, but not wanted or gone"
-        )
+            report("change-accounted", _row(route, place), state[1])
+    ended.rest()
+    for place in merges.unheld(cursors, waiting):
+        report("merge-is-waited-for", _row(route, place), "the survivor does not wait")
     return RouteCount(
         route=route,
-        matching=matching,
+        matching=tally.total(),
         delivered=tally["delivered", ""],
         suppressed=_by_reason(tally, "suppressed"),
         quarantined=_by_reason(tally, "quarantined"),
@@ -123,7 +127,16 @@ def count(
     )
 
 
-def _state(place: tuple[int, int], last: tuple[str, str] | None, under_way: bool, cursor: int) -> tuple[str, str]:
+def _editions(route: str, known: Sequence[Found], report: Report) -> Editions:
+    """The filters a route has had; none when one of them is no filter any more, which is reported."""
+    try:
+        return Editions([(row.filter, json.loads(row.start)) for row in known])
+    except (ValueError, TypeError, KeyError):
+        report("route-has-editions", f"route {route}", "a row that keeps one of its filters was changed")
+        return Editions([])
+
+
+def _state(place: Place, last: Ending | None, under_way: bool, cursor: int) -> Ending:
     """Where one wanted change stands; exactly one place may hold it."""
     ahead = place[1] > cursor
     if last is not None and last[0] != "released":
@@ -135,22 +148,51 @@ def _state(place: tuple[int, int], last: tuple[str, str] | None, under_way: bool
     return ("lost", "it has no delivery row, no claim, and nothing waits for it")
 
 
-def _ended(
+class _Ended:
+    """The last delivery row of each change, for changes that are asked about in the journal's order."""
+
+    def __init__(self, endings: Iterator[tuple[Place, Ending]], route: str, report: Report) -> None:
+        self._endings = endings
+        self._next = next(endings, None)
+        self._route = route
+        self._report = report
+
+    def of(self, place: Place) -> Ending | None:
+        """How this change ended; what comes before it belongs to no change and is reported."""
+        while self._next is not None and self._next[0] < place:
+            self._surplus(self._next[0])
+        if self._next is None or self._next[0] != place:
+            return None
+        found = self._next[1]
+        self._next = next(self._endings, None)
+        return found
+
+    def rest(self) -> None:
+        """The journal is at its end."""
+        while self._next is not None:
+            self._surplus(self._next[0])
+
+    def _surplus(self, place: Place) -> None:
+        self._report("delivery-has-change", _row(self._route, place), "delivered, but not wanted or gone")
+        self._next = next(self._endings, None)
+
+
+def _endings(
     connection: Connection, tenant: str, route: str, report: Report, lane: int | None
-) -> dict[tuple[int, int], tuple[str, str]]:
-    """The last delivery row of each change, after a look at the sequence of all of them."""
-    ended: dict[tuple[int, int], tuple[str, str]] = {}
-    attempts: dict[tuple[int, int], int] = {}
-    for row in deliveries.outcomes(connection, tenant, route, lane):
-        place = (row.lane, row.position)
-        expected = attempts.get(place, -1) + 1
-        if row.attempt != expected:
-            report(
-                "deliveries-in-sequence", f"route {route} lane {row.lane} position {row.position}", "a row is missing"
-            )
-        attempts[place] = row.attempt
-        ended[place] = (row.outcome, row.reason)
-    return ended
+) -> Iterator[tuple[Place, Ending]]:
+    """The last delivery row of each change in the journal's order, after a look at the sequence of all of them."""
+    rows = deliveries.outcomes(connection, tenant, route, lane)
+    for place, attempts in groupby(rows, key=lambda row: (row.lane, row.position)):
+        expected, ending = 0, ("", "")
+        for row in attempts:
+            if row.attempt != expected:
+                report("deliveries-in-sequence", _row(route, place), "a row is missing")
+            expected, ending = row.attempt + 1, (row.outcome, row.reason)
+        yield place, ending
+
+
+def _row(route: str, place: Place) -> str:
+    return f"route {route} lane {place[0]} position {place[1]}"
 
 
 def _by_reason(tally: Counter[tuple[str, str]], outcome: str) -> dict[str, int]:

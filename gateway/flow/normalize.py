@@ -33,6 +33,7 @@ from gateway.flow.words import SHREDDED, stored_word
 from gateway.model.patch import Normalized
 from gateway.store import journal, messages
 from gateway.store.opening import Store
+from gateway.store.unreadable import read_apart
 from gateway.vault import Sealed, Vault
 
 IDLE_SECONDS = 0.5
@@ -204,7 +205,7 @@ class Normalizer:
         )  # fmt: skip
         self._store.write_sync(lambda connection: self._audit.append(connection, entry))
         places = [(head.lane, head.position) for head in heads.values()]
-        found = self._store.read_sync(lambda connection: journal.at_places(connection, tenant, places))
+        found, _ = read_apart(self._store, lambda c, some: journal.at_places(c, tenant, some), places)
         currents = {}
         with self._audit.grant(entry) as grant:
             for record_id, head in heads.items():

@@ -138,7 +138,7 @@ class Passkeys:
                 self._accounts.open(connection, token, name, now)
             else:
                 people.failed(connection, (source,), now, secrets.randbits(62), now - 4 * WINDOW)
-            self._accounts.note(connection, tenants, actor, "signed-in" if done else "refused")
+            self._accounts.note(connection, tenants, actor, "signed-in" if done else "refused", address)
             return done
 
         return token if self._store.write_sync(unit) else None

@@ -37,10 +37,40 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     """Of a delivery."""
 
 
+class HeldPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of what is in quarantine."""
+
+    held: list[Held]
+    next: str | None
+    """The message that the next page begins before; None when this is the last page."""
+
+
 def held(connection: Connection, tenant: str, limit: int = 1000) -> list[Held]:
     """What is in quarantine: at most ``limit`` messages, the newest, and every delivery."""
-    found = [_of_message(row, row) for row in messages.latest(connection, tenant, outcome=QUARANTINED, limit=limit)]
-    return found + [_of_delivery(row) for row in deliveries.quarantined(connection, tenant)]
+    return page(connection, tenant, limit).held
+
+
+def page(connection: Connection, tenant: str, limit: int, before: str = "") -> HeldPage:
+    """The newest ``limit`` messages in quarantine, or those before one, and on the first page every delivery.
+
+    Raises:
+        InvalidConfiguration: ``before`` is no id of a message.
+    """
+    below = _message_id(before) if before else None
+    if before and below is None:
+        raise InvalidConfiguration("This is no message's id", where=before[:80], fix="Take `next` of the page before.")
+    rows = messages.latest(connection, tenant, outcome=QUARANTINED, limit=limit + 1, before=below)
+    found = [_of_message(row, row) for row in rows[:limit]]
+    following = found[-1].id if found and len(rows) > limit else None
+    if below is None:
+        found += [_of_delivery(row) for row in deliveries.quarantined(connection, tenant)]
+    return HeldPage(held=found, next=following)
+
+
+def reasons(connection: Connection, tenant: str) -> list[str]:
+    """Every reason for which something is in quarantine."""
+    found = {reason or "" for outcome, reason in messages.tally(connection, tenant) if outcome == QUARANTINED}
+    return sorted(found | {row.reason for row in deliveries.quarantined(connection, tenant)})
 
 
 def one_held(connection: Connection, tenant: str, held_id: str) -> Held:
@@ -67,12 +97,19 @@ def _of_delivery(row: Found) -> Held:
 
 def _message(connection: Connection, tenant: str, held_id: str) -> tuple[Found, Found]:
     """A message in quarantine, and its last outcome."""
-    message_id = int(held_id[1:]) if held_id[1:].isdecimal() and len(held_id) <= LONGEST else -1
+    message_id = _message_id(held_id)
+    if message_id is None:
+        raise _unknown(held_id)
     message = messages.one(connection, tenant, message_id)
     history = messages.outcomes_of(connection, tenant, message_id)
-    if message is None or not history or history[-1].outcome != QUARANTINED or not held_id.startswith("m"):
+    if message is None or not history or history[-1].outcome != QUARANTINED:
         raise _unknown(held_id)
     return message, history[-1]
+
+
+def _message_id(held_id: str) -> int | None:
+    known = held_id.startswith("m") and held_id[1:].isdecimal() and len(held_id) <= LONGEST
+    return int(held_id[1:]) if known else None
 
 
 def _delivery(connection: Connection, tenant: str, held_id: str) -> Found:

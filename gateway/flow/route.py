@@ -14,7 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from gateway.store import journal
+from gateway.errors import PageUnreadable
+from gateway.store import deliveries, journal
+from gateway.store.opening import Store
+from gateway.store.unreadable import NONE_LOST, UNREADABLE, Lost, between, lost_changes, read_apart, told_by_indexes
 
 READ_PER_LANE = 256
 
@@ -38,7 +41,7 @@ class Filter:
             return False
         if self.sources and change.source not in self.sources:
             return False
-        if not self.locations or change.location in self.locations:
+        if not self.locations or change.location in self.locations or change.kind == UNREADABLE:
             return True
         return change.left_location in self.locations
 
@@ -86,9 +89,13 @@ class Reading:
 
 
 def read_on(
-    connection: Connection, tenant: str, filter_: Filter, cursors: Mapping[int, int], parked: Iterable[bytes], most: int
-) -> Reading:
-    """Read every lane from where the route stands until ``most`` changes are wanted or the journal ends."""
+    connection: Connection, tenant: str, filter_: Filter, cursors: Mapping[int, int], parked: Iterable[bytes],
+    most: int, lost: Lost = NONE_LOST,
+) -> Reading:  # fmt: skip
+    """Read every lane from where the route stands until ``most`` changes are wanted or the journal ends.
+
+    ``lost`` are changes whose rows cannot be read: those that may be the route's are wanted as the others are.
+    """
     heads = journal.heads(connection, tenant)
     waiting = set(parked)
     reading = Reading()
@@ -97,7 +104,7 @@ def read_on(
     share = -(-most // max(1, len(lanes)))
     while lanes and len(reading.wanted) < most:
         spans = _spans(_fair(lanes, cursors), {**cursors, **reading.moved}, heads, share)
-        rows = journal.between(connection, tenant, spans)
+        rows = between(connection, tenant, spans, lost)
         for lane, (_, high) in spans.items():
             if len(reading.wanted) >= most:
                 break
@@ -154,3 +161,24 @@ def _pass_barriers(
         reading.moved[other] = barrier.partner_position
         pair = {(row.lane, row.position): row for row in (barrier, twin)}
         reading.barriers.extend(row for row in pair.values() if bytes(row.patient) != bytes(row.record_id))
+
+
+def read_beside(
+    store: Store, tenant: str, filter_: Filter, cursors: Mapping[int, int], parked: Iterable[bytes], most: int
+) -> Reading:
+    """As :func:`read_on`; a change whose own row cannot be read is named with what else is known of it."""
+    try:
+        return store.read_sync(lambda connection: read_on(connection, tenant, filter_, cursors, parked, most))
+    except PageUnreadable:
+        lost = lost_changes(store, tenant, cursors)
+        return store.read_sync(lambda connection: read_on(connection, tenant, filter_, cursors, parked, most, lost))
+
+
+def halted_keys(store: Store, tenant: str, route: str) -> set[bytes]:
+    """Order keys of what one route has in quarantine; a patient's is told without reading the change itself."""
+    held = store.read_sync(lambda connection: deliveries.held_places(connection, tenant, route))
+    nobody = [(row.lane, row.position) for row in held if row.patient is None]
+    found, unread = read_apart(store, lambda c, some: journal.at_places(c, tenant, some), nobody)
+    lost = told_by_indexes(store, tenant, sorted(unread))
+    rows = [*found.values(), *(change for lane in lost.values() for change in lane.values())]
+    return {bytes(row.patient) for row in held if row.patient is not None} | {order_key(row) for row in rows}

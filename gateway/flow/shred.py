@@ -18,17 +18,16 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection
 
 from gateway.audit import AuditLog
-from gateway.errors import IntegrityViolated, InvalidConfiguration
+from gateway.errors import InvalidConfiguration
+from gateway.flow.certificate import Certificate
 from gateway.flow.quarantine import release_delivery
 from gateway.store import aliases, deliveries, holds, retention, sealed, shreds
 from gateway.store.opening import Store
 from gateway.vault import Vault
-from gateway.vault.keyfile import KeyRow
+from gateway.vault.keystore import PATIENT
 from gateway.vault.rotation import Rotation
 from gateway.vault.shred_list import ShredList
 
@@ -36,41 +35,6 @@ INTAKE_GRACE = timedelta(hours=1)
 """How long after its day an intake key may still be in the hands of a message under way."""
 
 log = structlog.get_logger(__name__)
-_encode = msgspec.json.Encoder(order="sorted").encode
-
-
-class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """What was destroyed, when and why; ``signature`` is the tenant's Ed25519 over the rest, JSON with sorted keys."""
-
-    tenant: str
-    patient: str
-    reason: str
-    actor: str
-    at: str
-    keys: tuple[dict[str, Any], ...]
-    """Id and digest (SHA-256 of the wrapped form) of each destroyed key."""
-    counts: dict[str, int]
-    intake_days_open: tuple[str, ...]
-    """Days whose intake keys are not destroyed yet: a backup of these days may hold a message not yet settled then."""
-    public_key: str
-    signature: str = ""
-
-    def unsigned(self) -> bytes:
-        """What is signed."""
-        return _encode(msgspec.structs.replace(self, signature=""))
-
-
-def check_certificate(text: bytes, public_key: Ed25519PublicKey) -> Certificate:
-    """Read a certificate; ``IntegrityViolated`` when it is not what this key signed."""
-    try:
-        one = msgspec.json.decode(text, type=Certificate)
-        public_key.verify(base64.b64decode(one.signature), one.unsigned())
-    except (msgspec.DecodeError, ValueError, InvalidSignature):
-        raise IntegrityViolated(
-            "The certificate was changed, or signed by another key", where="certificate",
-            fix="Take the file as it was written, and the public key of the same gateway.",
-        ) from None  # fmt: skip
-    return one
 
 
 class Shredder:
@@ -85,7 +49,7 @@ class Shredder:
     def shred(
         self, tenant: str, patient: bytes, reason: str, actor: str, *, silent_since: int | None = None
     ) -> Certificate:
-        """Destroy a patient's keys.
+        """Destroy a patient's keys; asked again, or after a crash, the certificate names those that went before.
 
         Args:
             tenant: whose patient.
@@ -102,7 +66,9 @@ class Shredder:
         counts = self._store.read_sync(partial(shreds.counts, tenant=tenant, patient=patient))
         # What called the patient by another name, before it was known whose that is, lies under that name's own key.
         names = self._store.read_sync(partial(aliases.names_alone, tenant=tenant, record_id=patient))
-        rows = [row for owner in (patient, *names) for row in keystore.keys_of(tenant, owner)]
+        owners = (patient, *names)
+        rows = [row for owner in owners for row in keystore.keys_of(tenant, owner)]
+        gone = [one for owner in owners for one in keystore.file.destroyed(tenant, PATIENT, owner)]
         if not rows and not counts["changes"]:
             raise InvalidConfiguration("Nothing is known of this patient", fix="See `gateway patients find`.")
         under = partial(sealed.messages_under, tenant=tenant, keys=[row.key_id for row in rows])
@@ -114,7 +80,9 @@ class Shredder:
             self._list.add(tenant, owner)
             keystore.shred(tenant, owner)
             counts["shared_messages"] += self._tell_store(tenant, owner, reason, actor)
-        return self._certificate(tenant, patient, reason, actor, rows, counts)
+        keys = [{"key_id": key_id, "destroyed": since} for key_id, since in gone]
+        keys += [{"key_id": row.key_id, "digest": hashlib.sha256(row.wrapped).hexdigest()} for row in rows]
+        return self._certificate(tenant, patient, reason, actor, keys, counts)
 
     def _begin(self, tenant: str, patient: bytes, reason: str, actor: str, silent_since: int | None) -> None:
         """Write down what is intended, in the commit that finds no hold: one that begins later comes too late."""
@@ -191,13 +159,19 @@ class Shredder:
         return self._store.write_sync(unit)
 
     def _certificate(
-        self, tenant: str, patient: bytes, reason: str, actor: str, rows: Sequence[KeyRow], counts: dict[str, int]
+        self,
+        tenant: str,
+        patient: bytes,
+        reason: str,
+        actor: str,
+        keys: Sequence[dict[str, Any]],
+        counts: dict[str, int],
     ) -> Certificate:
         key = self._vault.signing_key(tenant)
         one = Certificate(
             tenant=tenant, patient=str(UUID(bytes=patient)), reason=reason, actor=actor,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
-            keys=tuple({"key_id": row.key_id, "digest": hashlib.sha256(row.wrapped).hexdigest()} for row in rows),
+            keys=tuple(keys),
             counts=counts,
             intake_days_open=tuple(row.owner.decode() for row in self._vault.keystore.retired_intake(tenant, b"9")),
             public_key=base64.b64encode(key.public_key().public_bytes_raw()).decode(),

@@ -32,6 +32,7 @@ from gateway.flow.clock import micros
 from gateway.flow.deliver import Deliverer
 from gateway.flow.dispatch import Route
 from gateway.flow.ending import Ending, end_route
+from gateway.flow.retry import SCHEDULE
 from gateway.flow.route import Filter
 from gateway.hookspecs import OpenSink, Sink, Subscribable
 from gateway.model.exchange import Dispatch, Outcome, Reaching, Rejected, SinkInfo, Target
@@ -110,7 +111,7 @@ class Subscriptions:
     def __init__(
         self, store: Store, vault: Vault, audit: AuditLog, views: Mapping[str, View],
         sink: tuple[Subscribable, SinkInfo], deliverers: list[Deliverer], *,
-        loopback: bool = False, agreement: bool = False,
+        loopback: bool = False, agreement: bool = False, schedule: tuple[float, ...] = SCHEDULE,
     ) -> None:  # fmt: skip
         self._store = store
         self._vault = vault
@@ -120,10 +121,11 @@ class Subscriptions:
         self._deliverers = deliverers
         self._loopback = loopback
         self._agreement = agreement
+        self._schedule = schedule
         self._running: dict[tuple[str, str], tuple[Any, asyncio.Task[None]]] = {}
         self._watched: dict[tuple[str, str], _Watched] = {}
         self._addresses = Addresses(store, vault, audit)
-        self._urls: dict[tuple[str, str], tuple[str, str]] = {}
+        self._urls: dict[tuple[str, str], tuple[str, Address]] = {}
         """By subscription, its row's sealed address and what that is."""
 
     async def run(self) -> None:
@@ -173,14 +175,14 @@ class Subscriptions:
         """Know where each of them leads; what stands there in the clear is sealed."""
         new: dict[str, list[Any]] = {}
         for key, row in rows.items():
-            if self._urls.get(key, ("", ""))[0] != row.url:
+            if key not in self._urls or self._urls[key][0] != row.url:
                 new.setdefault(row.tenant, []).append(row)
         self._urls = {key: url for key, url in self._urls.items() if key in rows}
         for tenant, theirs in new.items():
             found = self._addresses.open(tenant, theirs, "gateway:subscriptions")
             for row in theirs:
                 address = found.get(row.subscription, Address(""))
-                self._urls[tenant, row.subscription] = row.url, address.url
+                self._urls[tenant, row.subscription] = row.url, address
                 if not is_sealed(row):
                     url = self._addresses.seal(tenant, row.subscription, address)
                     asked = "fhir" if address.asked else ""
@@ -202,7 +204,7 @@ class Subscriptions:
             log.info("subscription-closed", route=ending.route, undelivered=count)
 
     def _allowed(self, row: Any) -> bool:
-        view, url = self._views.get(row.view), self._urls[row.tenant, row.subscription][1]
+        view, url = self._views.get(row.view), self._urls[row.tenant, row.subscription][1].url
         return view is not None and not view.veiled and urlsplit(url).hostname in json.loads(row.hook_hosts)
 
     def _start(self, key: tuple[str, str], row: Any, overlapping: bool) -> None:
@@ -213,10 +215,15 @@ class Subscriptions:
         route = Route(
             tenant=row.tenant, name=route_name(row.subscription), filter=chosen, view=view, purpose=row.purpose,
             recipient=row.recipient, halt=False, info=self._info, start_now=True, agreement=self._agreement,
+            schedule=self._schedule,
         )  # fmt: skip
         first = max(0, row.generation - overlapping)
         held = [secret(self._vault, row.tenant, row.subscription, n) for n in range(first, row.generation + 1)]
-        target = Target(url=self._urls[key][1], secrets=tuple(held), content=row.content, allow_loopback=self._loopback)
+        address = self._urls[key][1]
+        target = Target(
+            url=address.url, secrets=tuple(held), content=row.content, authorization=address.authorization,
+            allow_loopback=self._loopback,
+        )  # fmt: skip
         try:
             sink = _Watched(self._sink.subscribe(route.name, target))
         except GatewayError as error:

@@ -28,7 +28,7 @@ from gateway.flow.places import change_place, change_row, record_bytes
 from gateway.flow.sweep_content import Contents, Row
 from gateway.flow.taking import opened
 from gateway.model.exchange import Intake, Item
-from gateway.model.full_list import Looked, Seen, Sweep
+from gateway.model.full_list import Looked, Seen, Sweep, SweepPage
 from gateway.store import journal, messages
 from gateway.store.opening import Store
 from gateway.store.rows import Found
@@ -99,6 +99,8 @@ class Sweeper:
         self._started = now()
         self._known: dict[str, tuple[int, dict[bytes, str]]] = {}
         """What was known when a sweep began and has not been listed since: record id and source version."""
+        self._forgotten: set[str] = set()
+        """Sweeps whose cursor their source refused: links to pages live for an hour or so."""
         self._others: dict[str, set[bytes]] = {}
         """Records that a sweep has met and that are another list's: they are opened once."""
 
@@ -113,8 +115,9 @@ class Sweeper:
     async def run(self, sweep: Sweep, intake: Intake) -> None:
         """Sweep one list to its end, from where it was broken off."""
         progress = await self._last(sweep)
-        if progress is None or progress.ended is not None:
+        if progress is None or progress.ended is not None or sweep.name in self._forgotten:
             progress = Progress(begun=self._now())
+            self._forgotten.discard(sweep.name)
             query = partial(journal.alive, tenant=self._tenant, source=self._source, type=sweep.type)
             self._known[sweep.name] = progress.begun, await self._store.read(query)
         begun, known = self._known.get(sweep.name, (0, {}))
@@ -122,7 +125,7 @@ class Sweeper:
         cursor = progress.cursor
         asked = {cursor}
         while True:
-            page = await sweep.page(cursor)
+            page = await self._page(sweep, cursor)
             items = await self._odd(sweep, page.seen, known, progress, intake)
             progress.whole = progress.whole and not page.unreadable
             progress.listed += len(page.seen)
@@ -140,6 +143,15 @@ class Sweeper:
         await intake.accept(items, stream=STREAM + sweep.name, cursor=progress.text())
         self._known.pop(sweep.name, None)
         self._tell(sweep, progress)
+
+    async def _page(self, sweep: Sweep, cursor: str | None) -> SweepPage:
+        """One page; where a source knows a cursor no more, the next run begins at the first page."""
+        try:
+            return await sweep.page(cursor)
+        except SourceUnavailable as error:
+            if error.refused and cursor is not None:
+                self._forgotten.add(sweep.name)
+            raise
 
     async def _last(self, sweep: Sweep) -> Progress | None:
         query = partial(messages.cursor, tenant=self._tenant, source=self._source, stream=STREAM + sweep.name)

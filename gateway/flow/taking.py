@@ -1,7 +1,8 @@
 """Taking: what waits to be normalized, by turns, from memory or from the store.
 
 What waits in the store is listed once, when there is more than memory holds or after a start, and read when its turn
-comes. It is opened under an access entry that names every message and envelope of the batch.
+comes. It is opened under an access entry that names every message and envelope of the batch. One that stands on a page
+which cannot be read comes without its bytes, by what the inbox tells of it, and waits alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from gateway.audit import AuditLog
-from gateway.errors import IntegrityViolated, Shredded
+from gateway.errors import IntegrityViolated, PageUnreadable, Shredded
 from gateway.flow.handoff import Arrived, Handoff, Stored
 from gateway.flow.places import context_place, message_place
 from gateway.flow.trials import Name, Trial, Trials
@@ -21,6 +22,7 @@ from gateway.flow.turns import Turns
 from gateway.store import messages
 from gateway.store.opening import Store
 from gateway.store.rows import Found
+from gateway.store.unreadable import read_apart
 from gateway.vault import Grant, Place, Sealed, Vault
 
 BATCH = 256
@@ -67,8 +69,8 @@ class Taker:
             taken = self._next(tenant)
             name = self._trials.naming(tenant, [one.message_id for one in taken])
             stored = [one.message_id for one in taken if isinstance(one, Stored)]
-            rows = self._store.read_sync(partial(messages.pending, tenant=tenant, ids=stored)) if stored else []
-            found = {one.message_id: one for one in self._open(tenant, rows, name)}
+            rows, lost = self._pending(tenant, stored)
+            found = {one.message_id: one for one in [*self._open(tenant, rows, name), *lost]}
             batch = [one if isinstance(one, Arrived) else found.get(one.message_id) for one in taken]
             left = [one for one in batch if one is not None]
             if left or not taken:
@@ -79,11 +81,42 @@ class Taker:
         if self._handoff.is_live(tenant):
             return self._handoff.take(tenant, self._most)
         self._handoff.go_live(tenant)
-        waiting = self._store.read_sync(partial(messages.waiting, tenant=tenant))
-        stored = [Stored(row.message_id, row.source, row.lane) for row in waiting]
+        stored = self._waiting(tenant)
         if self._handoff.listed(tenant, stored):
             return self._handoff.take(tenant, self._most)
         return Turns(stored).take(self._most)  # so much arrived meanwhile that the list is made anew next time
+
+    def _waiting(self, tenant: str) -> list[Stored]:
+        """Everything that waits, oldest first; of no source what stands on a page that cannot be read."""
+        try:
+            waiting = self._store.read_sync(partial(messages.waiting, tenant=tenant))
+        except PageUnreadable:
+            kept = self._store.read_sync(partial(messages.kept_in_inbox, tenant=tenant))
+            ids = [row.message_id for row in kept]
+            sources, _ = read_apart(self._store, lambda c, some: messages.sources_of(c, tenant, some), ids)
+            return [Stored(row.message_id, sources.get(row.message_id, ""), row.lane) for row in kept]
+        return [Stored(row.message_id, row.source, row.lane) for row in waiting]
+
+    def _pending(self, tenant: str, ids: Sequence[int]) -> tuple[list[Found], list[Arrived]]:
+        """Those of these messages that still wait, as they are stored; and without their bytes what cannot be read."""
+        if not ids:
+            return [], []
+        found, unread = read_apart(
+            self._store, lambda c, some: {row.message_id: row for row in messages.pending(c, tenant, some)}, ids
+        )
+        if not unread:
+            return list(found.values()), []
+        log.error("page-unreadable", what="messages", count=len(unread))
+        kept = self._store.read_sync(partial(messages.kept_in_inbox, tenant=tenant, ids=sorted(unread)))
+        attempts = self._store.read_sync(partial(messages.attempts_of, tenant=tenant, ids=sorted(unread)))
+        lost = [
+            Arrived(
+                row.message_id, "", "", row.lane, b"", b"", row.key_id, row.wrapped, 0,
+                attempts.get(row.message_id, 0), damaged=True,
+            )
+            for row in kept
+        ]  # fmt: skip
+        return list(found.values()), lost
 
     def _alone(self, tenant: str, trial: Trial) -> Sequence[Arrived]:
         if not trial.aside:

@@ -15,12 +15,14 @@ kept, told and can be released, which is the cheaper mistake of the two.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 import msgspec
 import structlog
 from sqlalchemy import Connection
 
+from gateway.errors import PageUnreadable
 from gateway.flow.clock import micros
 from gateway.store import messages, trials
 from gateway.store.leading import Leadership
@@ -93,7 +95,9 @@ class Trials:
         suspects = self._suspects.get(tenant)
         while suspects is not None and suspects.alone:
             one = suspects.alone[0]
-            rows = self._store.read_sync(partial(messages.pending, tenant=tenant, ids=[one]))
+            rows: Sequence[Found] = ()
+            with suppress(PageUnreadable):  # without its bytes it ends no process: it has its turn as the others have
+                rows = self._store.read_sync(partial(messages.pending, tenant=tenant, ids=[one]))
             if not rows:
                 suspects.alone.pop(0)
                 continue

@@ -23,6 +23,7 @@ from gateway.flow.accounts import subject_hash
 from gateway.http.admin_door import AdminDoor, csrf_token
 from gateway.http.admin_sign_in import refused, set_cookie
 from gateway.http.house import House
+from gateway.http.proxies import address_of
 from gateway.http.refusal import HttpRefusal, missing
 from gateway.model.exchange import RateBudget
 from gateway.secret import resolve_secret
@@ -211,7 +212,7 @@ def oidc(house: House, door: AdminDoor) -> APIRouter:
             subject = await provider.finish(request.cookies.get(TRIP_COOKIE, ""), state, code)
         except AccessRefused as error:
             raise HttpRefusal(401, "not-signed-in", error.what, where=error.where, fix=error.fix) from None
-        token = await asyncio.to_thread(door.accounts.sign_in_as, subject)
+        token = await asyncio.to_thread(door.accounts.sign_in_as, subject, address_of(request))
         if token is None:
             raise refused()
         set_cookie(response, token)

@@ -16,6 +16,7 @@ from gateway.flow.passkeys import Passkeys
 from gateway.http.admin_door import AdminDoor, WhoSigned, csrf_token
 from gateway.http.admin_sign_in import AT_ONCE, Given, Text, refused, set_cookie
 from gateway.http.house import House
+from gateway.http.proxies import address_of
 from gateway.http.refusal import bad
 
 T = TypeVar("T")
@@ -91,7 +92,7 @@ def passkeys(house: House, door: AdminDoor) -> APIRouter:
 
     @router.post("/session/passkey")
     async def begin(request: Request, response: Response, given: Answered) -> dict[str, Any]:
-        address = request.client.host if request.client else ""
+        address = address_of(request)
         token = await asyncio.to_thread(keys.sign_in, given.credential.told(), address)
         if token is None:
             raise refused()

@@ -83,8 +83,12 @@ def rooms(house: House) -> APIRouter:
         return await asyncio.to_thread(listing.newest_messages, house.store, tenant, limit)
 
     @router.get("/quarantine")
-    async def held(tenant: TenantAsked) -> Any:
-        return msgspec.to_builtins(await house.store.read(lambda c: quarantine.held(c, tenant)))
+    async def held(
+        tenant: TenantAsked,
+        limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
+        before: Annotated[str, Query(pattern="^(m[0-9]{1,18})?$")] = "",
+    ) -> Any:
+        return msgspec.to_builtins(await house.store.read(lambda c: quarantine.page(c, tenant, limit, before)))
 
     @router.get("/quarantine/one")
     async def show(tenant: TenantAsked, id: Annotated[str, Query(max_length=200)]) -> Any:

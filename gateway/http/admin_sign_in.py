@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import iso
 from gateway.http.admin_door import COOKIE, AdminDoor, WhoSigned, csrf_token
+from gateway.http.proxies import address_of
 from gateway.http.refusal import HttpRefusal, bad
 
 AT_ONCE = 4
@@ -46,7 +47,7 @@ def sign_in(door: AdminDoor) -> APIRouter:
 
     @router.post("/session")
     async def begin(request: Request, response: Response, given: SignIn) -> dict[str, Any]:
-        address = request.client.host if request.client else ""
+        address = address_of(request)
         async with turns:
             token = await asyncio.to_thread(door.accounts.sign_in, given.name, given.password, given.code, address)
         if token is None:

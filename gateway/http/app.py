@@ -28,6 +28,7 @@ from gateway.http.health import detailed, health
 from gateway.http.hooks import hooks
 from gateway.http.house import House
 from gateway.http.oauth import OAuthRefusal, oauth
+from gateway.http.proxies import Proxies
 from gateway.http.records import records
 from gateway.http.refusal import HttpRefusal, bad, headers_of, missing, status_of, word_of
 from gateway.http.samples import samples
@@ -85,7 +86,8 @@ def admin_app(house: House) -> FastAPI:
 def _guarded(app: FastAPI, house: House) -> App:
     settings = house.settings
     secure = settings.certificate is not None or settings.tls == "proxy"
-    return Guard(app, hook_bytes=settings.hook_bytes, secure=secure, most=settings.concurrency)
+    proxies = Proxies(settings.trusted_proxies, settings.proxy_header)
+    return Guard(app, hook_bytes=settings.hook_bytes, secure=secure, proxies=proxies, most=settings.concurrency)
 
 
 def _tell(app: FastAPI) -> None:
@@ -94,6 +96,11 @@ def _tell(app: FastAPI) -> None:
     @app.exception_handler(GatewayError)
     async def refused(request: Request, error: GatewayError) -> Response:
         return told(request.url.path, error)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, _: Exception) -> Response:
+        """In the same form; the door then hears of the failure, and its log says where."""
+        return told(request.url.path, HttpRefusal(500, "failed", "The gateway failed at this request"))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:

@@ -16,7 +16,7 @@ FHIR = "/fhir"
 FHIR_JSON = "application/fhir+json"
 _ISSUES = {
     401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 406: "not-supported", 408: "timeout",
-    410: "deleted", 413: "too-long", 414: "too-long", 429: "throttled", 503: "transient",
+    410: "deleted", 413: "too-long", 414: "too-long", 415: "not-supported", 429: "throttled", 503: "transient",
 }  # fmt: skip
 """Status -> the code of an OperationOutcome's issue."""
 _decode = msgspec.json.Decoder(dict).decode

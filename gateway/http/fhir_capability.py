@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from gateway.access.assertion import ALGORITHMS
 from gateway.access.scopes import OTHERS
-from gateway.http.fhir_search import INCLUDES, offered
+from gateway.http.fhir_search import INCLUDES, ORIGINS, offered
 from gateway.model.fhir_places import RESOURCES
 from gateway.wire.fhir_values import Json
 
-BUILT = "2026-11-22"
+BUILT = "2026-11-23"
 """When this statement last changed in substance."""
 _SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
-_BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"
+_BULK = "http://hl7.org/fhir/uv/bulkdata"
 
-
+_PATIENTS: Json = {"name": "export", "definition": f"{_BULK}/OperationDefinition/patient-export"}
 _SUBSCRIPTION: Json = {
     "type": "Subscription",
     "interaction": [{"code": code} for code in ("create", "read", "search-type", "delete")],
-    "documentation": "rest-hook without payload; criteria is a resource type without parameters",
+    "documentation": "rest-hook without payload; criteria is a resource type without parameters; one header,"
+    " Authorization",
 }
 
 
@@ -30,8 +31,9 @@ def statement(url: str, version: str) -> Json:
         "kind": "instance",
         "software": {"name": "EMR gateway", "version": version},
         "implementation": {"description": "Records of many systems, as the client's view grants", "url": f"{url}/fhir"},
+        "instantiates": [f"{_BULK}/CapabilityStatement/bulk-data"],
         "fhirVersion": "4.0.1",
-        "format": ["json"],
+        "format": ["application/fhir+json", "json"],
         "rest": [
             {
                 "mode": "server",
@@ -45,7 +47,7 @@ def statement(url: str, version: str) -> Json:
                     ],
                 },
                 "resource": [*map(_records, RESOURCES), *map(_other, OTHERS), _SUBSCRIPTION],
-                "operation": [{"name": "export", "definition": _BULK}],
+                "operation": [{"name": "export", "definition": f"{_BULK}/OperationDefinition/export"}],
             }
         ],
     }
@@ -59,6 +61,8 @@ def _records(name: str) -> Json:
         "conditionalRead": "not-match",
         "interaction": [{"code": code} for code in ("read", "vread", "search-type")],
         **({"searchInclude": sorted(f"{name}:{param}" for param in INCLUDES[name])} if name in INCLUDES else {}),
+        "searchRevInclude": [ORIGINS],
+        **({"operation": [_PATIENTS]} if name == "Patient" else {}),
         "searchParam": [{"name": param, "type": type} for param, type in offered(name)],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from email.utils import formatdate
 from typing import Annotated
@@ -16,9 +17,12 @@ from gateway.http.door import Entered
 from gateway.http.feed import told
 from gateway.http.fhir import FHIR_JSON, entry, link, outcome, shown_resource
 from gateway.http.fhir_capability import smart, statement
-from gateway.http.fhir_find import Finder
+from gateway.http.fhir_find import Finder, Match
+from gateway.http.fhir_history import origin
 from gateway.http.fhir_index import SearchIndex
-from gateway.http.fhir_search import JSON_TYPES, check_format, place_name, read_search
+from gateway.http.fhir_results import OF_READ, part_of, told_pretty
+from gateway.http.fhir_search import JSON_TYPES, Search, check_format, place_name, read_search
+from gateway.http.fhir_sorted import GATHERED, Counting, Sorted
 from gateway.http.house import House
 from gateway.http.reading import Reader
 from gateway.http.records import record_bytes
@@ -31,6 +35,7 @@ from gateway.wire.fhir_values import Json
 
 Resource = Annotated[str, Path(pattern="^[A-Z][A-Za-z]{1,39}$", examples=["Appointment"])]
 Id = Annotated[str, Path(pattern="^[A-Za-z0-9.-]{1,64}$")]
+FORM = "application/x-www-form-urlencoded"
 
 
 def facade(house: House, index: SearchIndex) -> APIRouter:
@@ -52,6 +57,10 @@ def facade(house: House, index: SearchIndex) -> APIRouter:
 
     @router.post("/{resource}/_search", summary="Search by a form")
     async def search_form(request: Request, principal: Entered, resource: Resource) -> Response:
+        if request.headers.get("content-type", FORM).partition(";")[0].strip().lower() != FORM:
+            raise HttpRefusal(
+                415, "not-a-form", "A search is posted as a form", where="Content-Type", fix=f"Send it as {FORM}."
+            )
         form = (await request.body()).decode("utf-8", "replace")
         query = "&".join(filter(None, (request.url.query, form)))
         return await _search(house, index, request, principal, resource, query)
@@ -60,6 +69,7 @@ def facade(house: House, index: SearchIndex) -> APIRouter:
     @router.get("/{resource}/{id}", summary="Read")
     async def read(request: Request, principal: Entered, resource: Resource, id: Id) -> Response:
         types_of(principal.doing("r"), resource)
+        only_these(request, OF_READ)
         rows = await house.store.read(lambda c: reading.newest(c, principal.tenant, [fhir_id(id)]))
         return await _one(house, request, principal, resource, rows)
 
@@ -69,6 +79,7 @@ def facade(house: House, index: SearchIndex) -> APIRouter:
         request: Request, principal: Entered, resource: Resource, id: Id, version: Annotated[int, Path(ge=1, lt=2**31)]
     ) -> Response:
         types_of(principal.doing("r"), resource)
+        only_these(request, OF_READ)
         row = await house.store.read(lambda c: reading.version(c, principal.tenant, fhir_id(id), version))
         return await _one(house, request, principal, resource, [] if row is None else [row])
 
@@ -106,17 +117,29 @@ def json_wanted(request: Request) -> None:
     if asked is not None:
         check_format(asked, "_format")
         return
-    offered = {*JSON_TYPES, "*/*", "application/*", ""}
-    wanted = [one.partition(";")[0].strip().lower() for one in request.headers.get("accept", "").split(",")]
-    if not offered.intersection(wanted):
+    if not any(map(_is_ours, request.headers.get("accept", "").lower().split(","))):
         raise HttpRefusal(
-            406, "not-acceptable", "Only JSON is offered", where="Accept", fix=f"Accept {FHIR_JSON}, or anything."
+            406, "not-acceptable", "Only JSON of R4 is offered", where="Accept", fix=f"Accept {FHIR_JSON}, or anything."
         )
+
+
+def _is_ours(wanted: str) -> bool:
+    """Whether one of the forms that a client takes is JSON, of R4 where it names a version, and not refused by it."""
+    form, *parts = (part.strip() for part in wanted.split(";"))
+    told = dict(part.replace('"', "").partition("=")[::2] for part in parts)
+    offered = form in {*JSON_TYPES, "*/*", "application/*", ""}
+    return offered and told.get("fhirversion", "4.0") == "4.0" and not re.fullmatch(r"0(\.0*)?", told.get("q", "1"))
 
 
 def is_lenient(request: Request) -> bool:
     """Whether the client can do without what is not offered: ``Prefer: handling=lenient``."""
-    return "handling=lenient" in request.headers.get("prefer", "").replace(" ", "").lower()
+    return "handling=lenient" in preferences(request)
+
+
+def preferences(request: Request) -> set[str]:
+    """What the client would like, from one ``Prefer`` header or from several."""
+    told = ",".join(request.headers.getlist("prefer"))
+    return {one.strip().replace(" ", "").lower() for one in re.split("[,;]", told)}
 
 
 def only_these(request: Request, offered: Iterable[str]) -> None:
@@ -128,13 +151,13 @@ def only_these(request: Request, offered: Iterable[str]) -> None:
 
 
 async def _one(house: House, request: Request, principal: Principal, resource: str, rows: Sequence[Found]) -> Response:
-    principal = principal.doing("r")
+    principal, part = principal.doing("r"), part_of(request)
     reader, types = Reader(house, principal), types_of(principal, resource)
     rows = [row for row in rows if row.type in types and reader.visible(row)]
     if rows and rows[0].kind == "removed":
         raise HttpRefusal(410, "deleted", "The record is gone at its source")
     headers = _version_headers(rows[0]) if rows else {}
-    if rows and _has(request, headers["ETag"]):
+    if rows and part.whole and _has(request, headers["ETag"]):
         await reader.tell(rows)
         return Response(status_code=304, headers={**headers, **told(request)})
     shown = await reader.show(rows, list)
@@ -143,7 +166,7 @@ async def _one(house: House, request: Request, principal: Principal, resource: s
     made = shown_resource(shown[0])
     if made is None:
         raise HttpRefusal(500, "damaged", "The record cannot be opened")
-    return answer(made, headers={**headers, **told(request)})
+    return told_pretty(request, part.of(made), {**headers, **told(request)})
 
 
 def _version_headers(row: Found) -> dict[str, str]:
@@ -165,25 +188,64 @@ async def _search(
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=50)
     except ValueError:
         raise bad("Too many parameters", "query") from None
-    asked = read_search(resource, pairs, lenient=is_lenient(request))
-    finder = Finder(house, index, Reader(house, principal), types, asked)
-    found, next_ = await finder.page()
-    included = await finder.included([made for made, _ in found])
     base = f"{house.url}/fhir"
+    asked = read_search(resource, pairs, base=base, lenient=is_lenient(request))
+    finder = (Sorted if asked.sort else Counting)(house, index, Reader(house, principal), types, asked)
     used = [pair for pair in pairs if pair[0] not in asked.ignored]
-    kept = [pair for pair in used if pair[0] != "_page"]
-    links = [link("self", base, f"{resource}?{urlencode(used)}")]
-    if next_ is not None:
-        links.append(link("next", base, f"{resource}?{urlencode([*kept, ('_page', next_)])}"))
+    links = [link("self", base, f"{resource}?{urlencode(used)}".removesuffix("?"))]
     bundle: Json = {"resourceType": "Bundle", "type": "searchset", "link": links}
-    entries = [entry(base, made, "match") for made, _ in found] + [entry(base, made, "include") for made in included]
+    entries: list[Json] = []
+    if asked.count_only:
+        bundle["total"] = await _counted(finder)
+    else:
+        found, next_ = await finder.page()
+        if next_ is not None:
+            kept = [pair for pair in used if pair[0] != "_page"]
+            links.append(link("next", base, f"{resource}?{urlencode([*kept, ('_page', next_)])}"))
+        total = await _total(finder, asked, len(found), whole=next_ is None)
+        bundle |= {} if total is None else {"total": total}
+        entries += await _entries(base, finder, asked, found)
+        if asked.total and total is None:
+            words = "More would have to be opened to know the total; narrow the search"
+            entries.append(_told(outcome("warning", "too-costly", words, "_total")))
     if finder.damaged:
         words = f"{finder.damaged} records that may belong here are damaged and cannot be opened"
-        entries.append({"resource": outcome("warning", "incomplete", words), "search": {"mode": "outcome"}})
+        entries.append(_told(outcome("warning", "incomplete", words)))
     if asked.ignored:
         words = "These parameters are not offered and were left out"
-        warning = outcome("warning", "not-supported", words, *dict.fromkeys(map(place_name, asked.ignored)))
-        entries.append({"resource": warning, "search": {"mode": "outcome"}})
+        places = dict.fromkeys(map(place_name, asked.ignored))
+        entries.append(_told(outcome("warning", "not-supported", words, *places)))
     if entries:
         bundle["entry"] = entries
-    return answer(bundle, headers=told(request))
+    return told_pretty(request, bundle, told(request))
+
+
+async def _entries(base: str, finder: Finder, asked: Search, found: Sequence[Match]) -> list[Json]:
+    """The matches, what they refer to, and where they came from."""
+    included = await finder.included([made for made, _ in found])
+    brief = asked.part._replace(elements=frozenset())  # the elements that were named are those of the matches
+    return [
+        *(entry(base, asked.part.of(made), "match") for made, _ in found),
+        *(entry(base, brief.of(made), "include") for made in included),
+        *(entry(base, origin(row), "include") for _, row in found if asked.origins),
+    ]
+
+
+async def _counted(finder: Counting) -> int:
+    """The answer to whoever asks for the number alone."""
+    total = await finder.count()
+    if total is None:
+        words = f"More than {GATHERED} records would have to be opened to count these"
+        raise bad(words, "_summary", "Narrow the search, by patient, by date or by _lastUpdated.")
+    return total
+
+
+async def _total(finder: Counting, asked: Search, found: int, *, whole: bool) -> int | None:
+    """How many there are on all pages, where that is known or was asked for."""
+    if whole and not asked.page and not finder.damaged:
+        return found
+    return await finder.count() if asked.total else None
+
+
+def _told(words: Json) -> Json:
+    return {"resource": words, "search": {"mode": "outcome"}}

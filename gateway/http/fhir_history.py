@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.audit.balp import FAILED
+from gateway.flow.clock import iso
+from gateway.flow.places import record_text
+from gateway.store.rows import Found
+from gateway.wire.fhir import RESOURCE
 from gateway.wire.fhir_values import OURS, TERMS, Json, by_code, clean, concept
 
 _DICOM = "http://dicom.nema.org/resources/ontology/DCM"
+_OPERATIONS = {"created": "CREATE", "removed": "DELETE"}
 _ACTIONS = {
     "receive": "C", "normalize": "C", "configure": "U", "client": "U", "release": "U", "deliver": "R", "access": "R",
     "read": "R", "export": "R", "token": "E",
@@ -15,7 +20,16 @@ _ACTIONS = {
 
 
 def provenance(
-    resource: str, id: str, version: int, *, recorded: str, source: str, message: int, adapter: str, mapping: str
+    resource: str,
+    id: str,
+    version: int,
+    *,
+    recorded: str,
+    source: str,
+    message: int,
+    adapter: str,
+    mapping: str,
+    change: str = "updated",
 ) -> Json:
     """Provenance of one version: the source's message, the adapter that read it and the mapping that translated it."""
     entities = [
@@ -28,7 +42,7 @@ def provenance(
             "id": f"{id}-{version}",
             "target": [{"reference": f"{resource}/{id}/_history/{version}"}],
             "recorded": recorded,
-            "activity": concept("UPDATE" if version > 1 else "CREATE", f"{TERMS}v3-DataOperation"),
+            "activity": concept(_OPERATIONS.get(change, "UPDATE"), f"{TERMS}v3-DataOperation"),
             "agent": [
                 {
                     "type": concept("assembler", f"{TERMS}provenance-participant-type"),
@@ -42,6 +56,14 @@ def provenance(
             "entity": [one for one in entities if one],
         }
     )
+
+
+def origin(row: Found) -> Json:
+    """The Provenance of one stored version."""
+    return provenance(
+        RESOURCE[row.type], record_text(row.record_id), row.version, recorded=iso(row.at), source=row.source,
+        message=row.message_id, adapter=row.adapter, mapping=row.mapping.hex() if row.mapping else "", change=row.kind,
+    )  # fmt: skip
 
 
 def audit_event(writer: int, seq: int, body: dict[str, Any]) -> Json:

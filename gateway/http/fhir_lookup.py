@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import partial
+from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
 
 from gateway.http import fhir_tokens as tokens
 from gateway.store import searching
 from gateway.store.opening import Store
+from gateway.store.searching import Changed, Passed
 from gateway.vault import Vault
 
 PROBED = 500
@@ -129,12 +131,63 @@ class Lookup:
         yield tokens.FAR
 
     def changed(
-        self, tenant: str, type: str, window: tuple[int | None, int | None], after: tuple[int, bytes] | None, most: int
-    ) -> list[tuple[int, bytes]]:
-        """(time, record id) of the next records that changed in a window. Blocks."""
-        return self._store.read_sync(
-            lambda connection: searching.changed(connection, tenant, type, window, after, most)
-        )
+        self, tenant: str, types: Sequence[str], window: tuple[int | None, int | None], after: Changed | None,
+        most: int, *, newest_first: bool = False, also: Sequence[tuple[str, Sequence[str]]] = (),
+    ) -> tuple[list[Changed], Changed | None]:  # fmt: skip
+        """(time, record id) of the next records of these types by time of change, and where to go on. Blocks.
+
+        Args:
+            tenant: whose records.
+            types: their types, whose lists become one.
+            window: from and before when they changed.
+            after: where to go on.
+            most: how many are wanted; there may be fewer though it goes on.
+            newest_first: from the end.
+            also: parameters, and words of which a record has one.
+        """
+        blinds = {
+            type: [[self._blind(tenant, f"{type}.{name}", word) for word in words] for name, words in also]
+            for type in types
+        }
+
+        def look(connection: Any) -> tuple[list[Changed], Changed | None]:
+            found: list[Changed] = []
+            place, looked, step = after, 0, PROBED if also else most
+            while True:
+                passed = [
+                    searching.changed(
+                        connection, tenant, type, window, place, step, newest_first=newest_first, also=blinds[type]
+                    )
+                    for type in types
+                ]  # fmt: skip
+                some, place = _together(passed, newest_first=newest_first)
+                found += some
+                looked, step = looked + step * len(types), step * 2
+                if len(found) >= most:
+                    return found[:most], found[most - 1]
+                if place is None or not also or looked >= PROBES:
+                    return found, place
+
+        return self._store.read_sync(look)
+
+    def count(self, tenant: str, type: str, window: tuple[int | None, int | None]) -> int:
+        """How many records of a type changed in a window. Blocks."""
+        return self._store.read_sync(lambda connection: searching.counted(connection, tenant, type, window))
+
+    def count_words(self, tenant: str, type: str, parameter: str, words: Iterable[str]) -> int:
+        """How many records of a type have one of these words, of which none has two. Blocks."""
+        blinds = [self._blind(tenant, f"{type}.{parameter}", word) for word in words]
+        return self._store.read_sync(lambda connection: searching.counted_keys(connection, tenant, blinds))
 
     def _blind(self, tenant: str, column: str, word: str) -> bytes:
         return blind(self._vault, tenant, column, word)
+
+
+def _together(passed: Sequence[Passed], *, newest_first: bool) -> tuple[list[Changed], Changed | None]:
+    """Several lists as one, as far as all of them were looked at, and where that is; None at their end."""
+    ends = [one.last for one in passed if one.last is not None]
+    merged = merge(*(one.found for one in passed), reverse=newest_first)
+    if not ends:
+        return list(merged), None
+    end = max(ends) if newest_first else min(ends)
+    return [one for one in merged if (one >= end if newest_first else one <= end)], end

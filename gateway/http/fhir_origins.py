@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
-from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -20,16 +19,15 @@ from gateway.http.directory import Principal
 from gateway.http.door import Entered
 from gateway.http.feed import told
 from gateway.http.fhir import link, searchset
+from gateway.http.fhir_dates import moment_range, window_of
 from gateway.http.fhir_facade import answer, fhir_id, json_wanted, only_these, types_of
-from gateway.http.fhir_history import audit_event, provenance
-from gateway.http.fhir_search import moment_range, window_of
+from gateway.http.fhir_history import audit_event, origin
 from gateway.http.house import House
 from gateway.http.reading import Reader
 from gateway.http.refusal import HttpRefusal, bad, missing
 from gateway.store import audit, journal, reading
 from gateway.store.rows import Found
 from gateway.wire.fhir import RESOURCE
-from gateway.wire.fhir_values import Json
 
 MOST = 200
 LATE = 24 * 3600 * 1_000_000
@@ -51,7 +49,7 @@ def origins(house: House) -> APIRouter:
         request: Request, principal: Entered, target: Annotated[str, Query(max_length=200)]
     ) -> Response:
         only_these(request, ("target",))
-        found = _TARGET.fullmatch(target)
+        found = _TARGET.fullmatch(target.removeprefix(f"{house.url}/fhir/"))
         if found is None:
             raise bad("A target is a reference", "target", "Write Appointment/<id> or Appointment/<id>/_history/<n>.")
         resource, id, version = found.groups()
@@ -59,12 +57,14 @@ def origins(house: House) -> APIRouter:
         rows = await house.store.read(lambda c: journal.history(c, principal.tenant, fhir_id(id)))
         rows = _visible(house, principal, resource, rows)
         chosen = [row for row in rows if version is None or row.version == int(version)]
-        made = [_origin(row) for row in chosen]
+        made = [origin(row) for row in chosen]
         bundle = searchset(f"{house.url}/fhir", f"Provenance?{urlencode({'target': target})}", made)
         return answer(bundle, headers=told(request))
 
+    @router.head("/Provenance/{id}", include_in_schema=False)
     @router.get("/Provenance/{id}", summary="Where one version came from")
     async def read(request: Request, principal: Entered, id: Annotated[str, Path(max_length=64)]) -> Response:
+        only_these(request, ())
         record, _, version = id.rpartition("-")
         if not version.isascii() or not version.isdigit() or len(version) > 9:
             raise missing()
@@ -72,17 +72,17 @@ def origins(house: House) -> APIRouter:
         rows = [] if row is None else _visible(house, principal, RESOURCE.get(row.type, ""), [row])
         if not rows:
             raise missing()
-        return answer(_origin(rows[0]), headers=told(request))
+        return answer(origin(rows[0]), headers=told(request))
 
     @router.get("/AuditEvent", summary="The audit log of this client's tenant")
     async def events(
         request: Request, principal: Entered, date: Annotated[list[str] | None, Query(max_length=10)] = None,
-        _count: Annotated[int, Query(ge=1, le=MOST)] = 50, _page: Annotated[str, Query(max_length=4096)] = "",
+        _count: Annotated[int, Query(ge=1)] = 50, _page: Annotated[str, Query(max_length=4096)] = "",
     ) -> Response:  # fmt: skip
         only_these(request, ("date", "_count", "_page"))
         _named(principal)
         dates = date or []
-        asked = Asked(*window_of(moment_range(one, "date") for one in dates), _count)
+        asked = Asked(*window_of(moment_range(one, "date") for one in dates), min(_count, MOST))
         after = place_of(house.vault, principal.tenant, "audit", _page, "_page") if _page else None
         rows, last = await house.store.read(lambda c: _entries(c, principal.tenant, asked, after))
         await _note(house, principal)
@@ -94,10 +94,12 @@ def origins(house: House) -> APIRouter:
             bundle["link"].append(link("next", base, f"AuditEvent?{urlencode([*query, ('_page', token)])}"))
         return answer(bundle, headers=told(request))
 
+    @router.head("/AuditEvent/{id}", include_in_schema=False)
     @router.get("/AuditEvent/{id}", summary="One entry of the audit log")
     async def event(
         request: Request, principal: Entered, id: Annotated[str, Path(pattern=r"^\d{1,12}-\d{1,15}$")]
     ) -> Response:
+        only_these(request, ())
         _named(principal)
         writer, seq = map(int, id.split("-"))
         body = await house.store.read(lambda c: audit.body_of(c, principal.tenant, writer, seq))
@@ -112,13 +114,6 @@ def origins(house: House) -> APIRouter:
 def _visible(house: House, principal: Principal, resource: str, rows: Sequence[Found]) -> list[Found]:
     reader = Reader(house, principal)
     return [row for row in rows if RESOURCE.get(row.type) == resource and reader.visible(row)]
-
-
-def _origin(row: Found) -> Json:
-    return provenance(
-        RESOURCE[row.type], str(UUID(bytes=row.record_id)), row.version, recorded=iso(row.at), source=row.source,
-        message=row.message_id, adapter=row.adapter, mapping=row.mapping.hex() if row.mapping else "",
-    )  # fmt: skip
 
 
 class Asked(NamedTuple):

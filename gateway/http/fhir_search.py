@@ -9,20 +9,27 @@ index, where it can be used, keeps the candidates few.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
+from gateway.http import fhir_parameters as parameters
+from gateway.http import fhir_results as results
 from gateway.http.fhir import FHIR_JSON
+from gateway.http.fhir_dates import Range, moment_range, parse_range, window_of, within
+from gateway.http.fhir_parameters import STATUS_SYSTEMS
+from gateway.http.fhir_results import WHOLE, Part
 from gateway.http.refusal import HttpRefusal, bad
 from gateway.wire.fhir_values import Json
 
 COUNT, MOST = 50, 500
+LONGEST = 4096
+"""Characters of one parameter's value: enough for as many ids as are taken at a time."""
 CANDIDATES = 1000
 """Records opened for one page of a search by content."""
-IDS = 100
+ORIGINS = "Provenance:target"
+"""What ``_revinclude`` offers."""
 JSON_TYPES = frozenset({FHIR_JSON, "application/json"})
 
 DATES: Mapping[str, str] = {
@@ -37,8 +44,10 @@ DATE_NAMES = {
     "ClaimResponse": "created", "CoverageEligibilityResponse": "created",
 }  # fmt: skip
 """What R4 calls the parameter where it is not ``date``; both names are understood."""
-STATELESS = frozenset({"Patient", "Practitioner", "Organization"})
-"""Resources without an element ``status``."""
+OVER = {"ExplanationOfBenefit": frozenset({"active"}), "Encounter": frozenset({"finished", "cancelled"})}
+"""Resource -> the states in which it is about a time that is over, though its period names one end of it alone."""
+ONCE = frozenset({"_count", "_sort", "_page", "_total"})
+"""Parameters of which a second one would only take the first one's place."""
 NUMBERED = frozenset(
     {
         "Appointment", "Patient", "Practitioner", "Location", "Organization", "Coverage", "ServiceRequest", "Claim",
@@ -46,7 +55,8 @@ NUMBERED = frozenset(
     }
 )  # fmt: skip
 """Resources that show numbers by which ``identifier`` finds them; of the others it finds none."""
-_OF_NOBODY = frozenset({"Patient", "Practitioner", "Location", "Organization", "Slot", "PaymentReconciliation"})
+OF_NOBODY = frozenset({"Patient", "Practitioner", "Location", "Organization", "Slot", "PaymentReconciliation"})
+"""Resources that are not searched by a patient."""
 _PATIENT = {"patient": ("Patient",)}
 _SUBJECT = {**_PATIENT, "subject": ("Patient",)}
 _PRACTITIONER, _LOCATION = {"practitioner": ("Practitioner",)}, {"location": ("Location",)}
@@ -77,15 +87,6 @@ INCLUDES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Task": {**_SUBJECT, **_LOCATION},
 }  # fmt: skip
 """Resource -> parameter of ``_include`` -> the resources it brings along: all that the resource can refer to."""
-_PREFIXES = ("eq", "ne", "gt", "ge", "lt", "le", "sa", "eb")
-
-
-class Range(NamedTuple):
-    """A date as FHIR means it: all of the day, month or year, as microseconds, the end not included."""
-
-    prefix: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -93,16 +94,27 @@ class Search:
     """A search, read."""
 
     resource: str
-    patient: str | None
+    patient: bytes | None
     ids: tuple[str, ...]
     updated: tuple[Range, ...]
     dates: tuple[Range, ...]
     statuses: frozenset[str]
-    identifiers: tuple[tuple[str | None, str], ...]
-    """(system, value); system None when any will do."""
+    identifiers: tuple[tuple[tuple[str | None, str], ...], ...]
+    """(system, value), one of each group; system None when any will do."""
     includes: frozenset[str]
     count: int
+    """Matches of one page."""
     page: str
+    sort: tuple[tuple[str, bool], ...] = ()
+    """(``_lastUpdated``, ``_id`` or ``date``; whether the last comes first), the first of them above all."""
+    count_only: bool = False
+    """Whether the number of matches is the whole answer."""
+    total: bool = False
+    """Whether that number is wanted beside the matches."""
+    part: Part = WHOLE
+    """How much of each resource is shown."""
+    origins: bool = False
+    """Whether the Provenance of each match comes along."""
     ignored: tuple[str, ...] = ()
     """Parameters that are not offered, where the client said that it can do without."""
 
@@ -110,6 +122,11 @@ class Search:
     def by_content(self) -> bool:
         """Whether candidates must be opened to know."""
         return bool(self.dates or self.statuses or self.identifiers)
+
+    @property
+    def newest_first(self) -> bool:
+        """Whether what changed last comes first."""
+        return ("_lastUpdated", True) in self.sort
 
     def window(self) -> tuple[int | None, int | None]:
         """From and before when a record must have changed, microseconds."""
@@ -119,17 +136,32 @@ class Search:
         """Whether a resource as the client sees it is one of those searched for."""
         if self.statuses and resource.get("status") not in self.statuses:
             return False
-        if self.dates and not all(_within(resource.get(DATES.get(self.resource, "")), one) for one in self.dates):
+        if self.dates and not all(within(dated(resource), one) for one in self.dates):
             return False
-        return not self.identifiers or any(_identified(resource, *one) for one in self.identifiers)
+        return all(any(_identified(resource, *one) for one in group) for group in self.identifiers)
 
 
-def read_search(resource: str, pairs: Sequence[tuple[str, str]], *, lenient: bool = False) -> Search:
+def dated(resource: Json) -> Any:
+    """The date, instant or period that ``date`` is compared with; None when the resource shows none.
+
+    A visit that is over and a payer's answer are not open-ended where one end of their period is all that is known.
+    """
+    type = resource["resourceType"]
+    found = resource.get(DATES.get(type, ""))
+    if DATES.get(type) == "created" and len(found or "") == len("2026-03-02"):
+        return None  # the day on which the gateway took it: none of the record's own
+    if isinstance(found, dict) and len(found) == 1 and resource.get("status") in OVER.get(type, ()):
+        return next(iter(found.values()))
+    return found
+
+
+def read_search(resource: str, pairs: Sequence[tuple[str, str]], *, base: str = "", lenient: bool = False) -> Search:
     """Read the parameters of a search.
 
     Args:
         resource: what is searched for.
         pairs: the parameters as they were given.
+        base: ``https://host/fhir``, with which references to this server may begin.
         lenient: leave out what is not offered, and name it, instead of refusing (``Prefer: handling=lenient``).
 
     Raises:
@@ -137,14 +169,21 @@ def read_search(resource: str, pairs: Sequence[tuple[str, str]], *, lenient: boo
     """
     found: dict[str, Any] = {
         "patient": None, "ids": (), "updated": (), "dates": (), "statuses": frozenset(), "identifiers": (),
-        "includes": frozenset(), "count": COUNT, "page": "", "ignored": (),
+        "includes": frozenset(), "count": COUNT, "page": "", "sort": (), "count_only": False, "total": False,
+        "part": WHOLE, "origins": False, "ignored": (),
     }  # fmt: skip
-    readers = _readers(resource)
+    readers = _readers(resource, base)
+    given: set[str] = set()
     for name, value in pairs:
-        if len(value) > 2000:
-            raise bad("A parameter is too long", name)
+        if len(value) > LONGEST:
+            raise bad("A parameter is too long", place_name(name))
+        if name in ONCE and name in given:
+            raise bad("This parameter is taken once", name)
+        given.add(name)
         reader = readers.get(name)
-        if reader is not None:
+        if reader is not None and not value:
+            raise bad("This parameter has no value", name, "Leave it out, or say what you search for.")
+        if reader is not None and not (lenient and name == "_sort" and _order(resource, value) is None):
             reader(name, value, found)
         elif lenient:
             found["ignored"] += (name,)
@@ -159,16 +198,20 @@ def place_name(parameter: str) -> str:
     return parameter if re.fullmatch(r"[\w.:$-]{1,60}", parameter, re.ASCII) else "?"
 
 
-def _readers(resource: str) -> dict[str, Callable[[str, str, dict[str, Any]], None]]:
-    offered: dict[str, Callable[[str, str, dict[str, Any]], None]] = {
-        "_id": _ids, "_lastUpdated": _updated, "_count": _count, "_include": partial(_include, resource),
-        "_page": _page, "_format": _format, "identifier": _identifier, "patient": _patient, "subject": _patient,
+def _readers(resource: str, base: str) -> dict[str, Callable[[str, str, dict[str, Any]], None]]:
+    patient = partial(parameters.patient, base)
+    known: dict[str, Callable[[str, str, dict[str, Any]], None]] = {
+        "_id": parameters.ids, "_lastUpdated": _updated, "identifier": parameters.identifier, "patient": patient,
+        "status": partial(parameters.status, resource), "subject": patient,
     }  # fmt: skip
-    if resource not in STATELESS:
-        offered["status"] = _status
+    found = {name: known.get(name, _date) for name, _ in offered(resource)}
     if resource in DATES:
-        offered["date"] = offered[DATE_NAMES.get(resource, "date")] = _date
-    return offered
+        found["date"] = _date
+    found |= {
+        "_count": _count, "_include": partial(_include, resource), "_revinclude": _revinclude, "_page": _page,
+        "_format": _format, "_sort": partial(_sort, resource), "_total": results.total, **results.OF_READ,
+    }  # fmt: skip
+    return found
 
 
 def offered(resource: str) -> Iterator[tuple[str, str]]:
@@ -176,19 +219,14 @@ def offered(resource: str) -> Iterator[tuple[str, str]]:
     yield from (("_id", "token"), ("_lastUpdated", "date"))
     if resource in NUMBERED:
         yield "identifier", "token"
-    if resource not in STATELESS:
+    if resource in STATUS_SYSTEMS:
         yield "status", "token"
-    if resource not in _OF_NOBODY:
+    if resource not in OF_NOBODY:
         yield "patient", "reference"
+        if "subject" in INCLUDES.get(resource, ()):
+            yield "subject", "reference"
     if resource in DATES:
         yield DATE_NAMES.get(resource, "date"), "date"
-
-
-def _ids(name: str, value: str, found: dict[str, Any]) -> None:
-    ids = tuple(value.split(","))
-    if len(ids) > IDS:
-        raise bad(f"At most {IDS} ids are taken at a time", name)
-    found["ids"] += ids
 
 
 def _updated(name: str, value: str, found: dict[str, Any]) -> None:
@@ -203,6 +241,7 @@ def _count(name: str, value: str, found: dict[str, Any]) -> None:
     if not value.isascii() or not value.isdigit() or len(value) > 9:
         raise bad("A count is a number", name)
     found["count"] = max(1, min(int(value), MOST))
+    found["count_only"] = found["count_only"] or int(value) == 0  # the standard's other way to ask for the number
 
 
 def _include(resource: str, name: str, value: str, found: dict[str, Any]) -> None:
@@ -216,6 +255,33 @@ def _include(resource: str, name: str, value: str, found: dict[str, Any]) -> Non
         offers = ", ".join(f"{resource}:{one}" for one in sorted(known))
         raise bad("This cannot be included", name, f"Offered: {offers}." if offers else "It refers to nothing.")
     found["includes"] |= {only} if only else targets
+
+
+def _revinclude(name: str, value: str, found: dict[str, Any]) -> None:
+    if value != ORIGINS:
+        raise bad("This cannot be included", name, f"Offered: {ORIGINS}.")
+    found["origins"] = True
+
+
+def _sort(resource: str, name: str, value: str, found: dict[str, Any]) -> None:
+    order = _order(resource, value)
+    if order is None:
+        names = ", ".join(sorted({"_id", "_lastUpdated", *_date_names(resource)}))
+        raise bad("Nothing is sorted by this", name, f"Offered: {names}; with - the last comes first.")
+    found["sort"] = order
+
+
+def _order(resource: str, value: str) -> tuple[tuple[str, bool], ...] | None:
+    """What is asked to be sorted by; None where some of it is not offered."""
+    keys = [(one.removeprefix("-"), one.startswith("-")) for one in value.split(",")]
+    dates = _date_names(resource)
+    if not all(key in {"_id", "_lastUpdated"} or key in dates for key, _ in keys):
+        return None
+    return tuple(("date" if key in dates else key, last_first) for key, last_first in keys)
+
+
+def _date_names(resource: str) -> frozenset[str]:
+    return frozenset({"date", DATE_NAMES.get(resource, "date")} if resource in DATES else ())
 
 
 def _page(_: str, value: str, found: dict[str, Any]) -> None:
@@ -232,130 +298,6 @@ def check_format(value: str, where: str) -> None:
         raise HttpRefusal(
             406, "not-acceptable", "Only JSON is offered", where=where, fix=f"Ask for {FHIR_JSON}, or for nothing."
         )
-
-
-def _identifier(name: str, value: str, found: dict[str, Any]) -> None:
-    for one in value.split(","):
-        system, bar, rest = one.rpartition("|")
-        if not rest:
-            raise bad("An identifier is found by its value", name, "Write value, or system|value.")
-        found["identifiers"] += ((system if bar else None, rest),)
-
-
-def _status(_: str, value: str, found: dict[str, Any]) -> None:
-    found["statuses"] |= frozenset(one.rpartition("|")[2] for one in value.split(","))
-
-
-def _patient(_: str, value: str, found: dict[str, Any]) -> None:
-    found["patient"] = value.rpartition("Patient/")[2]
-
-
-def parse_range(value: str, where: str) -> Range:
-    """A date with its prefix: ``ge2026-03``, ``2026-03-02``, ``lt2026-03-02T09:30:00Z``; UTC without an offset."""
-    prefix = value[:2] if value[:2] in _PREFIXES else ""
-    text = value[len(prefix) :].replace(" ", "+")  # of an offset that was not written as %2B
-    try:
-        start, end = _span(text)
-        low, high = (int(one.timestamp() * 1_000_000) for one in (start, end))
-    except (ValueError, OverflowError):
-        raise bad("This is not a date", where, "Write 2026-03-02, 2026-03 or 2026-03-02T09:30:00Z.") from None
-    return Range(prefix or "eq", low, high)
-
-
-def moment_range(value: str, where: str) -> Range:
-    """The same of moments that are compared by their order alone."""
-    found = parse_range(value, where)
-    if found.prefix == "ne":
-        raise bad("The prefix ne is not offered here", where, "Ask once with lt and once with gt.")
-    return found
-
-
-def _span(text: str) -> tuple[datetime, datetime]:
-    if not text.isascii():
-        raise ValueError
-    if len(text) == 4:
-        start = datetime(int(text), 1, 1, tzinfo=UTC)
-        return start, start.replace(year=start.year + 1)
-    if len(text) == 7:
-        start = datetime.fromisoformat(f"{text}-01").replace(tzinfo=UTC)
-        return start, (start + timedelta(days=31)).replace(day=1)
-    moment = datetime.fromisoformat(text)
-    start = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    if len(text) == 10:
-        return start, start + timedelta(days=1)
-    return start, start + (timedelta(seconds=1) if text[16:17] == ":" else timedelta(minutes=1))
-
-
-def _bounds(one: Range) -> tuple[int | None, int | None]:
-    """What a range asks of a moment: from, and before."""
-    match one.prefix:
-        case "gt" | "sa":
-            return one.end, None
-        case "ge":
-            return one.start, None
-        case "lt" | "eb":
-            return None, one.start
-        case "le":
-            return None, one.end
-        case "ne":
-            return None, None
-        case _:
-            return one.start, one.end
-
-
-def window_of(ranges: Iterable[Range]) -> tuple[int | None, int | None]:
-    """From and before when a moment lies that is in all these ranges, microseconds."""
-    since: int | None = None
-    before: int | None = None
-    for one in ranges:
-        low, high = _bounds(one)
-        since = low if since is None else max(since, low if low is not None else since)
-        before = high if before is None else min(before, high if high is not None else before)
-    return since, before
-
-
-def _within(value: Any, one: Range) -> bool:
-    """Whether a date, an instant or a period of a resource lies where a range says."""
-    found = extent(value)
-    if found is None:
-        return False
-    low, high = found
-    match one.prefix:
-        case "gt":
-            return high > one.end
-        case "sa":
-            return low >= one.end
-        case "ge":
-            return high > one.start
-        case "lt":
-            return low < one.start
-        case "eb":
-            return high <= one.start
-        case "le":
-            return low < one.end
-        case "ne":
-            return low >= one.end or high <= one.start
-        case _:
-            return low < one.end and high > one.start
-
-
-_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
-_MICRO = timedelta(microseconds=1)
-
-
-def extent(value: Any) -> tuple[int, int] | None:
-    """From when to before when a date, an instant or a period lasts, microseconds; None when it is none of them."""
-    if value is None:
-        return None
-    try:
-        if isinstance(value, dict):
-            start = _span(str(value["start"]))[0] if "start" in value else datetime.min.replace(tzinfo=UTC)
-            end = _span(str(value["end"]))[1] if "end" in value else datetime.max.replace(tzinfo=UTC)
-        else:
-            start, end = _span(str(value))
-    except (ValueError, OverflowError):
-        return None
-    return int((start - _ZERO) / _MICRO), int((end - _ZERO) / _MICRO)
 
 
 def _identified(resource: Json, system: str | None, value: str) -> bool:

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
-from gateway.http.fhir_search import DATES, Range, extent, identifiers
+from gateway.http.fhir_dates import Range, extent
+from gateway.http.fhir_search import dated, identifiers
 from gateway.wire.fhir_values import Json
 
-FORM = 1
+FORM = 3
 """Counts up when the same resource is to be found by other words: then indexes are built anew."""
 FAR = "far"
 """The word of what lasts longer than :data:`MOST_DAYS`, or lies where no record of care does."""
@@ -31,7 +32,7 @@ FIELDS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "Organization": {"identifier": ("npi", "tax_id", "identifiers")},
     "Payer": {"identifier": ("payer_id", "originating_id", "identifiers")},
     "Slot": {"date": ("start",), "status": ("status",)},
-    "Visit": {"date": ("start", "service_date", "end"), "status": ("status",)},
+    "Visit": {"date": ("start", "service_date", "end", "status"), "status": ("status",)},
     "Referral": {"date": ("signed_on",), "status": ("status",), "identifier": ("number",)},
     "EpisodeOfCare": {"date": ("started_on", "discharged_on"), "status": ("status",)},
     "PlanOfCare": {"date": ("certified_from", "certified_to"), "status": ("status",)},
@@ -68,7 +69,7 @@ def words(type: str, resource: Json) -> Iterator[tuple[str, str]]:
 
 
 def _days(resource: Json) -> list[str]:
-    found = extent(resource.get(DATES[resource["resourceType"]]))
+    found = extent(dated(resource))
     if found is None:
         return []
     first, last = found[0] // _DAY, (found[1] - 1) // _DAY
@@ -133,4 +134,7 @@ def _day(number: int) -> date:
 
 
 def _day_of(micros: int) -> date:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)).date()
+    try:
+        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)).date()
+    except OverflowError:  # before the first year or behind the last one that there is
+        return date.min if micros < 0 else date.max

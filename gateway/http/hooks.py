@@ -8,7 +8,9 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from gateway.errors import GatewayError, RetryLater
+from gateway.http.guard import METHODS
 from gateway.http.house import House
+from gateway.http.proxies import address_of
 from gateway.model.exchange import HookRequest
 
 HOOK_SECONDS = 30.0
@@ -29,12 +31,15 @@ def hooks(house: House) -> APIRouter:
             async with asyncio.timeout(HOOK_SECONDS):
                 answer = await receiver.receive(await _request(request, house, path), intake)
         except GatewayError as error:
+            log.warning("hook-refused", source=source, error=error.code, address=address_of(request))
             return _refused(error)
         except TimeoutError:
             return Response("It was not stored in time; send it again.", 503, {"Retry-After": "5"}, "text/plain")
+        if answer.changed:
+            house.ask_soon(source)
         return Response(answer.body, answer.status, media_type=answer.content_type)
 
-    methods = ["POST", "GET", "HEAD"]
+    methods = sorted(METHODS)
     router.add_api_route("/hooks/{source}", hook, methods=methods)
     router.add_api_route("/hooks/{source}/{path:path}", hook, methods=methods)
     return router
@@ -55,7 +60,6 @@ async def _request(request: Request, house: House, path: str) -> HookRequest:
 
 def _refused(error: GatewayError) -> Response:
     """The sender learns whether to come again; what is wrong stays in our log."""
-    log.warning("hook-refused", error=error.code)
     headers = {}
     if isinstance(error, RetryLater):
         headers["Retry-After"] = str(int(error.after or 5))

@@ -82,6 +82,8 @@ class House:
     views: Mapping[str, View]
     hooks: Mapping[str, tuple[HookReceiver, Intake]]
     """By source: who takes what its system sends, and where it is stored."""
+    ask_soon: Callable[[str], None]
+    """Told the source's name when its system says that something changed and not what."""
     unsettled: Callable[[], int]
     """How many messages wait to be normalized."""
     people: People = field(default_factory=People)
@@ -97,11 +99,7 @@ class House:
     @property
     def url(self) -> str:
         """The public address, without a slash at its end."""
-        if self.settings.public_url:
-            return self.settings.public_url
-        scheme = "http" if self.settings.certificate is None else "https"
-        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        return f"{scheme}://{host}:{self.settings.port}"
+        return self.settings.url
 
     @property
     def admin_url(self) -> str:

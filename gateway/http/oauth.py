@@ -58,7 +58,9 @@ def oauth(house: House, door: Door) -> APIRouter:
         request: Request, authorization: Annotated[str, Header(include_in_schema=False)] = ""
     ) -> JSONResponse:
         form = _form(await request.body(), request.headers.get("content-type", ""))
-        if form.get("grant_type") != "client_credentials":
+        if "grant_type" not in form:
+            raise OAuthRefusal(400, "invalid_request", "The grant_type is missing", fix="Ask for client_credentials.")
+        if form["grant_type"] != "client_credentials":
             raise OAuthRefusal(400, "unsupported_grant_type", "Only client_credentials is offered", where="grant_type")
         asked = tuple(form.get("scope", "").split())
         client, jti = await _client(door, form, authorization, endpoint)

@@ -78,10 +78,15 @@ def seen(principal: Principal, type: str) -> None:
 
 
 def patient_of(principal: Principal, type: str, text: str) -> bytes:
-    """The patient a list is about. Asking by patient tells whose a record is, so that must be granted."""
+    """The patient a list is about."""
+    seen_by_patient(principal, type)
+    return record_bytes(text, "patient")
+
+
+def seen_by_patient(principal: Principal, type: str) -> None:
+    """Refuse a list by patient where it would tell whose a record is, and that is not granted."""
     if type != "Patient" and "patient" not in principal.view.grants[type]:
         raise bad("This client may not see whose these records are", "patient")
-    return record_bytes(text, "patient")
 
 
 def record_bytes(text: str, where: str = "id") -> bytes:

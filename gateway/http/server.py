@@ -7,16 +7,19 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 import uvicorn
 
 from gateway.errors import InvalidConfiguration
 from gateway.http.app import admin, public
+from gateway.http.connection import CONNECTIONS_EACH, HEAD_SECONDS, Connection, Crowd
 from gateway.http.fhir_index import SearchIndex
 from gateway.http.guard import App
 from gateway.http.house import House
 from gateway.settings import Http
+from gateway.transport.listener import Listener, bind
 
 GRACE_SECONDS = 3
 """How long requests under way may take once the gateway is told to stop."""
@@ -26,11 +29,16 @@ log = structlog.get_logger(__name__)
 
 
 class Server(uvicorn.Server):
-    """One port. Signals are the gateway's own business."""
+    """One port. Signals are the gateway's own business, and so is who may connect."""
 
-    def __init__(self, config: uvicorn.Config, opened: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, tls: ssl.SSLContext | None, most: int, opened: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._tls = tls
+        self._most = most
         self._opened = opened
+        self._listener: Listener | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -39,8 +47,20 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
-        await super().startup(sockets=sockets)
+        crowd = Crowd(self.server_state, self._most)
+        made = partial(Connection, crowd, config=self.config, server_state=self.server_state, app_state={})
+        self._listener = Listener(
+            sockets or (), made, crowd.admits, ssl=self._tls, backlog=self.config.backlog, handshake=HEAD_SECONDS
+        )
+        self.servers = []
+        self.started = True
         self._opened()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen no more, and let requests end."""
+        if self._listener is not None:
+            self._listener.close()
+        await super().shutdown(sockets=sockets)
 
 
 async def serve_http(house: House, opened: Callable[[], None]) -> None:
@@ -79,7 +99,7 @@ async def serve_http(house: House, opened: Callable[[], None]) -> None:
 
 
 async def _run(
-    app: App, listening: socket.socket, tls: ssl.SSLContext | None, settings: Http, opened: Callable[[], None]
+    app: App, sockets: list[socket.socket], tls: ssl.SSLContext | None, settings: Http, opened: Callable[[], None]
 ) -> None:
     config = uvicorn.Config(
         app, loop="none", http="h11", ws="none", lifespan="off", interface="asgi3", log_config=None, log_level=None,
@@ -87,12 +107,9 @@ async def _run(
         timeout_graceful_shutdown=GRACE_SECONDS, h11_max_incomplete_event_size=HEADER_BYTES,
         backlog=settings.concurrency,
     )  # fmt: skip
-    config.load()
-    if tls is not None:
-        config.ssl = tls
-    server = Server(config, opened)
-    log.info("http-listens", port=listening.getsockname()[1])
-    serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+    server = Server(config, tls, settings.concurrency * CONNECTIONS_EACH, opened)
+    log.info("http-listens", port=sockets[0].getsockname()[1])
+    serving = asyncio.ensure_future(server.serve(sockets=sockets))
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
@@ -100,24 +117,18 @@ async def _run(
         await serving
         raise
     finally:
-        listening.close()
+        for one in sockets:
+            one.close()
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends at once only where the protocol is named; else a kept connection waits 40 ms for each answer's body
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _bound(host: str, port: int) -> list[socket.socket]:
     try:
-        listening.bind((host, port))
+        return bind(host, port)
     except OSError as error:
-        listening.close()
         raise InvalidConfiguration(
             f"The port cannot be used: {type(error).__name__}", where=f"http: {host} port {port}",
             fix="Choose another, or end the process that has it.",
         ) from None  # fmt: skip
-    listening.setblocking(False)
-    return listening
 
 
 def _tls(settings: Http) -> ssl.SSLContext | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets as chance
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
@@ -28,18 +29,23 @@ from gateway.flow.subscriptions import kept, secret
 from gateway.http.directory import Principal
 from gateway.http.door import Entered
 from gateway.http.fhir import searchset
-from gateway.http.fhir_facade import answer, only_these, types_of
+from gateway.http.fhir_facade import answer, json_wanted, only_these, types_of
+from gateway.http.fhir_search import place_name
 from gateway.http.house import House
 from gateway.http.refusal import HttpRefusal, bad, missing
 from gateway.model.fhir_places import RESOURCES
 from gateway.store import subscriptions
 from gateway.store.rows import Found
 from gateway.transport.egress import Egress
+from gateway.wire.fhir_values import text
 
 MOST = 50
 """Subscriptions of one client."""
 Id = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
 _ENDPOINT = "channel.endpoint"
+_OFFERED = frozenset({"resourceType", "id", "meta", "text", "status", "contact", "reason", "criteria", "channel"})
+_CHANNEL = frozenset({"id", "type", "endpoint", "payload", "header"})
+_AUTHORIZATION = re.compile(r"authorization: *([!-~](?:[ -~]{0,1998}[!-~])?)", re.ASCII | re.IGNORECASE)
 
 
 class Kept(NamedTuple):
@@ -103,10 +109,11 @@ def hooks_of_clients(house: House) -> APIRouter:
 
 def fhir_subscriptions(house: House) -> APIRouter:
     """``/fhir/Subscription``: rest-hook without content, after which the client fetches what it may see."""
-    router = APIRouter(prefix="/fhir/Subscription", tags=["fhir"])
+    router = APIRouter(prefix="/fhir/Subscription", tags=["fhir"], dependencies=[Depends(json_wanted)])
 
     @router.post("", summary="Subscribe", status_code=201)
     async def create(request: Request, principal: Entered) -> Response:
+        only_these(request, ())
         asked = _subscription(await request.body())
         channel, criteria = asked["channel"], asked["criteria"]
         resource = criteria.removesuffix("?")
@@ -116,8 +123,8 @@ def fhir_subscriptions(house: House) -> APIRouter:
                 fix="Write Appointment? and search for what you want when you are told.",
             )  # fmt: skip
         types = [name for name in types_of(principal, resource) if name in principal.types]
-        told = {"criteria": criteria, "reason": str(asked.get("reason", ""))[:500]}
-        address = Address(channel["endpoint"], json.dumps(told))
+        told = {"criteria": criteria, "reason": (text(asked.get("reason")) or "")[:500]}
+        address = Address(channel["endpoint"], json.dumps(told), _authorization(channel.get("header", [])))
         row = await _keep(house, principal, address, types, "empty", _ENDPOINT)
         where = f"{house.url}/fhir/Subscription/{row.subscription}"
         return answer(_resource(row.subscription, address), 201, {"Location": where})
@@ -130,8 +137,10 @@ def fhir_subscriptions(house: House) -> APIRouter:
         made = [_resource(name, addresses[name]) for row in rows if (name := row.subscription) in addresses]
         return answer(searchset(f"{house.url}/fhir", "Subscription", made))
 
+    @router.head("/{id}", include_in_schema=False)
     @router.get("/{id}", summary="Read")
-    async def read(principal: Entered, id: Id) -> Response:
+    async def read(request: Request, principal: Entered, id: Id) -> Response:
+        only_these(request, ())
         row = await _one(house, principal, id, fhir=True)
         return answer(_resource(id, await _address(house, principal, row)))
 
@@ -147,23 +156,45 @@ def _subscription(body: bytes) -> dict[str, Any]:
     """A Subscription that can be served.
 
     Raises:
-        HttpRefusal: it is none, or asks for another channel, for content, or for headers of its own.
+        HttpRefusal: it is none, or asks for another channel, or for content.
     """
     try:
         asked = msgspec.json.decode(body)
         channel = asked["channel"]
         right = asked["resourceType"] == "Subscription" and isinstance(asked["criteria"], str)
         right = right and isinstance(channel["endpoint"], str) and isinstance(channel["type"], str)
+        right = right and isinstance(asked.get("reason", ""), str)
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
         right, channel = False, {}
     if not right:
         raise bad("This is not a Subscription", "body", "It needs criteria, channel.type and channel.endpoint.")
-    if channel["type"] != "rest-hook" or channel.get("payload") or channel.get("header"):
+    more = [*sorted(set(asked) - _OFFERED), *(f"channel.{name}" for name in sorted(set(channel) - _CHANNEL))]
+    if more:  # end above all: who writes it counts on silence afterwards
         raise HttpRefusal(
-            422, "channel", "Only rest-hook without payload and header is offered", where="channel",
-            fix="Leave payload and header out: the notification is empty and signed; fetch what changed.",
+            422, "not-offered", "A Subscription with this element cannot be kept", where=place_name(more[0]),
+            fix="Leave it out; a Subscription lasts until it is deleted.",
+        )  # fmt: skip
+    if asked.get("status", "requested") not in {"requested", "active"}:
+        raise HttpRefusal(422, "not-offered", "A new Subscription is requested", where="status", fix="Write requested.")
+    if channel["type"] != "rest-hook" or channel.get("payload"):
+        raise HttpRefusal(
+            422, "channel", "Only rest-hook without payload is offered", where="channel",
+            fix="Leave payload out: the notification is empty; fetch what changed.",
         )  # fmt: skip
     return dict(asked)
+
+
+def _authorization(headers: Any) -> str:
+    """What the endpoint wants to be shown; it is sent to nobody else, and not told again."""
+    if headers == []:
+        return ""
+    found = _AUTHORIZATION.fullmatch(headers[0]) if isinstance(headers, list) and isinstance(headers[0], str) else None
+    if found is None or len(headers) > 1:
+        raise HttpRefusal(
+            422, "channel", "Only one header is offered, Authorization", where="channel.header",
+            fix="Write Authorization: Bearer <token>, or leave header out.",
+        )  # fmt: skip
+    return found[1]
 
 
 async def _keep(
@@ -250,7 +281,8 @@ def _shown(row: Kept | Found, url: str) -> dict[str, Any]:
 
 
 def _resource(id: str, address: Address) -> dict[str, Any]:
+    asked = json.loads(address.asked)
     return {
-        "resourceType": "Subscription", "id": id, "status": "active", **json.loads(address.asked),
-        "channel": {"type": "rest-hook", "endpoint": address.url},
+        "resourceType": "Subscription", "id": id, "status": "active", "criteria": asked["criteria"],
+        "reason": asked["reason"] or "not given", "channel": {"type": "rest-hook", "endpoint": address.url},
     }  # fmt: skip

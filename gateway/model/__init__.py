@@ -17,7 +17,7 @@ from gateway.model.appointment import Appointment
 from gateway.model.authorization import Authorization, AuthorizationBalance
 from gateway.model.bank import BankTransaction
 from gateway.model.charge_item import ChargeItem
-from gateway.model.claim import Claim, ClaimStatusReport
+from gateway.model.claim import Claim, ClaimDecision, ClaimStatusReport
 from gateway.model.claim_progress import ClaimProgress
 from gateway.model.communication import Communication
 from gateway.model.consent import Consent
@@ -65,6 +65,7 @@ TYPES: dict[str, type[msgspec.Struct]] = {
         Claim,
         ClaimStatusReport,
         ClaimProgress,
+        ClaimDecision,
         Remittance,
         ClaimPayment,
         Submission,

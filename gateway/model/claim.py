@@ -211,3 +211,20 @@ class Claim(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
 
     def __post_init__(self) -> None:
         check_money(self, "charge", "difference")
+
+
+class ClaimDecision(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """That somebody wants a claim sent once more: a claim that was refused before any payer decided it."""
+
+    control_number: str
+    """The claim's number (CLM01)."""
+    after: Instant
+    """When the last word about the claim came, at the time of the decision: after each it is sent once."""
+    decided_at: Instant
+    """When."""
+    decided_by: str
+    """Principal who decided."""
+    patient: RecordId | None = None
+    """Whose claim it is, a Patient."""
+    reason: str | None = None
+    """Why, in a few words."""

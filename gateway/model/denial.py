@@ -43,6 +43,8 @@ class Denial(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     """Who refused, a Payer."""
     partial: bool | None = None
     """True when a part was paid."""
+    after_another_payer: bool | None = None
+    """True when another payer had decided before, so that the amount stood with the patient (CLP02 2, 3, 20, 21)."""
     line_control_number: str | None = None
     """The line refused (REF01 6R); absent when the whole claim was."""
     procedure_code: str | None = None

@@ -33,8 +33,6 @@ class EpisodeOfCare(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Day of the initial evaluation (DTP01 454, EpisodeOfCare.period.start)."""
     discharged_on: date | None = None
     """Day of discharge (EpisodeOfCare.period.end)."""
-    discharge_reason: str | None = None
-    """Why it ended, in the source's words (PV1-36)."""
 
 
 class PlanOfCare(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -146,6 +146,8 @@ class HookResponse(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
+    changed: bool = False
+    """Something changed that the request did not bring: the source's polled streams are asked soon."""
 
 
 class HookReceiver(Protocol):
@@ -281,6 +283,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Signing secrets by the Standard Webhooks form; each signs."""
     content: Literal["full", "thin", "empty"]
     """The granted fields, ids alone, or nothing but that something changed."""
+    authorization: str = ""
+    """Value of the header ``Authorization`` that the client's endpoint wants; empty for none."""
     allow_loopback: bool = False
 
 

@@ -50,9 +50,5 @@ class Payer(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
     """Claims address (N3, N4)."""
     contacts: tuple[ContactPoint, ...] = ()
     """Telephone and web contacts (PER)."""
-    appeal_days: int | None = None
-    """Days after the remittance within which an appeal counts."""
-    filing_days: int | None = None
-    """Days after service within which a claim counts."""
     active: bool | None = None
     """False when claims no longer go there."""

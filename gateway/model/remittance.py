@@ -6,14 +6,18 @@ its adjustments, and the transaction's payment is the sum of its claims' payment
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
+from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.model.identity import RecordId
 from gateway.model.values import ZERO, Money, check_money
+
+T = TypeVar("T")
 
 
 def imbalance(total: Decimal, adjustments: Iterable[Decimal], paid: Decimal) -> Decimal:
@@ -281,3 +285,18 @@ class ClaimPayment(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     def __post_init__(self) -> None:
         check_money(self, "charge", "paid", "patient_responsibility", "allowed", "interest", "difference")
         check_money(self, "patient_paid", "discount")
+
+
+def counted_once(payments: Iterable[T], record_of: Callable[[T], ClaimPayment]) -> list[T]:
+    """Claim payments without those that another remittance of the same day tells in the same words.
+
+    That is one 835 that came by two channels; two equal claims of one remittance are two.
+    """
+    first: dict[ClaimPayment, RecordId | None] = {}
+    kept: list[T] = []
+    for one in payments:
+        record = record_of(one)
+        said = replace(record, remittance=None, claim=None, patient=None, corrects=None, ordinal=None)
+        if record.paid_on is None or first.setdefault(said, record.remittance) == record.remittance:
+            kept.append(one)
+    return kept

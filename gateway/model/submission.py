@@ -61,6 +61,8 @@ class Submission(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     """Place of service code: 11 office, 12 home, 02 telehealth (CLM05-1)."""
     acknowledgement: Acknowledgement | None = None
     """What is acknowledged."""
+    again: Instant | None = None
+    """The last word about this claim when somebody had it sent once more: after each it is another document."""
     due_at: Instant | None = None
     """When it is needed: an eligibility answer before the visit."""
 

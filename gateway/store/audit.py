@@ -23,13 +23,12 @@ from sqlalchemy import (
 )
 
 from gateway.store.bulk import Bulk, Prepared
+from gateway.store.rows import STREAM
 from gateway.store.schema_audit import audit_leaves, audit_nodes, audit_rows, audit_writers, checkpoints
 
 Found = Row[*tuple[Any, ...]]
 """A row of any columns; each function says which."""
 _NUMBERING = 0x6C656166  # "leaf": the first of two numbers of an advisory lock; the other is the tenant's
-_STREAM = {"yield_per": 5000}
-"""Read in parts: the log may be larger than memory."""
 _tenant: BindParameter[str] = bindparam("tenant", type_=String)
 _writer: BindParameter[int] = bindparam("writer", type_=Integer)
 _append = Prepared(
@@ -133,7 +132,7 @@ def leaf_hashes(connection: Connection, tenant: str, first: int) -> Iterator[byt
         .where(audit_leaves.c.tenant == tenant, audit_leaves.c.leaf >= first)
         .order_by(audit_leaves.c.leaf)
     )
-    return (bytes(row.hash) for row in connection.execute(query, execution_options=_STREAM))
+    return (bytes(row.hash) for row in connection.execute(query, execution_options=STREAM))
 
 
 def add_leaves(connection: Connection, leaves: Sequence[dict[str, Any]]) -> None:
@@ -207,6 +206,22 @@ def last_checkpoint(connection: Connection, tenant: str) -> Found | None:
     return connection.execute(query).one_or_none()
 
 
+def first_checkpoints(connection: Connection, tenant: str, most: int) -> Sequence[int]:
+    """Sizes of the oldest signed heads."""
+    query = select(checkpoints.c.size).where(checkpoints.c.tenant == tenant).order_by(checkpoints.c.size).limit(most)
+    return connection.execute(query).scalars().all()
+
+
+def checkpoints_after(connection: Connection, tenant: str, size: int) -> Sequence[str]:
+    """Notes of the signed heads over a size, oldest first."""
+    query = (
+        select(checkpoints.c.note)
+        .where(checkpoints.c.tenant == tenant, checkpoints.c.size > size)
+        .order_by(checkpoints.c.size)
+    )
+    return connection.execute(query).scalars().all()
+
+
 def all_checkpoints(connection: Connection, tenant: str) -> Iterator[Found]:
     """Every signed head in order of size: (size, note)."""
     query = (
@@ -214,7 +229,7 @@ def all_checkpoints(connection: Connection, tenant: str) -> Iterator[Found]:
         .where(checkpoints.c.tenant == tenant)
         .order_by(checkpoints.c.size)
     )
-    return iter(connection.execute(query, execution_options=_STREAM))
+    return iter(connection.execute(query, execution_options=STREAM))
 
 
 def leaves_with_rows(connection: Connection, tenant: str) -> Iterator[Found]:
@@ -226,7 +241,7 @@ def leaves_with_rows(connection: Connection, tenant: str) -> Iterator[Found]:
         .where(audit_leaves.c.tenant == tenant)
         .order_by(audit_leaves.c.leaf)
     )
-    return iter(connection.execute(query, execution_options=_STREAM))
+    return iter(connection.execute(query, execution_options=STREAM))
 
 
 def leaves_after(connection: Connection, tenant: str, leaf: int, most: int) -> Sequence[Found]:
@@ -252,7 +267,7 @@ def rows_ahead(connection: Connection, tenant: str, numbered: dict[int, int]) ->
             )
             .order_by(audit_rows.c.seq)
         )
-        yield from connection.execute(query, execution_options=_STREAM)
+        yield from connection.execute(query, execution_options=STREAM)
 
 
 def row_count(connection: Connection, tenant: str) -> int:

@@ -20,6 +20,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 
+from gateway.store.binding import MAC, binding_of, bound_names
+
 Row = Mapping[str, Any]
 Value = TypeVar("Value")
 PORTION = 5000
@@ -39,6 +41,8 @@ class _Text(NamedTuple):
     """Makes of a row the parameters it wants."""
     group: str = ""
     """The part of the text that stands for one row; empty when a statement takes one row only."""
+    bound: Table | None = None
+    """The table whose rows get their MAC on the way in."""
 
 
 def portions(values: Iterable[Value], most: int = PORTION) -> Iterator[list[Value]]:
@@ -66,6 +70,8 @@ class Bulk:
         found = self._texts.get(shape)
         if found is None:
             found = self._texts[shape] = self._compiled(connection, list(rows[0]))
+        if found.bound is not None:
+            rows = _bind(connection, found.bound, rows)
         values = list(map(found.parameters, rows))
         if found.group:
             values = values[_many(connection, found, values) :]
@@ -73,12 +79,20 @@ class Bulk:
             connection.exec_driver_sql(found.text, values)
 
     def _compiled(self, connection: Connection, names: list[str]) -> _Text:
+        bound = self._bound(connection)
+        names = names if bound is None else [*names, MAC]
         compiled = self._statement.compile(dialect=connection.dialect, column_keys=names, for_executemany=True)
-        found = _in_words(compiled)
+        found = _in_words(compiled)._replace(bound=bound)
         if compiled.positiontup is None or not self._statement.is_insert:
             return found
         group = "(" + ", ".join("?" * len(compiled.positiontup)) + ")"
         return found._replace(group=group) if found.text.count(group) == 1 else found
+
+    def _bound(self, connection: Connection) -> Table | None:
+        """The table, where the statement inserts rows that are to be bound."""
+        table = self._statement.table
+        here = self._statement.is_insert and connection.dialect.name == "postgresql"
+        return table if here and isinstance(table, Table) and MAC in table.c else None
 
 
 class Upsert:
@@ -92,9 +106,12 @@ class Upsert:
     def __init__(self, table: Table, changed: Callable[[Any], Mapping[str, Any]]) -> None:
         key = list(table.primary_key.columns)
         new_here, new_there = sqlite.insert(table), postgresql.insert(table)
+        told_there = dict(changed(new_there.excluded))
+        if MAC in table.c:
+            told_there[MAC] = new_there.excluded[MAC]
         self._bulks = {
             "sqlite": Bulk(new_here.on_conflict_do_update(index_elements=key, set_=changed(new_here.excluded))),
-            "postgresql": Bulk(new_there.on_conflict_do_update(index_elements=key, set_=changed(new_there.excluded))),
+            "postgresql": Bulk(new_there.on_conflict_do_update(index_elements=key, set_=told_there)),
         }
 
     def __call__(self, connection: Connection, rows: Sequence[Row]) -> None:
@@ -154,6 +171,15 @@ class Among:
         compiled = statement.compile(dialect=connection.dialect)
         state = compiled.construct_expanded_state({**parameters, "listed": values})
         return _text(state.statement, state.positiontup), state.parameter_expansion["listed"]
+
+
+def _bind(connection: Connection, table: Table, rows: Sequence[Row]) -> Sequence[Row]:
+    """The same rows, each with its MAC."""
+    binding = binding_of(connection)
+    if binding is None:
+        return rows
+    names = bound_names(table)
+    return [{**row, MAC: binding.mac(table, map(row.get, names))} for row in rows]
 
 
 def _in_words(compiled: SQLCompiler) -> _Text:

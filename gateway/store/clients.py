@@ -78,6 +78,12 @@ def export_of(connection: Connection, tenant: str, client: str, export: str) -> 
     return connection.execute(query).one_or_none()
 
 
+def change_export(connection: Connection, tenant: str, client: str, export: str, request: str) -> None:
+    """Keep what is known of one client's export now."""
+    chosen = exports.c.tenant == tenant, exports.c.client == client, exports.c.export == export
+    connection.execute(update(exports).where(*chosen).values(request=request))
+
+
 def drop_exports(connection: Connection, tenant: str, client: str, export: str | None, before: int) -> None:
     """Forget one export of a client, or every one asked for before ``before``."""
     chosen = exports.c.at < before if export is None else (exports.c.client == client) & (exports.c.export == export)

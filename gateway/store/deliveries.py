@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, union, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, select, tuple_, union
 
 from gateway.store import journal
+from gateway.store.binding import MAC
 from gateway.store.bulk import Among, Bulk, Upsert
-from gateway.store.rows import Found
+from gateway.store.rows import STREAM, Found
 from gateway.store.schema import LANES, changes, claims, deliveries, route_cursors, routes, waiting
 
 Values = Mapping[str, Any]
-COLUMNS = tuple(column.name for column in deliveries.columns)
+COLUMNS = tuple(column.name for column in deliveries.columns if column.name != MAC)
 """Names of the columns of a delivery row."""
 DOUBT = "ambiguous:"
 """Reasons begin with it where an attempt may have happened, and nobody could be asked."""
 BEHIND = "behind"
 """The reason of what waits for an earlier change of the same patient alone."""
 
-_add_deliveries, _add_waiting = Bulk(deliveries.insert()), Bulk(waiting.insert())
+_add_deliveries, _add_waiting, _add_editions = (Bulk(table.insert()) for table in (deliveries, waiting, routes))
 _move_cursor = Upsert(route_cursors, lambda new: {"position": new.position})
 _last_attempts = Among(
     lambda places: (
@@ -80,16 +81,9 @@ def register(connection: Connection, tenant: str, route: str, filter_text: str, 
         ]
         connection.execute(route_cursors.insert(), rows)
     places = cursors(connection, tenant, route)
-    connection.execute(
-        routes.insert().values(
-            tenant=tenant,
-            route=route,
-            edition=len(known) + 1,
-            filter=filter_text,
-            at=at,
-            start=json.dumps([places[lane] for lane in range(LANES)]),
-        )
-    )
+    start = json.dumps([places[lane] for lane in range(LANES)])
+    edition = {"tenant": tenant, "route": route, "edition": len(known) + 1, "filter": filter_text, "at": at}
+    _add_editions(connection, [edition | {"start": start}])
 
 
 def end(connection: Connection, tenant: str, route: str, filter_text: str, at: int) -> None:
@@ -99,7 +93,7 @@ def end(connection: Connection, tenant: str, route: str, filter_text: str, at: i
         heads = journal.heads(connection, tenant)
         start = json.dumps([heads.get(lane, 0) for lane in range(LANES)])
         last = {"tenant": tenant, "route": route, "edition": len(known) + 1, "filter": filter_text, "at": at}
-        connection.execute(routes.insert().values(last | {"start": start}))
+        _add_editions(connection, [last | {"start": start}])
 
 
 def cursors(connection: Connection, tenant: str, route: str) -> dict[int, int]:
@@ -167,12 +161,19 @@ def waiting_of(connection: Connection, tenant: str, route: str, most: int | None
     return connection.execute(query.limit(most)).fetchall()
 
 
-def make_due(connection: Connection, tenant: str, route: str, order_key: bytes, at: int) -> None:
-    """Let everything that waits for one patient's turn be looked at now."""
-    connection.execute(
-        update(waiting)
-        .where(waiting.c.tenant == tenant, waiting.c.route == route, waiting.c.order_key == order_key)
-        .values(due_at=at)
+def is_last_word() -> ColumnElement[bool]:
+    """Whether no later attempt of the same delivery is known."""
+    later = deliveries.alias("later")
+    return (
+        ~select(later.c.attempt)
+        .where(
+            later.c.tenant == deliveries.c.tenant,
+            later.c.route == deliveries.c.route,
+            later.c.lane == deliveries.c.lane,
+            later.c.position == deliveries.c.position,
+            later.c.attempt > deliveries.c.attempt,
+        )
+        .exists()
     )
 
 
@@ -180,7 +181,6 @@ def quarantined(
     connection: Connection, tenant: str, route: str | None = None, place: tuple[int, int] | None = None
 ) -> Sequence[Found]:
     """Deliveries whose last word is quarantine, with the change they are about; of one route, and of one place."""
-    later = deliveries.alias("later")
     query = (
         select(deliveries, changes.c.record_id, changes.c.type, changes.c.source)
         .join(
@@ -189,19 +189,7 @@ def quarantined(
             & (changes.c.lane == deliveries.c.lane)
             & (changes.c.position == deliveries.c.position),
         )
-        .where(
-            deliveries.c.tenant == tenant,
-            deliveries.c.outcome == "quarantined",
-            ~select(later.c.attempt)
-            .where(
-                later.c.tenant == deliveries.c.tenant,
-                later.c.route == deliveries.c.route,
-                later.c.lane == deliveries.c.lane,
-                later.c.position == deliveries.c.position,
-                later.c.attempt > deliveries.c.attempt,
-            )
-            .exists(),
-        )
+        .where(_is_held(tenant))
         .order_by(deliveries.c.at)
     )
     if route is not None:
@@ -209,6 +197,17 @@ def quarantined(
     if place is not None:
         query = query.where(deliveries.c.lane == place[0], deliveries.c.position == place[1])
     return connection.execute(query).fetchall()
+
+
+def held_places(connection: Connection, tenant: str, route: str) -> Sequence[Found]:
+    """Where the changes of one route stand that are in quarantine, and whose they are: lane, position, patient."""
+    query = select(deliveries.c.lane, deliveries.c.position, deliveries.c.patient)
+    return connection.execute(query.where(_is_held(tenant), deliveries.c.route == route)).fetchall()
+
+
+def _is_held(tenant: str) -> ColumnElement[bool]:
+    """Whether a delivery's last word is quarantine."""
+    return and_(deliveries.c.tenant == tenant, deliveries.c.outcome == "quarantined", is_last_word())
 
 
 def next_attempts(
@@ -220,7 +219,7 @@ def next_attempts(
     return {(lane, position): last + 1 for lane, position, last in found}
 
 
-def outcomes(connection: Connection, tenant: str, route: str, lane: int | None = None) -> Sequence[Found]:
+def outcomes(connection: Connection, tenant: str, route: str, lane: int | None = None) -> Iterator[Found]:
     """Every delivery row of a route, or of one lane, as (lane, position, attempt, outcome, reason) in journal order."""
     query = (
         select(
@@ -231,4 +230,4 @@ def outcomes(connection: Connection, tenant: str, route: str, lane: int | None =
     )
     if lane is not None:
         query = query.where(deliveries.c.lane == lane)
-    return connection.execute(query).fetchall()
+    return iter(connection.execute(query, execution_options=STREAM))

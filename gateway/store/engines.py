@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.pool import QueuePool
 
 from gateway.errors import StoreIncompatible, StoreUnavailable
+from gateway.store.binding import OPTION, Binding
 
 SQLITE_LEAST = (3, 51, 3)
 """Older ones can corrupt a WAL that several connections use."""
@@ -80,14 +81,21 @@ def embedded_engine(path: Path, key: bytes, *, writer: bool) -> Engine:
     return engine
 
 
-def postgres_engine(url: URL, *, writer: bool) -> Engine:
-    """An engine over PostgreSQL; commits wait for the server's own sync."""
+def postgres_engine(url: URL, *, writer: bool, key: bytes | None = None) -> Engine:
+    """An engine over PostgreSQL; commits wait for the server's own sync.
+
+    Args:
+        url: the database, with its password.
+        writer: one connection that writes, or a few that only read.
+        key: 32 bytes by which rows are bound; none for who only migrates.
+    """
     return create_engine(
         url,
         pool_size=1 if writer else 4,
         max_overflow=0,
         hide_parameters=True,
         pool_pre_ping=True,
+        execution_options={} if key is None else {OPTION: Binding(key)},
         connect_args={
             "options": "-c synchronous_commit=on -c idle_in_transaction_session_timeout=30s"
             + ("" if writer else " -c default_transaction_read_only=on")

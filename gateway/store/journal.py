@@ -28,7 +28,7 @@ _boxes = Among(
         changes.c.tenant == bindparam("tenant"), tuple_(changes.c.lane, changes.c.position).in_(places)
     )
 )
-_add_changes, _add_records = Bulk(changes.insert()), Bulk(records.insert())
+_add_changes, _add_records, _add_texts = (Bulk(table.insert()) for table in (changes, records, texts))
 _move_record = Upsert(
     records,
     lambda new: {
@@ -226,17 +226,11 @@ def _types_there(connection: Connection, tenant: str) -> list[str]:
     return found[1:]
 
 
-def count_changes(connection: Connection, tenant: str) -> int:
-    """How many changes the journal holds, barriers left out."""
-    query = select(func.count()).select_from(changes).where(changes.c.tenant == tenant, changes.c.kind != "barrier")
-    return connection.execute(query).scalar_one()
-
-
 def keep_text(connection: Connection, digest: bytes, kind: str, body: str) -> bool:
     """Keep a mapping or view by its hash; False when it is kept already."""
     if connection.execute(select(texts.c.hash).where(texts.c.hash == digest)).scalar_one_or_none() is not None:
         return False
-    connection.execute(texts.insert().values(hash=digest, kind=kind, body=body))
+    _add_texts(connection, [{"hash": digest, "kind": kind, "body": body}])
     return True
 
 

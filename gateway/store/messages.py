@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, select, tuple_
 
 from gateway.store.bulk import Among, Bulk, Upsert
-from gateway.store.rows import Found
+from gateway.store.rows import Found, counted
 from gateway.store.schema import contexts, inbox, messages, outcomes, residue, source_cursors
 
 Values = Mapping[str, Any]
+Ending = tuple[str | None, str | None]
+"""(outcome, reason)."""
 
 _same_control = Among(
     lambda controls: select(
@@ -84,6 +87,20 @@ def pending(connection: Connection, tenant: str, ids: Iterable[int]) -> Sequence
     return connection.execute(query).fetchall()
 
 
+def kept_in_inbox(connection: Connection, tenant: str, ids: Iterable[int] | None = None) -> Sequence[Found]:
+    """What the inbox alone tells of what waits, of these messages or of all, oldest first: lane, message id and key."""
+    query = select(inbox).where(inbox.c.tenant == tenant).order_by(inbox.c.message_id)
+    return connection.execute(query if ids is None else query.where(inbox.c.message_id.in_(list(ids)))).fetchall()
+
+
+def sources_of(connection: Connection, tenant: str, ids: Iterable[int]) -> dict[int, str]:
+    """By which source each of these messages came."""
+    query = select(messages.c.message_id, messages.c.source).where(
+        messages.c.tenant == tenant, messages.c.message_id.in_(list(ids))
+    )
+    return {row.message_id: row.source for row in connection.execute(query)}
+
+
 def pending_count(connection: Connection, tenant: str) -> int:
     """How many messages wait to be normalized."""
     return connection.execute(select(func.count()).select_from(inbox).where(inbox.c.tenant == tenant)).scalar_one()
@@ -126,8 +143,10 @@ def normalized_before(connection: Connection, tenant: str, ids: Iterable[int], u
     return frozenset(row.message_id for row in rows if row.outcome == "normalized" and last[row.message_id] != unless)
 
 
-def latest(connection: Connection, tenant: str, *, outcome: str | None = None, limit: int = 100) -> Sequence[Found]:
-    """The newest messages with their last outcome (``outcome`` None while pending)."""
+def latest(
+    connection: Connection, tenant: str, *, outcome: str | None = None, limit: int = 100, before: int | None = None
+) -> Sequence[Found]:
+    """The newest messages, or the newest ``before`` one, with their last outcome (``outcome`` None while pending)."""
     last = _last_outcomes(tenant).subquery()
     query = (
         select(
@@ -154,10 +173,12 @@ def latest(connection: Connection, tenant: str, *, outcome: str | None = None, l
     )
     if outcome is not None:
         query = query.where(last.c.outcome == outcome)
+    if before is not None:
+        query = query.where(messages.c.message_id < before)
     return connection.execute(query).fetchall()
 
 
-def tally(connection: Connection, tenant: str, *, source: str = "", since: int = 0) -> Sequence[Found]:
+def tally(connection: Connection, tenant: str, *, source: str = "", since: int = 0) -> Counter[Ending]:
     """Accepted messages by (last outcome, reason), None while pending; evidence of refused bytes is left out.
 
     Args:
@@ -168,14 +189,13 @@ def tally(connection: Connection, tenant: str, *, source: str = "", since: int =
     """
     last = _last_outcomes(tenant, since).subquery()
     query = (
-        select(last.c.outcome, last.c.reason, func.count())
+        select(last.c.outcome, last.c.reason)
         .select_from(messages.outerjoin(last, last.c.message_id == messages.c.message_id))
         .where(messages.c.tenant == tenant, messages.c.answer == "AA", messages.c.message_id >= since)
-        .group_by(last.c.outcome, last.c.reason)
     )
     if source:
         query = query.where(messages.c.source == source)
-    return connection.execute(query).fetchall()
+    return counted(connection, query)
 
 
 def _last_outcomes(tenant: str, since: int = 0) -> Any:  # SQLAlchemy's own generic for a select of many columns

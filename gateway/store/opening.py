@@ -17,7 +17,7 @@ from gateway.store import migrations
 from gateway.store.engines import check_usable, embedded_engine, postgres_engine
 from gateway.store.leading import Leadership, take_seat
 from gateway.store.schema import blocks
-from gateway.store.writer import Unit, Writer, is_of_the_store
+from gateway.store.writer import Unit, Writer, is_of_the_store, is_unreadable, page_unreadable
 
 T = TypeVar("T")
 BLOCK = 4096
@@ -94,16 +94,32 @@ class Store:
         return self._writer.submit(unit).result()
 
     def read_sync(self, query: Unit[T]) -> T:
-        """Run a query on a reader's snapshot in this thread."""
+        """Run a query on a reader's snapshot in this thread.
+
+        Raises:
+            PageUnreadable: the query met a page that the disk does not give back, or that is not as it was written.
+            StoreUnavailable: the store does not answer.
+        """
         try:
-            with self._reading.connect() as connection, connection.begin():
-                return query(connection)
+            with self._reading.connect() as connection:
+                return self._asked(connection, query)
         except DatabaseError as error:
             if not is_of_the_store(error):
                 raise
+            if is_unreadable(error):
+                raise page_unreadable() from error
             raise StoreUnavailable(
                 "The store could not be read", fix="Check the disk and the database server."
             ) from error
+
+    def _asked(self, connection: Connection, query: Unit[T]) -> T:
+        try:
+            with connection.begin():
+                return query(connection)
+        except DatabaseError as error:
+            if self.dialect == "sqlite" and is_of_the_store(error):
+                connection.invalidate()  # after one page that cannot be read an encrypted connection reads no other
+            raise
 
     async def read(self, query: Unit[T]) -> T:
         """Run a query in a reader thread."""
@@ -170,7 +186,7 @@ def open_store(url: str, password: str | None, folder: Path, file_key: Callable[
         url: ``embedded`` for an encrypted file in ``folder``, or a ``postgresql+psycopg://`` URL.
         password: of the database server, when it asks for one.
         folder: where the embedded file lives.
-        file_key: gives the 32-byte key of the embedded file.
+        file_key: gives the 32-byte key of the embedded file; on PostgreSQL rows are bound by one derived from it.
     """
     if url == "embedded":
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -178,7 +194,8 @@ def open_store(url: str, password: str | None, folder: Path, file_key: Callable[
         return Store(embedded_engine(path, key, writer=True), embedded_engine(path, key, writer=False))
     if url.startswith("postgresql+psycopg://"):
         server = make_url(url) if password is None else make_url(url).set(password=password)
-        return Store(postgres_engine(server, writer=True), postgres_engine(server, writer=False))
+        key = file_key()
+        return Store(postgres_engine(server, writer=True, key=key), postgres_engine(server, writer=False, key=key))
     raise InvalidConfiguration(
         "The store is neither embedded nor PostgreSQL",
         where="store.url",

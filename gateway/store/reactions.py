@@ -23,6 +23,7 @@ from gateway.store.schema_reactors import (
     reactor_members,
     reactors,
 )
+from gateway.store.unreadable import NONE_LOST, Lost, between
 
 Values = Mapping[str, Any]
 READ_PER_LANE = 256
@@ -77,8 +78,9 @@ def cursors(connection: Connection, tenant: str, reactor: str) -> dict[int, int]
 
 
 def read_on(
-    connection: Connection, tenant: str, cursors: Mapping[int, int], types: Iterable[str], most: int
-) -> tuple[list[Found], dict[int, int]]:
+    connection: Connection, tenant: str, cursors: Mapping[int, int], types: Iterable[str], most: int,
+    lost: Lost = NONE_LOST,
+) -> tuple[list[Found], dict[int, int]]:  # fmt: skip
     """The newest versions of records of these types that changed after ``cursors``, and where that leaves each lane.
 
     A version that another has followed is passed by: the newer one was read, or will be.
@@ -94,7 +96,7 @@ def read_on(
     while lanes and len(found) < most:
         stands = {lane: moved.get(lane, cursors[lane]) for lane in lanes}
         spans = {lane: (at, min(ends[lane], at + share)) for lane, at in stands.items()}
-        rows = journal.between(connection, tenant, spans)
+        rows = between(connection, tenant, spans, lost)
         for lane in lanes:
             if len(found) >= most:
                 break
@@ -242,18 +244,6 @@ def due(connection: Connection, tenant: str, reactor: str, now: int, most: int) 
         .limit(most)
     )
     return connection.execute(query).fetchall()
-
-
-def timers(connection: Connection, tenant: str, reactor: str) -> tuple[int, int, int | None]:
-    """How many groups there are, how many are to be derived at once, and when the next of the others is due."""
-    mine = (reactor_groups.c.tenant == tenant, reactor_groups.c.reactor == reactor)
-    count, at_once = connection.execute(
-        select(func.count(), func.count().filter(reactor_groups.c.due_at == 0)).where(*mine)
-    ).one()
-    following = connection.execute(
-        select(func.min(reactor_groups.c.due_at)).where(*mine, reactor_groups.c.due_at > 0)
-    ).scalar_one_or_none()
-    return count, at_once, following
 
 
 def keep_group(

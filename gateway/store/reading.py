@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from gateway.store.bulk import Bulk
-from gateway.store.rows import Found
+from gateway.store.rows import STREAM, Found
 from gateway.store.schema import changes, records, records_listed
 from gateway.store.schema_http import disclosures
 
@@ -71,6 +71,21 @@ def listed(connection: Connection, tenant: str, wanted: Wanted, after: Place | N
     if len(found) < most:
         found += _list(connection, tenant, wanted, _of_patients(after), most - len(found))
     return found
+
+
+def counted(connection: Connection, tenant: str, wanted: Wanted) -> int:
+    """How many records a list holds."""
+    if wanted.ids:
+        return len(_chosen(connection, tenant, wanted, None))
+    by_change = bool(wanted.locations) or wanted.since is not None or wanted.before is not None
+    query = (
+        select(func.count())
+        .select_from(_newest if by_change else records)
+        .where(records.c.tenant == tenant, records.c.type == wanted.type, records.c.removed.is_(wanted.removed))
+    )
+    for chosen in _filters(wanted):
+        query = query.where(chosen)
+    return connection.execute(query).scalar_one()
 
 
 def _chosen(connection: Connection, tenant: str, wanted: Wanted, after: Place | None) -> list[Found]:
@@ -166,4 +181,4 @@ def disclosed(connection: Connection, tenant: str, patient: bytes | None = None)
     query = select(disclosures.c.page, disclosures.c.patient, disclosures.c.view).where(disclosures.c.tenant == tenant)
     if patient is not None:
         query = query.where(disclosures.c.patient == patient)
-    return iter(connection.execute(query, execution_options={"yield_per": 5000}))
+    return iter(connection.execute(query, execution_options=STREAM))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, select, union
 
 from gateway.store.rows import Found
-from gateway.store.schema import changes, messages, outcomes
+from gateway.store.schema import changes, inbox, messages, outcomes
 from gateway.store.schema_vault import told_of
 
 
@@ -49,6 +49,24 @@ def last_outcomes(connection: Connection, tenant: str, ids: Sequence[int]) -> di
         .order_by(outcomes.c.message_id, outcomes.c.attempt)
     )
     return {row.message_id: row for row in connection.execute(query)}
+
+
+def sizes(connection: Connection, tenant: str, after: int, most: int) -> Sequence[Found]:
+    """The next messages with bytes, by id: (message_id, size of what is sealed)."""
+    query = (
+        select(messages.c.message_id, func.length(messages.c.box).label("size"))
+        .where(messages.c.tenant == tenant, messages.c.message_id > after, messages.c.box.is_not(None))
+        .order_by(messages.c.message_id)
+        .limit(most)
+    )
+    return connection.execute(query).fetchall()
+
+
+def keys(connection: Connection, tenant: str, ids: Sequence[int]) -> dict[int, Found]:
+    """What opens each message: the key beside its last outcome, or in the inbox while it waits."""
+    query = select(inbox).where(inbox.c.tenant == tenant, inbox.c.message_id.in_(list(ids)))
+    waiting = {row.message_id: row for row in connection.execute(query)}
+    return last_outcomes(connection, tenant, ids) | waiting
 
 
 def patients(connection: Connection, tenant: str, ids: Sequence[int]) -> frozenset[bytes]:

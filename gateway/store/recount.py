@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, LargeBinary, bindparam, cast, func, select, text
 
 from gateway.store.deliveries import all_routes as route_names
-from gateway.store.rows import Found
+from gateway.store.rows import STREAM, Found
 from gateway.store.schema import LANES, changes, contexts, inbox, lanes, messages, outcomes, records, texts
 from gateway.store.schema_audit import NAMES_PAGES, audit_rows, audit_rows_pages
 
@@ -18,6 +18,8 @@ __all__ = ["LANES", "route_names"]
 _NAMES_PATIENT = {"sqlite": "instr(body, :patient) > 0", "postgresql": "position(:patient in body) > 0"}
 Outcome = tuple[int, str, str, int]
 """(attempt, outcome, reason, changes)."""
+Standing = tuple[bytes, bool, int, int, int]
+"""(record, whether the journal says so, version, lane, position)."""
 
 
 def inbox_ids(connection: Connection, tenant: str) -> set[int]:
@@ -38,7 +40,8 @@ def messages_with_outcomes(connection: Connection, tenant: str) -> Iterator[tupl
         .where(messages.c.tenant == tenant)
         .order_by(messages.c.message_id, outcomes.c.attempt)
     )  # fmt: skip
-    for (message_id, answer), rows in groupby(connection.execute(query), key=lambda row: (row.message_id, row.answer)):
+    found = connection.execute(query, execution_options=STREAM)
+    for (message_id, answer), rows in groupby(found, key=lambda row: (row.message_id, row.answer)):
         yield message_id, answer, [(r.attempt, r.outcome, r.reason, r.changes) for r in rows if r.attempt is not None]
 
 
@@ -57,7 +60,7 @@ def orphan_outcomes(connection: Connection, tenant: str) -> set[int]:
 def audit_bodies(connection: Connection, tenant: str) -> Iterator[bytes]:
     """Every row of the audit log, in no particular order."""
     query = select(cast(audit_rows.c.body, LargeBinary)).where(audit_rows.c.tenant == tenant)
-    for body in connection.execute(query).scalars():
+    for body in connection.execute(query, execution_options=STREAM).scalars():
         yield bytes(body)
 
 
@@ -72,7 +75,7 @@ def page_bodies(connection: Connection, tenant: str, patient: bytes | None = Non
     if patient is not None:
         name = str(UUID(bytes=patient)).encode()
         query = query.where(text(_NAMES_PATIENT[dialect]).bindparams(bindparam("patient", name, LargeBinary)))
-    for body in connection.execute(query).scalars():
+    for body in connection.execute(query, execution_options=STREAM).scalars():
         yield bytes(body)
 
 
@@ -110,14 +113,10 @@ def refused(connection: Connection, tenant: str) -> int:
     return connection.execute(query).scalar_one()
 
 
-def changes_by_message(connection: Connection, tenant: str) -> dict[int, int]:
-    """How many changes each message made, barriers left out."""
-    query = (
-        select(changes.c.message_id, func.count().label("number"))
-        .where(changes.c.tenant == tenant, changes.c.kind != "barrier")
-        .group_by(changes.c.message_id)
-    )
-    return {row.message_id: row.number for row in connection.execute(query)}
+def messages_of_changes(connection: Connection, tenant: str) -> Iterator[int]:
+    """The message that made each change, barriers left out, in no particular order."""
+    query = select(changes.c.message_id).where(changes.c.tenant == tenant, changes.c.kind != "barrier")
+    yield from connection.execute(query, execution_options=STREAM).scalars()
 
 
 def change_count(connection: Connection, tenant: str) -> int:
@@ -139,7 +138,7 @@ def positions(connection: Connection, tenant: str) -> Iterator[tuple[int, int]]:
         .where(changes.c.tenant == tenant)
         .order_by(changes.c.lane, changes.c.position)
     )
-    for row in connection.execute(query):
+    for row in connection.execute(query, execution_options=STREAM):
         yield row.lane, row.position
 
 
@@ -160,22 +159,25 @@ def lone_barriers(connection: Connection, tenant: str) -> list[tuple[int, int]]:
     return [(row.lane, row.position) for row in connection.execute(query)]
 
 
-def record_heads(connection: Connection, tenant: str) -> dict[bytes, tuple[int, int, int]]:
-    """(version, lane, position) at which each record says it stands."""
+def record_heads(connection: Connection, tenant: str) -> Iterator[Standing]:
+    """Where each record says it stands, by record."""
     query = select(records.c.record_id, records.c.version, records.c.lane, records.c.position)
-    rows = connection.execute(query.where(records.c.tenant == tenant))
-    return {bytes(row.record_id): (row.version, row.lane, row.position) for row in rows}
+    rows = connection.execute(
+        query.where(records.c.tenant == tenant).order_by(records.c.record_id), execution_options=STREAM
+    )
+    for row in rows:
+        yield bytes(row.record_id), False, row.version, row.lane, row.position
 
 
-def record_changes(connection: Connection, tenant: str) -> Iterator[tuple[bytes, int, int, int]]:
-    """(record, version, lane, position) of every change of a record, versions in order."""
+def record_changes(connection: Connection, tenant: str) -> Iterator[Standing]:
+    """Every change of a record, by record, versions in order."""
     query = (
         select(changes.c.record_id, changes.c.version, changes.c.lane, changes.c.position)
         .where(changes.c.tenant == tenant, changes.c.kind != "barrier")
         .order_by(changes.c.record_id, changes.c.version)
     )
-    for row in connection.execute(query):
-        yield bytes(row.record_id), row.version, row.lane, row.position
+    for row in connection.execute(query, execution_options=STREAM):
+        yield bytes(row.record_id), True, row.version, row.lane, row.position
 
 
 def changes_for_routes(connection: Connection, tenant: str, lane: int | None = None) -> Iterator[Found]:
@@ -190,4 +192,4 @@ def changes_for_routes(connection: Connection, tenant: str, lane: int | None = N
     )  # fmt: skip
     if lane is not None:
         query = query.where(changes.c.lane == lane)
-    yield from connection.execute(query)
+    yield from connection.execute(query, execution_options=STREAM)

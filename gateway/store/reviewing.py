@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from gateway.store.deliveries import DOUBT
-from gateway.store.rows import Found
+from gateway.store.rows import STREAM, Found
 from gateway.store.schema import changes, deliveries, records
 from gateway.store.schema_http import disclosures
 
 PART = 500
 """Ids asked for in one statement."""
-_STREAM = {"yield_per": 5000}
 
 
 def records_of(connection: Connection, tenant: str, types: Sequence[str], patient: bytes) -> set[bytes]:
@@ -57,7 +56,7 @@ def sent_to(connection: Connection, tenant: str, patient: bytes, since: int, unt
         .where(_delivered(tenant, since, until), deliveries.c.patient == patient)
         .order_by(deliveries.c.at, deliveries.c.route, deliveries.c.lane, deliveries.c.position)
     )
-    return iter(connection.execute(query, execution_options=_STREAM))
+    return iter(connection.execute(query, execution_options=STREAM))
 
 
 def shown_to(connection: Connection, tenant: str, patient: bytes, since: int, until: int) -> Iterator[Found]:
@@ -70,7 +69,7 @@ def shown_to(connection: Connection, tenant: str, patient: bytes, since: int, un
         )
         .order_by(disclosures.c.at, disclosures.c.page)
     )  # fmt: skip
-    return iter(connection.execute(query, execution_options=_STREAM))
+    return iter(connection.execute(query, execution_options=STREAM))
 
 
 def lane_of(connection: Connection, tenant: str, record_id: bytes) -> int | None:
@@ -88,7 +87,7 @@ def delivered(
     )
     if route is not None:
         query = query.where(deliveries.c.route == route)
-    for row in connection.execute(query, execution_options=_STREAM):
+    for row in connection.execute(query, execution_options=STREAM):
         yield None if row.patient is None else bytes(row.patient), row.route, row.recipient, row.fields
 
 
@@ -109,7 +108,7 @@ def shown(connection: Connection, tenant: str, client: str | None, since: int, u
     )
     if client is not None:
         query = query.where(disclosures.c.client == client)
-    return iter(connection.execute(query, execution_options=_STREAM))
+    return iter(connection.execute(query, execution_options=STREAM))
 
 
 def _delivered(tenant: str, since: int, until: int) -> ColumnElement[bool]:

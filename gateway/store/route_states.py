@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, func, or_, select, tuple_, update
 
 from gateway.store import journal
-from gateway.store.deliveries import BEHIND, DOUBT
-from gateway.store.rows import Found
+from gateway.store.deliveries import BEHIND, DOUBT, is_last_word
+from gateway.store.rows import Found, counted
 from gateway.store.schema import changes, deliveries, route_cursors, waiting
 from gateway.store.schema_routes import rests, route_states
 
@@ -125,7 +125,6 @@ def delivered(
 
     ``since`` is of the change, not of its delivery.
     """
-    later = deliveries.alias("later")
     query = (
         select(
             deliveries, changes.c.record_id, changes.c.type, changes.c.source, changes.c.location,
@@ -148,15 +147,7 @@ def delivered(
                 deliveries.c.lane > after[0],
                 and_(deliveries.c.lane == after[0], deliveries.c.position > after[1]),
             ),
-            ~select(later.c.attempt)
-            .where(
-                later.c.tenant == deliveries.c.tenant,
-                later.c.route == deliveries.c.route,
-                later.c.lane == deliveries.c.lane,
-                later.c.position == deliveries.c.position,
-                later.c.attempt > deliveries.c.attempt,
-            )
-            .exists(),
+            is_last_word(),
         )
         .order_by(deliveries.c.lane, deliveries.c.position)
         .limit(most)
@@ -185,22 +176,8 @@ def alone(connection: Connection, tenant: str, route: str, other: str) -> dict[s
         theirs.c.tenant == tenant, theirs.c.route == other, theirs.c.lane == one.c.lane,
         theirs.c.position == one.c.position,
     ).exists()  # fmt: skip
-    query = select(one.c.outcome, func.count()).where(nothing).group_by(one.c.outcome)
-    return {row.outcome: row[1] for row in connection.execute(query)}
+    return {outcome: count for (outcome,), count in counted(connection, select(one.c.outcome).where(nothing)).items()}
 
 
 def _last(tenant: str, route: str) -> Any:  # SQLAlchemy's own generic for a select of many columns
-    later = deliveries.alias()
-    return select(deliveries).where(
-        deliveries.c.tenant == tenant,
-        deliveries.c.route == route,
-        ~select(later.c.attempt)
-        .where(
-            later.c.tenant == deliveries.c.tenant,
-            later.c.route == deliveries.c.route,
-            later.c.lane == deliveries.c.lane,
-            later.c.position == deliveries.c.position,
-            later.c.attempt > deliveries.c.attempt,
-        )
-        .exists(),
-    )
+    return select(deliveries).where(deliveries.c.tenant == tenant, deliveries.c.route == route, is_last_word())

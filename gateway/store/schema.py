@@ -3,7 +3,8 @@
 Every key starts with the tenant, so the schema distributes by tenant. Times are microseconds since 1970 in UTC, record
 ids the 16 bytes of a UUID. Nothing here is a status column that says what happened: what happened is told by which rows
 exist, so that a recount can contradict them. Columns that end in ``box`` are sealed, ``wrapped`` is the data key that
-opens them, itself sealed under the key ``key_id`` of the keystore.
+opens them, itself sealed under the key ``key_id`` of the keystore. What has a ``mac`` is never changed but for columns
+that say so (:mod:`gateway.store.binding`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sqlalchemy import (
 )
 
 from gateway.store.binary import Binary
+from gateway.store.binding import MOVES, mac_column
 from gateway.store.metadata import metadata
 
 LANES = 64
@@ -44,7 +46,8 @@ messages = Table(
     Column("answer", String(2), nullable=False, doc="acknowledgement given: AA, or AE and AR for evidence"),
     Column("place", String(120), nullable=False, doc="where the fault is, for evidence"),
     Column("reason", String(80), nullable=False, doc="which fault it is, for evidence"),
-    Column("box", Binary),
+    Column("box", Binary, info=MOVES),
+    mac_column(),
     PrimaryKeyConstraint("tenant", "message_id"),
     Index("messages_control", "tenant", "source", "control_id"),
 )
@@ -66,9 +69,10 @@ contexts = Table(
     metadata,
     Column("tenant", String(64), nullable=False),
     Column("context_id", BigInteger, nullable=False),
-    Column("key_id", BigInteger, nullable=False),
-    Column("wrapped", Binary, nullable=False),
+    Column("key_id", BigInteger, nullable=False, info=MOVES),
+    Column("wrapped", Binary, nullable=False, info=MOVES),
     Column("box", Binary, nullable=False),
+    mac_column(),
     PrimaryKeyConstraint("tenant", "context_id"),
 )
 
@@ -86,8 +90,9 @@ outcomes = Table(
     Column("adapter", String(80), nullable=False),
     Column("mapping", Binary(32)),
     Column("changes", Integer, nullable=False),
-    Column("key_id", BigInteger),
-    Column("wrapped", Binary),
+    Column("key_id", BigInteger, info=MOVES),
+    Column("wrapped", Binary, info=MOVES),
+    mac_column(),
     PrimaryKeyConstraint("tenant", "message_id", "attempt"),
     sqlite_with_rowid=False,
 )
@@ -106,6 +111,7 @@ records = Table(
     Column("lane", SmallInteger, nullable=False),
     Column("position", BigInteger, nullable=False, doc="the change that made this version"),
     Column("removed", Boolean, nullable=False),
+    mac_column(),
     PrimaryKeyConstraint("tenant", "record_id"),
     sqlite_with_rowid=False,
 )
@@ -143,10 +149,11 @@ changes = Table(
     Column("observed_at", BigInteger, nullable=False),
     Column("partner_lane", SmallInteger, doc="of a barrier: the other patient's lane"),
     Column("partner_position", BigInteger, doc="of a barrier: its twin in that lane"),
-    Column("key_id", BigInteger),
-    Column("wrapped", Binary),
-    Column("box", Binary),
+    Column("key_id", BigInteger, info=MOVES),
+    Column("wrapped", Binary, info=MOVES),
+    Column("box", Binary, info=MOVES),
     Column("left_location", Binary(16), doc="where the record was before, when this change took it elsewhere"),
+    mac_column(),
     PrimaryKeyConstraint("tenant", "lane", "position"),
     Index("changes_record", "tenant", "record_id"),
 )
@@ -171,6 +178,7 @@ routes = Table(
     Column("filter", Text, nullable=False),
     Column("start", Text, nullable=False, doc="JSON list of 64 lane positions from which this edition holds"),
     Column("at", BigInteger, nullable=False),
+    mac_column(),
     PrimaryKeyConstraint("tenant", "route", "edition"),
 )
 
@@ -228,6 +236,7 @@ deliveries = Table(
     Column("purpose", String(40), nullable=False),
     Column("fields", Text, nullable=False, doc="what was disclosed, comma separated"),
     Column("at", BigInteger, nullable=False),
+    mac_column(),
     PrimaryKeyConstraint("tenant", "route", "lane", "position", "attempt"),
     Index("deliveries_patient", "tenant", "patient"),
     sqlite_with_rowid=False,
@@ -250,6 +259,7 @@ texts = Table(
     Column("hash", Binary(32), primary_key=True),
     Column("kind", String(16), nullable=False, doc="mapping or view"),
     Column("body", Text, nullable=False),
+    mac_column(),
 )
 
 blocks = Table(

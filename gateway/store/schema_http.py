@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, String, Table, Text
 
 from gateway.store.binary import Binary
+from gateway.store.binding import mac_column
 from gateway.store.metadata import metadata
 
 clients = Table(
@@ -59,6 +60,7 @@ disclosures = Table(
     Column("recipient", String(120), nullable=False),
     Column("purpose", String(40), nullable=False),
     Column("at", BigInteger, nullable=False),
+    mac_column(),
     PrimaryKeyConstraint("tenant", "page", "patient"),
     Index("disclosures_patient", "tenant", "patient"),
     sqlite_with_rowid=False,

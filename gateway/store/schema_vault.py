@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, SmallInteger, String, Table
 
 from gateway.store.binary import Binary
+from gateway.store.binding import mac_column
 from gateway.store.metadata import metadata
 
 patient_index = Table(
@@ -25,6 +26,7 @@ shreds = Table(
     Column("tenant", String(64), nullable=False),
     Column("patient", Binary(16), nullable=False),
     Column("at", BigInteger, nullable=False),
+    mac_column(),
     PrimaryKeyConstraint("tenant", "patient"),
     sqlite_with_rowid=False,
 )
@@ -48,6 +50,7 @@ told_of = Table(
     Column("tenant", String(64), nullable=False),
     Column("message_id", BigInteger, nullable=False),
     Column("patient", Binary(16), nullable=False),
+    mac_column(),
     PrimaryKeyConstraint("tenant", "message_id", "patient"),
     Index("told_of_patient", "tenant", "patient"),
     sqlite_with_rowid=False,

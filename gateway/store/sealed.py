@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, Table, bindparam, func, select, tuple_, update
+from sqlalchemy import Column, Connection, Table, bindparam, select, tuple_, update
 
 from gateway.store.bulk import Bulk
-from gateway.store.rows import Found
+from gateway.store.rows import Found, counted
 from gateway.store.schema import changes, contexts, inbox, outcomes
 from gateway.store.schema_reactors import reactor_groups
 
@@ -79,13 +79,8 @@ def resting(connection: Connection, tenant: str) -> Counter[int]:
     found: Counter[int] = Counter()
     for holder in HOLDERS:
         table = holder.table
-        query = (
-            select(table.c.key_id, func.count())
-            .where(table.c.tenant == tenant, table.c.wrapped.is_not(None))
-            .group_by(table.c.key_id)
-        )
-        for key_id, count in connection.execute(query, execution_options={"yield_per": 5000}):
-            found[key_id] += count
+        query = select(table.c.key_id).where(table.c.tenant == tenant, table.c.wrapped.is_not(None))
+        found.update({key_id: count for (key_id,), count in counted(connection, query).items()})
     return found
 
 

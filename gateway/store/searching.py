@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, exists, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.bulk import Bulk, portions
@@ -260,22 +260,68 @@ def _probing(lists: int) -> tuple[Select[*tuple[Any, ...]], Select[*tuple[Any, .
     return select(func.count(), func.max(looked.c.record_id)), matching
 
 
+Changed = tuple[int, bytes]
+"""When a record changed, and its id."""
+
+
+class Passed(NamedTuple):
+    """What one look along the times of change gave."""
+
+    found: Sequence[Changed]
+    """Those that have a digest of each further list, in the order of the look."""
+    last: Changed | None
+    """The last that was looked at; None when there are no more."""
+
+
 def changed(
-    connection: Connection, tenant: str, type: str, window: tuple[int | None, int | None],
-    after: tuple[int, bytes] | None, most: int,
-) -> list[tuple[int, bytes]]:  # fmt: skip
-    """(time, id) of the next records of a type that changed in a window, by time; None leaves an end open."""
+    connection: Connection, tenant: str, type: str, window: tuple[int | None, int | None], after: Changed | None,
+    most: int, *, newest_first: bool = False, also: Sequence[Sequence[bytes]] = (),
+) -> Passed:  # fmt: skip
+    """The next records of a type that changed in a window, by time, of which the database compares the digests."""
     at, record = search_records.c.at, search_records.c.record_id
-    query = select(at, record).where(search_records.c.tenant == tenant, search_records.c.type == type)
-    since, before = window
-    if since is not None:
-        query = query.where(at >= since)
-    if before is not None:
-        query = query.where(at < before)
+    query = select(at, record).where(*_window(tenant, type, window))
     if after is not None:
-        query = query.where(at >= after[0], tuple_(at, record) > tuple_(*after))
-    rows: Sequence[Found] = connection.execute(query.order_by(at, record).limit(most)).fetchall()
-    return [(row.at, bytes(row.record_id)) for row in rows]
+        here, place = tuple_(at, record), tuple_(*after)
+        query = query.where(at <= after[0], here < place) if newest_first else query.where(at >= after[0], here > place)
+    query = query.order_by(*_along(at, record, first=newest_first))
+    looked = query.limit(most).subquery()
+    matching = select(looked.c.at, looked.c.record_id).order_by(
+        *_along(looked.c.at, looked.c.record_id, first=newest_first)
+    )
+    for blinds in also:
+        other = search_keys.alias()
+        matching = matching.where(
+            exists().where(other.c.tenant == tenant, other.c.blind.in_(blinds), other.c.record_id == looked.c.record_id)
+        )
+    found = [(row.at, bytes(row.record_id)) for row in connection.execute(matching)]
+    if not also:
+        return Passed(found, found[-1] if len(found) == most else None)
+    last = connection.execute(query.offset(most - 1).limit(1)).one_or_none()
+    return Passed(found, None if last is None else (last.at, bytes(last.record_id)))
+
+
+def _along(at: ColumnElement[int], record: ColumnElement[bytes], *, first: bool) -> tuple[ColumnElement[Any], ...]:
+    """The order by time, from the newest ``first`` or from the oldest."""
+    return (at.desc(), record.desc()) if first else (at, record)
+
+
+def counted_keys(connection: Connection, tenant: str, blinds: Sequence[bytes]) -> int:
+    """How many records have one of these digests, each counted for every one it has."""
+    query = select(func.count()).where(search_keys.c.tenant == tenant, search_keys.c.blind.in_(blinds))
+    return connection.execute(query).scalar_one()
+
+
+def counted(connection: Connection, tenant: str, type: str, window: tuple[int | None, int | None]) -> int:
+    """How many records of a type changed in a window, of those that the index holds."""
+    query = select(func.count()).select_from(search_records).where(*_window(tenant, type, window))
+    return connection.execute(query).scalar_one()
+
+
+def _window(tenant: str, type: str, window: tuple[int | None, int | None]) -> list[ColumnElement[bool]]:
+    since, before = window
+    chosen = [search_records.c.tenant == tenant, search_records.c.type == type]
+    chosen += [] if since is None else [search_records.c.at >= since]
+    return chosen if before is None else [*chosen, search_records.c.at < before]
 
 
 def forget(connection: Connection, tenant: str, patient: bytes) -> None:

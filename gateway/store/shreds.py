@@ -8,23 +8,26 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import CompoundSelect, Connection, delete, func, select, union, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.store import aliases, searching
+from gateway.store import aliases, bound, searching
+from gateway.store.bulk import Bulk, Upsert
 from gateway.store.schema import changes, deliveries, messages, outcomes, records, waiting
 from gateway.store.schema_vault import patient_index, shreds, told_of
 
+_note = Upsert(shreds, lambda new: {"at": new.at})
+_add_told_of = {
+    "sqlite": Bulk(sqlite.insert(told_of).on_conflict_do_nothing()),
+    "postgresql": Bulk(postgresql.insert(told_of).on_conflict_do_nothing()),
+}
+
 
 def known(connection: Connection, tenant: str) -> set[bytes]:
-    """Patients whose shredding this store has taken note of."""
-    return {
-        bytes(row) for row in connection.execute(select(shreds.c.patient).where(shreds.c.tenant == tenant)).scalars()
-    }
+    """Patients whose shredding this store has taken note of; a row that somebody else wrote destroys nobody's keys."""
+    return {bytes(row.patient) for row in bound.as_written(connection, shreds, tenant)}
 
 
 def note(connection: Connection, tenant: str, patient: bytes) -> None:
     """Take note of a shredding; again does not matter."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    row = {"tenant": tenant, "patient": patient, "at": int(time.time() * 1e6)}
-    connection.execute(insert(shreds).values(row).on_conflict_do_nothing())
+    _note(connection, [{"tenant": tenant, "patient": patient, "at": int(time.time() * 1e6)}])
 
 
 def counts(connection: Connection, tenant: str, patient: bytes) -> dict[str, int]:
@@ -55,9 +58,7 @@ def tell_of(connection: Connection, tenant: str, told: Sequence[tuple[int, Itera
         for message_id, patients in told
         for patient in sorted(patients)
     ]
-    if rows:
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        connection.execute(insert(told_of).on_conflict_do_nothing(), rows)
+    _add_told_of[connection.dialect.name](connection, rows)
 
 
 def sharing(connection: Connection, tenant: str, patient: bytes) -> set[bytes]:

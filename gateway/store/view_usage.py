@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
+from gateway.store.rows import counted
 from gateway.store.schema import changes, deliveries
 from gateway.store.schema_http import disclosures
 
@@ -32,7 +33,7 @@ class Fetched(NamedTuple):
 def sent(connection: Connection, tenant: str) -> Iterator[Sent]:
     """What the routes of a tenant delivered, ever."""
     query = (
-        select(deliveries.c.route, changes.c.type, deliveries.c.fields, func.count())
+        select(deliveries.c.route, changes.c.type, deliveries.c.fields)
         .join(
             changes,
             (changes.c.tenant == deliveries.c.tenant)
@@ -40,18 +41,13 @@ def sent(connection: Connection, tenant: str) -> Iterator[Sent]:
             & (changes.c.position == deliveries.c.position),
         )
         .where(deliveries.c.tenant == tenant, deliveries.c.outcome == "delivered")
-        .group_by(deliveries.c.route, changes.c.type, deliveries.c.fields)
     )
-    for route, type_name, fields, count in connection.execute(query):
+    for (route, type_name, fields), count in counted(connection, query).items():
         yield Sent(route, type_name, tuple(fields.split(",")) if fields else (), count)
 
 
 def fetched(connection: Connection, tenant: str) -> Iterator[Fetched]:
     """What the clients of a tenant fetched, ever."""
-    query = (
-        select(disclosures.c.client, disclosures.c.types, disclosures.c.view, func.count())
-        .where(disclosures.c.tenant == tenant)
-        .group_by(disclosures.c.client, disclosures.c.types, disclosures.c.view)
-    )
-    for client, types, view, count in connection.execute(query):
+    query = select(disclosures.c.client, disclosures.c.types, disclosures.c.view).where(disclosures.c.tenant == tenant)
+    for (client, types, view), count in counted(connection, query).items():
         yield Fetched(client, tuple(types.split(",")), bytes(view), count)

@@ -8,7 +8,8 @@ is undone and run again.
 
 A commit or I/O error is fatal to the connection: the operating system may have dropped the pages and would call the
 next sync good. The writer then fails every unit of the group and every later one with ``StoreUnavailable``, closes the
-connection, opens a new one, has it checked, and only then goes on.
+connection, opens a new one, has it checked, and only then goes on. A unit that meets a page which cannot be read has
+written nothing: it alone fails, with ``PageUnreadable``, and the others of its group run again on a new connection.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import structlog
 from sqlalchemy import Connection, Engine, RootTransaction
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import PageUnreadable, StoreUnavailable
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
@@ -37,6 +38,8 @@ LOST_RACE = frozenset({"40001", "40P01"})
 """SQLSTATE of a transaction that PostgreSQL undid because it and another one waited for each other."""
 DISK_FULL = "disk is full"
 """The one error after which nothing written is in doubt: the write was refused before it began."""
+READ_ERROR = "disk I/O error"
+"""What the driver says when the disk does not give a page back, where it does not take the file for damaged."""
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +57,10 @@ class Writer:
         self._check = check
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._connection: Connection | None = None
         self._suspect = False
+        self._in_doubt = False
+        """Whether a commit was begun and has not returned: nobody knows whether it is kept."""
         self.healthy = True
         self.commits = 0
 
@@ -74,19 +80,54 @@ class Writer:
         return future
 
     def _run(self) -> None:
-        connection: Connection | None = None
         while (first := self._queue.get()) is not None:
             if not first[1].set_running_or_notify_cancel():
                 continue
             taken = [first]
             try:
-                connection = connection or self._open()
-                self._group(connection, taken)
+                self._serve(taken)
             except Exception as error:  # noqa: BLE001 - whatever it was: a writer that ended would leave all callers waiting
-                self._fail(connection, taken, error)
-                connection = None
-        if connection is not None:
+                self._fail(taken, error)
+        if self._connection is not None:
+            self._connection.close()
+
+    def _serve(self, taken: list[Item]) -> None:
+        """Run and commit one group; when one of it met a page that cannot be read, each unit alone."""
+        connection = self._connected()
+        try:
+            self._group(connection, taken)
+        except DatabaseError as error:
+            if self._in_doubt or type(error) is not DatabaseError:
+                raise
+            self._let_go()
+            for item in taken:
+                if not item[1].done():
+                    self._beside_a_page(item)
+
+    def _beside_a_page(self, item: Item) -> None:
+        """Run one unit of a group that met a page which cannot be read; if it is this one, tell it so."""
+        connection = self._connected()
+        try:
+            self._alone(connection, item)
+        except DatabaseError as error:
+            if self._in_doubt or type(error) is not DatabaseError:
+                raise
+            self._let_go()
+            log.error("page-unreadable", what="unit")  # noqa: TRY400 - a traceback may hold values
+            item[1].set_exception(page_unreadable())
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._open()
+        return self._connection
+
+    def _let_go(self) -> None:
+        """After an error believe nothing of the connection; an encrypted one reads no page after one it could not."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.invalidate()
             connection.close()
+        self._engine.dispose()
 
     def _open(self) -> Connection:
         connection = self._engine.connect()
@@ -133,6 +174,7 @@ class Writer:
     def _commit(self, connection: Connection, items: Iterable[Item]) -> None:
         """Run units in one transaction, and give out their results once it is synced."""
         done: list[tuple[Future[Any], Any, BaseException | None]] = []
+        self._in_doubt = False
         transaction = connection.begin()
         try:
             for unit, future in items:
@@ -141,6 +183,7 @@ class Writer:
                 else:
                     transaction, result, failed = _first(connection, transaction, unit)
                 done.append((future, result, failed))
+            self._in_doubt = True
             transaction.commit()
         except BaseException as error:
             if not isinstance(error, DBAPIError) or _lost_race(error):
@@ -167,7 +210,7 @@ class Writer:
         self._queue.put(None)
         return None
 
-    def _fail(self, connection: Connection | None, taken: list[Item], error: Exception) -> None:
+    def _fail(self, taken: list[Item], error: Exception) -> None:
         """Tell every unit of the group that is not synced, and every one that waits; let go of the connection."""
         full = DISK_FULL in str(error)
         if self.healthy:
@@ -181,10 +224,7 @@ class Writer:
         for _, future in taken:
             if not future.done():
                 future.set_exception(failure)
-        if connection is not None:
-            connection.invalidate()
-            connection.close()
-        self._engine.dispose()
+        self._let_go()
         time.sleep(REOPEN_SECONDS)
 
 
@@ -219,6 +259,20 @@ def is_of_the_store(error: Exception) -> bool:
     """Whether an error tells of disk, file or server, and not of the unit; a plain DatabaseError is corruption."""
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     return lost or isinstance(error, OperationalError) or type(error) is DatabaseError
+
+
+def is_unreadable(error: DatabaseError) -> bool:
+    """Whether a question met a page that the disk does not give back, or that is not as it was written."""
+    return type(error) is DatabaseError or READ_ERROR in str(error.orig)
+
+
+def page_unreadable() -> PageUnreadable:
+    """What is told of such a page."""
+    return PageUnreadable(
+        "A page of the store's file cannot be read",
+        where="gateway.db",
+        fix="Run gateway verify ledger, check the disk, and restore the latest verified backup.",
+    )
 
 
 def _lost_race(error: DBAPIError) -> bool:

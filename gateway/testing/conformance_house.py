@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
-
-from sqlalchemy import Connection
 
 from gateway.bootstrap import Gateway, open_gateway
 from gateway.errors import GatewayError, InvalidConfiguration
@@ -39,6 +37,14 @@ Records = dict[tuple[str, str], tuple[str, int, bool]]
 References stand in the content by native id, or as ``?`` where their target is not there: the ids of two sources differ
 though they mean the same.
 """
+
+
+class Head(NamedTuple):
+    """How a record stands."""
+
+    type: str
+    version: int
+    removed: bool
 
 
 class Tapped:
@@ -243,8 +249,13 @@ class House:
             await asyncio.sleep(_LOOK)
         return True
 
+    def pause(self, scene: Scene) -> float:
+        """The same where this scene's settings make its source ask less often."""
+        return max(self.lingering, 1.5 * float(scene.settings.get("poll_seconds", 0)))
+
     def quiet(self, scene: Scene) -> Callable[[], bool]:
         """Whether something has arrived, and nothing new for a while."""
+        pause = self.pause(scene)
         last: tuple[int, float] = (0, time.monotonic())
 
         def is_quiet() -> bool:
@@ -252,7 +263,7 @@ class House:
             now, count = time.monotonic(), len(scene.tap.items) if scene.tap else 0
             if count != last[0] or not count:
                 last = (count, now)
-            return bool(count) and now - last[1] > self.lingering
+            return bool(count) and now - last[1] > pause
 
         return is_quiet
 
@@ -300,19 +311,22 @@ class House:
             if "shredded" not in content
         }
 
+    def heads(self, name: str) -> dict[bytes, Head]:
+        """How each record of one source stands, by record id."""
+        rows = self.gateway.store.read_sync(lambda c: journal.recent_records(c, TENANT, None, None, MOST))
+        return {
+            bytes(row.record_id): Head(row.type, int(row.version), bool(row.removed))
+            for row in rows
+            if row.source == name
+        }
+
     def changes(self, name: str) -> int:
         """How many versions the records of one source have had."""
-
-        def unit(connection: Connection) -> int:
-            rows = journal.recent_records(connection, TENANT, None, None, MOST)
-            return sum(int(row.version) for row in rows if row.source == name)
-
-        return self.gateway.store.read_sync(unit)
+        return sum(head.version for head in self.heads(name).values())
 
     def removed(self, name: str) -> int:
         """How many records of one source are removed."""
-        rows = self.gateway.store.read_sync(lambda c: journal.recent_records(c, TENANT, None, None, MOST))
-        return sum(bool(row.removed) for row in rows if row.source == name)
+        return sum(head.removed for head in self.heads(name).values())
 
     def unread(self, name: str) -> str:
         """Reasons why messages of one source are in quarantine; evidence of bytes that are no message is left out."""

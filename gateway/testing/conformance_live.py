@@ -13,9 +13,11 @@ from gateway.flow.source import Source
 from gateway.model.exchange import Item
 from gateway.testing.conformance import FAULT, Result, failed, judged, not_run, passed
 from gateway.testing.conformance_house import TENANT, House, Records, Scene
-from gateway.testing.conformance_scenes import clock_rule, erasure_rule, press_rule
+from gateway.testing.conformance_scenes import clock_rule, deletion_rule, erasure_rule, press_rule
 from gateway.testing.conformance_static import canaries, pure
 from gateway.testing.conformance_subject import Subject
+from gateway.testing.conformance_sweep import RULE as SWEPT
+from gateway.testing.conformance_sweep import sweep_rule
 from gateway.testing.recording_intake import RecordingIntake
 from gateway.testing.simulation import Staged, staged
 
@@ -23,7 +25,7 @@ NO_SIMULATOR = "no simulator of this name lies beside the adapter"
 NO_STAGE = "the simulator lets nothing happen at its clinic"
 ASKED = ("full-sync", "polls-incrementally", "same-bytes-same-patches", "pages-without-gaps",
          "cursor-moves-with-storage", "stays-within-rate-budget", "reads-deletions", "erasure",
-         "clock-skew")  # fmt: skip
+         "clock-skew", SWEPT)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,12 @@ class Rehearsal:
         self._endless = hasattr(subject.simulator, "seconds")
         self._results: list[Result] = []
         self.plain = Scene("plain")
-        faults = subject.simulator.faults if subject.simulator else ()
+        met = subject.simulator.faults if subject.simulator else {}
+        faults = [fault for fault in met if fault not in getattr(subject.simulator, "write_faults", {})]
         self.faulty = {fault: Scene(f"fault-{number}", (fault,)) for number, fault in enumerate(faults)}
         self.moving, self.moved, self.deleting = Scene("moving"), Scene("moved"), Scene("deleting")
         self.stalled, self.erased, self.skewed = Scene("stalled"), Scene("erased"), Scene("skewed")
+        self.swept, self.swept_anew = Scene("swept"), Scene("swept-anew")
         self.paced = Scene("paced", more={"poll_seconds": 0.05} if subject.polled else {})
 
     async def run(self) -> Lived:
@@ -76,14 +80,16 @@ class Rehearsal:
             return Lived([not_run(rule, NO_SIMULATOR) for rule in ASKED])
         acting = [
             self.plain, *self.faulty.values(), self.moving, self.deleting, self.stalled, self.paced, self.erased,
-            self.skewed,
+            self.skewed, self.swept,
         ]  # fmt: skip
         await asyncio.gather(*(self._house.act(scene) for scene in acting))
-        self.moved.settings, self.moved.simulator = self.moving.settings, self.moving.simulator
-        self._house.open([*acting, self.moved])
+        for anew, first in ((self.moved, self.moving), (self.swept_anew, self.swept)):
+            anew.settings, anew.simulator = first.settings, first.simulator
+        self._house.open([*acting, self.moved, self.swept_anew])
         await asyncio.gather(
-            self._plain(), self._move(), self._delete(), self._press(), self._stall(), self._erase(), self._mistime()
-        )
+            self._plain(), self._move(), self._delete(), self._press(), self._stall(), self._erase(), self._mistime(),
+            self._list_all(),
+        )  # fmt: skip
         records = self._house.records()
         self._judge_faults(records)
         self._judge_moves(records)
@@ -204,22 +210,8 @@ class Rehearsal:
             self._results.append(passed(rule))
 
     async def _delete(self) -> None:
-        """Something is deleted at a clinic that was read."""
-        house, scene, rule = self._house, self.deleting, "reads-deletions"
-        simulator = staged(scene.simulator)
-        if simulator is None or "remove" not in simulator.events:
-            if simulator is not None or not self._endless:
-                self._results.append(not_run(rule, "the simulator deletes nothing"))
-            return
-        reading = asyncio.ensure_future(house.read(scene, lambda: False, 4 * self._pace.patience))
-        arrived = await house.until(house.quiet(scene), self._pace.patience, reading.done)
-        before = house.removed(scene.name)
-        simulator.happen("remove")
-        found = arrived and await house.until(lambda: house.removed(scene.name) > before, self._pace.patience / 2)
-        reading.cancel()
-        with suppress(asyncio.CancelledError):
-            await reading
-        self._results.append(passed(rule) if found else failed(rule, "what was deleted at the clinic stays here"))
+        if staged(self.deleting.simulator) is not None or not self._endless:
+            self._results.append(await deletion_rule(self._house, self.deleting, self._pace.patience))
 
     async def _press(self) -> None:
         self._results.append(await press_rule(self._house, self._subject, self.paced, self._pace.pressing))
@@ -253,6 +245,12 @@ class Rehearsal:
 
     async def _mistime(self) -> None:
         self._results.append(await clock_rule(self._house, self.skewed, self._pace.patience))
+
+    async def _list_all(self) -> None:
+        if self._endless or not self._subject.polled:
+            self._results.append(not_run(SWEPT, "no list is polled"))
+            return
+        self._results.append(await sweep_rule(self._house, self.swept, self.swept_anew, self._pace.patience))
 
     # --- verdicts ---------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Scenes of their own: a patient who is erased, a vendor whose clock is wrong, a budget that is pressed."""
+"""Scenes of their own: a patient who is erased, a row that is deleted, a clock that is wrong, a budget pressed."""
 
 from __future__ import annotations
 
@@ -124,3 +124,19 @@ async def press_rule(house: House, subject: Subject, scene: Scene, seconds: floa
     if scene.counted("requests") < 0.4 * rate.requests:
         return not_run(rule, "the adapter asks so seldom that the budget was never pressed")
     return passed(rule)
+
+
+async def deletion_rule(house: House, scene: Scene, patience: float) -> Result:
+    """reads-deletions: something is deleted at a clinic that was read."""
+    rule, simulator = "reads-deletions", staged(scene.simulator)
+    if simulator is None or "remove" not in simulator.events:
+        return not_run(rule, "the simulator deletes nothing")
+    reading = asyncio.ensure_future(house.read(scene, lambda: False, 4 * patience))
+    arrived = await house.until(house.quiet(scene), patience, reading.done)
+    before = house.removed(scene.name)
+    simulator.happen("remove")
+    found = arrived and await house.until(lambda: house.removed(scene.name) > before, patience / 2)
+    reading.cancel()
+    with suppress(asyncio.CancelledError):
+        await reading
+    return passed(rule) if found else failed(rule, "what was deleted at the clinic stays here")

@@ -117,7 +117,7 @@ def told_settings(model: type[BaseModel], told: Mapping[str, str], folder: Path)
             secret = folder / f"{name}.secret"
             secret.touch(mode=0o600)
             secret.write_text(text, "utf-8")
-            part[leaf] = f"file:{secret}"
+            part[leaf] = [f"file:{secret}"] if kinds & {tuple, list} else f"file:{secret}"
         else:
             part[leaf] = text.split(",") if kinds & {tuple, list} else text
     return made
@@ -150,7 +150,7 @@ def _kinds(annotation: Any) -> Iterator[Any]:
     if origin is None:
         yield annotation
     elif origin in (tuple, list):
-        yield origin
+        yield from (origin, *_kinds(get_args(annotation)[0]))
     elif origin is dict:
         yield from (origin, *_kinds(get_args(annotation)[1]))
     elif origin is types.UnionType or origin:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
@@ -34,6 +35,13 @@ CLOCK: Mapping[str, tuple[str, Callable[[Any], object]]] = {
     "clock-right": ("the vendor's clock is right again", lambda api: setattr(api, "skew", 0.0)),
 }
 """Events of a vendor that says when something changed."""
+LISTS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
+    "lists-end-early": ("lists end after a page, and do not say that there is more", lambda api: api.end_early()),
+    "answers-break": ("every answer is an error from now on", lambda api: api.fail("500", _FOR_GOOD)),
+    "answers-whole": ("answers and lists are whole again", lambda api: api.heal()),
+}
+"""Events of a vendor whose lists are swept; its ``vanish`` lets rows end without a word."""
+_FOR_GOOD = 1_000_000_000
 EVERY = 10
 """A recurring fault spoils one answer in so many."""
 EVENT_SECONDS = 30.0
@@ -59,8 +67,12 @@ class SimulatedApi(ABC):
         """Seconds by which its clock is early; a vendor's simulator adds them wherever it says a time."""
         self.violations = 0
         """How many requests went beyond a budget; those that a fault refused do not count."""
+        self.early = False
+        """Whether lists end after a page though there is more; a vendor's simulator obeys."""
         self.shown: Counter[str] = Counter()
         """How often each fault was acted out."""
+        self.tls: ssl.SSLContext | None = None
+        """Over what it listens, where it is set before the start; plain HTTP otherwise."""
         self._budget = budget
         self._recent: deque[float] = deque()
         self._faults: Counter[str] = Counter()
@@ -86,8 +98,8 @@ class SimulatedApi(ABC):
         self.routes(app.router)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        self.base_url = f"http://{host}:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, host, port, ssl_context=self.tls).start()
+        self.base_url = f"{'http' if self.tls is None else 'https'}://{host}:{self._runner.addresses[0][1]}"
         return self.base_url
 
     async def stop(self) -> None:
@@ -104,8 +116,13 @@ class SimulatedApi(ABC):
         self._recurring[fault] = EVERY - 3  # the third is the first, so that few answers are enough to see it
         self._faults.pop(fault, None)
 
+    def end_early(self) -> None:
+        """Let lists end after a page from now on."""
+        self.early = True
+
     def heal(self) -> None:
         """Switch every fault off."""
+        self.early = False
         self._faults.clear()
         self._recurring.clear()
 
@@ -184,6 +201,7 @@ class SimulatedSystem:
         build: makes the API of a clinic from its seed and its number of patients.
         tell: the settings a source needs while it listens.
         faults: what it can act out beyond :data:`FAULTS`.
+        write_faults: what only those meet who write to it; no rule for who reads.
         events: what can happen at the clinic while it serves: a sentence, and what makes it happen.
     """
 
@@ -197,10 +215,13 @@ class SimulatedSystem:
         tell: Callable[[SimulatedApi], Mapping[str, str]],
         faults: Mapping[str, str] | None = None,
         events: Mapping[str, tuple[str, Callable[[Any], object]]] | None = None,
+        *,
+        write_faults: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.summary = summary
-        self.faults: Mapping[str, str] = FAULTS | dict(faults or {})
+        self.write_faults: Mapping[str, str] = write_faults or {}
+        self.faults: Mapping[str, str] = FAULTS | dict(faults or {}) | dict(self.write_faults)
         self._build = build
         self._tell = tell
         self._acts = {name: act for name, (_, act) in (events or {}).items()}

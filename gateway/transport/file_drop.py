@@ -9,8 +9,10 @@ messages are recognised as repeats.
 from __future__ import annotations
 
 import asyncio
+import errno
 import fnmatch
 import os
+import stat
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +31,8 @@ _MOST = 1000
 """Messages committed together, however small they are."""
 _PAUSE = 0.5
 ARCHIVE, FAILED = "archive", "failed"
+REASON = ".reason.txt"
+"""What the name of a note ends in."""
 
 _log = structlog.get_logger(__name__)
 
@@ -105,8 +109,8 @@ class FileDrop:
             with os.scandir(self._folder) as entries:
                 for entry in entries:
                     if self._wanted(entry.name) and entry.is_file(follow_symlinks=False):
-                        stat = entry.stat(follow_symlinks=False)
-                        now[entry.name] = _Look(stat.st_size, stat.st_mtime_ns)
+                        found = entry.stat(follow_symlinks=False)
+                        now[entry.name] = _Look(found.st_size, found.st_mtime_ns)
         except FileNotFoundError:
             now.clear()  # a file or the folder vanished during the look: the next look says
         except OSError as error:
@@ -126,11 +130,51 @@ class FileDrop:
         return any(fnmatch.fnmatchcase(lower, pattern) for pattern in self._patterns)
 
     def _move(self, path: Path, folder: str, note: str | None) -> None:
-        target = _free(self._folder / folder / path.name)
-        if note is not None:
-            target.with_name(target.name + ".reason.txt").write_text(note, encoding="utf-8")
-        path.rename(target)
+        """Put a file away. Whoever drops files may have put links in its way: none is followed."""
+        try:
+            inside = os.open(self._folder / folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise InvalidConfiguration(
+                f"A folder inside the drop folder is no folder of its own: {error.strerror}.",
+                where=f"folder/{folder}",
+                fix="Take away what stands there, a link say; the folder is made anew at the next start.",
+            ) from error
+        try:
+            name = _free(inside, path.name)
+            if note is not None:
+                made = os.open(
+                    f"{name}{REASON}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=inside
+                )
+                with os.fdopen(made, "w", encoding="utf-8") as file:
+                    file.write(note)
+            os.rename(path, name, dst_dir_fd=inside)
+        finally:
+            os.close(inside)
         self._seen.pop(path.name, None)
+
+
+def dropped(path: Path) -> Iterator[bytes]:
+    """The bytes of a file that somebody dropped, in pieces of 64 KiB.
+
+    Raises:
+        RejectMessage: it is no file any more: a link or a pipe took its place after the look that found it.
+    """
+    try:
+        # Nothing is followed, and a pipe that nobody writes to is no reason to wait.
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise _no_file() from None
+    with os.fdopen(opened, "rb") as file:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise _no_file()
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def _no_file() -> RejectMessage:
+    return RejectMessage("not-a-file", "What was dropped is a link or a pipe, and no file", fix="Drop the file itself.")
 
 
 def chunks(path: Path) -> Iterator[bytes]:
@@ -179,10 +223,19 @@ def _step(parts: Iterator[Item | Finding]) -> list[Item | Finding]:
     return step
 
 
-def _free(path: Path) -> Path:
-    """A path of that name that is not taken, numbered when it must be."""
-    number, free = 1, path
-    while free.exists():
+def _free(folder: int, name: str) -> str:
+    """A name that neither a file nor a note has in an open folder, numbered when it must be."""
+    stem, suffix = Path(name).stem, Path(name).suffix
+    number, free = 1, name
+    while _stands(folder, free) or _stands(folder, f"{free}{REASON}"):
         number += 1
-        free = path.with_name(f"{path.stem}.{number}{path.suffix}")
+        free = f"{stem}.{number}{suffix}"
     return free
+
+
+def _stands(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True

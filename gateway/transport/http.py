@@ -34,6 +34,7 @@ T = TypeVar("T")
 _CHUNK = 64 * 1024
 _ID = re.compile(r"/\d[^/]*")
 _PRIVATE = "Use the public name; an address of the house's own network needs allow_private = true, where it is offered."
+_UNREACHED = "Check the address and the network, and whether the system is up; it is asked again by itself."
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,40}")
 
 
@@ -61,6 +62,10 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+
+
+COUNTS_FROM = "at the next attempt where it stands in a file, else from the next start on"
+"""When a replaced secret of a credential counts, in the words of an error's cure."""
 
 
 class Credential(Protocol):
@@ -255,11 +260,11 @@ class HttpClient:
                     self.skew = self._skew(response.headers.get("Date", ""))
                     yield response
             except TimeoutError:
-                raise _Passing(self._unavailable(url, "did not answer in time")) from None
+                raise _Passing(self._unavailable(url, "did not answer in time", fix=_UNREACHED)) from None
             except aiohttp.ClientPayloadError:
                 raise _Passing(self._unavailable(url, "closed the connection within an answer")) from None
             except aiohttp.ClientError as error:
-                raise _Passing(self._unavailable(url, f"cannot be reached ({type(error).__name__})")) from None
+                raise _Passing(self._unavailable(url, f"cannot be reached ({_name(error)})", fix=_UNREACHED)) from None
 
     def _skew(self, date: str) -> float | None:
         """What an answer's ``Date`` (RFC 9110, to the second) tells; what was known stays where it tells nothing."""
@@ -274,6 +279,7 @@ class HttpClient:
             return
         error = self._explain(await self._body(url, response))
         if error is not None:
+            error.refused = True
             raise error
 
     def _check(self, url: URL, response: aiohttp.ClientResponse, *, is_json: bool = True) -> None:
@@ -282,23 +288,24 @@ class HttpClient:
             where, after = self._place(url), self._asked_wait(response.headers)
             raise RateLimited("The source says that its request budget is used up", where=where, after=after)
         if status >= 500:
-            error = self._unavailable(url, f"answered status {status}")
-            error.after = self._asked_wait(response.headers)
-            raise _Passing(error)
+            passing = _Passing(self._unavailable(url, f"answered status {status}"))
+            passing.error.after = self._asked_wait(response.headers)
+            raise passing
         if 300 <= status < 400:
             raise self._unavailable(url, f"answered a redirect (status {status}), which is not followed")
         if status in (401, 403):
-            fix = "Check that the credential is current and may read this; a new one counts from the next start on."
-            refused = self._unavailable(url, f"refused the credential (status {status})", fix=fix)
+            when = "from the next start on" if self._credential is None else COUNTS_FROM
+            fix = f"Check that the credential is current and may read this; a new one counts {when}."
+            # Where nothing was shown, nothing can be put right: a signed address, say, whose time is over.
+            final = self._credential is None and "Authorization" not in self._headers
+            refused = self._unavailable(url, f"refused the credential (status {status})", fix=fix, refused=final)
             if status == 401 and self._credential is not None and self._credential.refused():
                 raise _Passing(refused)
             raise refused
         if status >= 400 or (is_json and status != 200):
-            raise self._unavailable(url, f"answered status {status}")
+            raise self._unavailable(url, f"answered status {status}", refused=status >= 400)
         kind = response.content_type.lower()
-        if not is_json:
-            return
-        if kind != "application/json" and not kind.endswith("+json"):
+        if is_json and kind != "application/json" and not kind.endswith("+json"):
             named = kind if _MEDIA_TYPE.fullmatch(kind) else "something else"
             raise _Passing(self._unavailable(url, f"answered {named} instead of JSON"))
 
@@ -330,12 +337,19 @@ class HttpClient:
     def _backoff(self, attempt: int) -> float:
         return self._jitter() * min(self._limits.backoff_cap, self._limits.backoff * 2.0 ** (attempt - 1))
 
-    def _unavailable(self, url: URL, what: str, *, fix: str = "") -> SourceUnavailable:
-        return SourceUnavailable(f"The source {what}", where=self._place(url), fix=fix)
+    def _unavailable(self, url: URL, what: str, *, fix: str = "", refused: bool = False) -> SourceUnavailable:
+        error = SourceUnavailable(f"The source {what}", where=self._place(url), fix=fix)
+        error.refused = refused
+        return error
 
     def _place(self, url: URL) -> str:
         """Host and path without ids and query: enough to find the call, nothing about a patient."""
         return url.host or "" if self._secret_paths else f"{url.host}{_ID.sub('/*', url.path)}"
+
+
+def _name(error: Exception) -> str:
+    """What kind it is; its words may hold anything."""
+    return type(error).__name__
 
 
 class _Passing(Exception):

@@ -18,6 +18,7 @@ import structlog
 
 from gateway.descriptors import is_reserved
 from gateway.errors import InvalidConfiguration
+from gateway.transport.listener import Listener, bind
 from gateway.transport.mllp_limits import Counts, Limits
 from gateway.transport.mllp_peers import Network, is_loopback, may_speak_plainly
 from gateway.wire import mllp
@@ -29,6 +30,7 @@ answer; None hangs up, so that the peer sends again what it got no answer for.""
 _log = structlog.get_logger(__name__)
 _SWEEPS = 4.0
 _LINGER = 0.5
+_BACKLOG = 1024
 _MOST_UNSENT = 64 * 1024
 
 
@@ -92,7 +94,7 @@ class MllpServer:
         self._ssl = ssl
         self._refusal = refusal
         self._networks = tuple(plaintext_networks)
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         if not self.encrypted and not self._networks and not is_loopback(host):
             raise InvalidConfiguration(
@@ -116,13 +118,13 @@ class MllpServer:
         """
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(
+            self._listener = Listener(
+                await loop.run_in_executor(None, bind, self.host, self.port),
                 lambda: Connection(self, loop),
-                self.host,
-                self.port,
+                self.admits,
                 ssl=self._ssl,
-                backlog=1024,
-                ssl_handshake_timeout=self.limits.slow if self._ssl else None,
+                backlog=_BACKLOG,
+                handshake=self.limits.slow,
             )
         except OSError as error:
             raise InvalidConfiguration(
@@ -130,7 +132,7 @@ class MllpServer:
                 where="host, port",
                 fix="Choose a free port on an address of this machine.",
             ) from error
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = self._listener.port
         for warning in self.warnings:
             _log.warning("mllp-plaintext", what=warning, port=self.port)
         self._sweep(loop)
@@ -140,8 +142,8 @@ class MllpServer:
         self.closing = True
         if self._sweeper is not None:
             self._sweeper.cancel()
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         drained = [connection.drain() for connection in self.connections]
         if drained:
             await asyncio.wait(drained, timeout=grace)
@@ -150,16 +152,19 @@ class MllpServer:
                 await asyncio.wait_for(self._deserted.wait(), _LINGER)
         for connection in tuple(self.connections):
             connection.abort()
-        if self._server is not None:
-            await self._server.wait_closed()
 
     def admits(self, peer: object, descriptor: int) -> bool:
         """Whether a peer may connect: room is left, here and in the process, and without TLS its address is allowed."""
-        if self.closing or len(self.connections) >= self.limits.connections or is_reserved(descriptor):
+        allowed = not is_reserved(descriptor) and (self.encrypted or may_speak_plainly(peer, self._networks))
+        if not allowed or self.full:
+            self.counts.refused += 1
             return False
-        if self.encrypted:
-            return True
-        return may_speak_plainly(peer, self._networks)
+        return True
+
+    @property
+    def full(self) -> bool:
+        """Whether nobody more may come in."""
+        return self.closing or len(self.connections) >= self.limits.connections
 
     def judge_again(self) -> None:
         """Cut off the clients whose certificate is refused by now."""
@@ -215,8 +220,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own class derives from neither
-        descriptor = transport.get_extra_info("socket").fileno()
-        if not self._server.admits(transport.get_extra_info("peername"), descriptor):
+        if self._server.full:  # by those who were accepted together with this one
             self._server.counts.refused += 1
             self._transport.abort()
             return

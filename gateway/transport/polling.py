@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Protocol
 
@@ -19,6 +19,10 @@ from gateway.transport.history import bringing_history
 from gateway.transport.page_by_page import PageByPage
 from gateway.transport.schedule import Line, Scheduler, Seat, current_seat
 
+MOST_OFTEN = 20
+"""How often a stream is asked in its interval when its system keeps saying that something changed."""
+GATHER_SECONDS = 0.5
+"""How long the first notice waits for others; many servers find a change by search a moment later than they tell it."""
 _log = structlog.get_logger(__name__)
 
 
@@ -47,6 +51,7 @@ class Poller:
 
     Whatever may pass is retried forever; a ``Stop`` and any error that is not ours end the run. The log gets one line
     when the source goes down and one when all its streams answer again, however many attempts lie between.
+    ``paces`` are intervals of streams, by name, that are asked more seldom than the others.
     """
 
     def __init__(
@@ -56,12 +61,14 @@ class Poller:
         rhythm: Rhythm,
         *,
         sweeps: Sequence[Sweep] = (),
+        paces: Mapping[str, float] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._source = source
         self._streams = streams
         self._sweeps = sweeps
+        self._paces = paces or {}
         self._rhythm = rhythm
         self._sleep = sleep
         self._jitter = jitter
@@ -80,13 +87,34 @@ class Poller:
             raise failed.exceptions[0] from None
 
     async def _loop(self, stream: PolledStream, intake: Intake, seat: Seat) -> None:
-        line = seat.line(stream.name, self._rhythm.interval)
+        line = seat.line(stream.name, self._paces.get(stream.name, self._rhythm.interval))
         while True:
             async with seat.turn() as place:
                 line.began(seat.now())
                 wait = await self._poll(stream, PageByPage(intake, place), seat, line)
             line.next_at = seat.now() + wait
+            await self._rest(wait, line)
+
+    async def _rest(self, wait: float, line: Line) -> None:
+        """Until it is time, or shortly after the system said that something changed; a failing one is left alone."""
+        if line.failures:
             await self._sleep(wait)
+            return
+        sleeping = asyncio.ensure_future(self._sleep(wait))
+        told = asyncio.ensure_future(self._told(line))
+        try:
+            await asyncio.wait((sleeping, told), return_when=asyncio.FIRST_COMPLETED)
+            if sleeping.done():
+                sleeping.result()
+        finally:
+            sleeping.cancel()
+            told.cancel()
+
+    async def _told(self, line: Line) -> None:
+        """Many notices in a short time are one: a stream is asked ``MOST_OFTEN`` times in its interval at most."""
+        await asyncio.sleep(line.interval / MOST_OFTEN)
+        await line.told.wait()
+        await asyncio.sleep(min(GATHER_SECONDS, line.interval))
 
     async def _poll(self, stream: PolledStream, intake: Intake, seat: Seat, line: Line) -> float:
         """One poll; how long to wait after it. The first that succeeds brings what has gathered: years, or a night."""

@@ -77,11 +77,14 @@ class Line(msgspec.Struct, kw_only=True):
     where: str = ""
     fix: str = ""
     failures: int = 0
+    told: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    """Set when the system says that something changed."""
     _began: float = 0.0
 
     def began(self, now: float) -> None:
         """A poll begins."""
         self.state, self.next_at, self._began = "polling", None, now
+        self.told.clear()
 
     def succeeded(self, now: float) -> None:
         """It brought everything that was new when it began."""
@@ -147,6 +150,11 @@ class Seat:
         async with self._scheduler.turns.place() as place:
             await self._scheduler.leading.wait()
             yield place
+
+    def ask_soon(self) -> None:
+        """The system says that something changed: its streams are asked before their time."""
+        for line in self.lines.values():
+            line.told.set()
 
     def own(self, window: RateWindow) -> None:
         """A client of this source keeps this budget."""

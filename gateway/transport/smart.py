@@ -7,14 +7,16 @@ minutes and has an id of its own each time. A token is asked for anew before it 
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -25,7 +27,8 @@ from yarl import URL
 
 from gateway.errors import InvalidConfiguration, SourceUnavailable
 from gateway.settings import Part, Secret, resolve_secret
-from gateway.transport.http import HttpClient, is_loopback
+from gateway.transport.http import COUNTS_FROM, Answer, HttpClient, is_loopback
+from gateway.transport.kept_key import KeptSecret
 from gateway.wire.json_decoder import decoder
 
 WELL_KNOWN = ".well-known/smart-configuration"
@@ -36,6 +39,15 @@ _EARLY = 30
 """Seconds before its end that a token is replaced."""
 _BRIEF = 300
 """Seconds a token is taken to live when the server does not say."""
+_TOLERATED = 10.0
+"""Seconds by which a server's clock may differ before an assertion is dated by it."""
+_REFUSALS = frozenset({
+    "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
+    "invalid_scope",
+})  # fmt: skip
+"""Errors of RFC 6749, section 5.2."""
+_SCOPE = re.compile(r"(system|user|patient)/([A-Za-z]+|\*)\.(read|write|\*|c?r?u?d?s?)(?:\?.*)?")
+_log = structlog.get_logger(__name__)
 
 
 def _server(address: str) -> str:
@@ -64,6 +76,9 @@ class SmartAccount(Part):
     client_secret: Secret | None = Field(None, description="Reference to the secret, for auth = client-secret.")
     certificate: Path | None = Field(None, description="Our certificate chain in PEM, for auth = mutual-tls.")
     certificate_key: Path | None = Field(None, description="Its private key in PEM, for auth = mutual-tls.")
+    ca_file: Path | None = Field(
+        None, description="PEM file of the authorities to trust instead of the system's: a hospital often has its own."
+    )
     token_url: Server | None = Field(
         None, description="Token endpoint; taken from .well-known/smart-configuration when not set."
     )
@@ -103,11 +118,23 @@ class SmartConfiguration(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Token(msgspec.Struct, frozen=True, kw_only=True):
     access_token: str
-    expires_in: float = _BRIEF
+    expires_in: float | str = _BRIEF
+    """Seconds; some servers write the number as a string."""
     scope: str | None = None
+
+    @property
+    def lives(self) -> float:
+        """Seconds it is good for."""
+        text = str(self.expires_in)
+        return float(text) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII) else _BRIEF
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    error: str = ""
 
 
 _token = decoder(_Token)
+_refusal = decoder(_Refusal)
 smart_configuration = decoder(SmartConfiguration)
 
 
@@ -173,9 +200,10 @@ class Token:
         self._now = now
         if config.auth == "smart":
             signing_key(config)  # an unusable key is told now
-        self._secret = resolve_secret(config.client_secret) if config.client_secret else ""
+        self._secret = KeptSecret(config.client_secret) if config.client_secret else None
         self._text: str | None = None
         self._until = 0.0
+        self._early = 0.0
         self.granted: str | None = None
         """The scope the server granted, which may be narrower than what was asked for."""
 
@@ -191,19 +219,42 @@ class Token:
         return True
 
     async def _renew(self) -> None:
-        form, headers = self._form()
-        answer = await self._client.request("POST", self._endpoint, expect=(200, 400, 401), form=form, headers=headers)
+        answer = await self._asked()
+        early = self._client.skew or 0.0
+        if answer.status != 200 and self._config.auth == "smart" and abs(early - self._early) > _TOLERATED:
+            self._early = early  # by the server's clock our assertion was over, or lived too long
+            answer = await self._asked()
         if answer.status != 200:
-            raise SourceUnavailable(
-                "The server gives us no access token", where=str(self._endpoint.host),
-                fix="Check client_id, key or secret, scopes, and that our public key is registered.",
-            )  # fmt: skip
+            raise self._no_token(answer.body)
         try:
             found = _token(answer.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise SourceUnavailable("The token endpoint answers no token", where=str(self._endpoint.host)) from None
+        if found.scope != self.granted and (missing := lacking(self._scopes, found.scope or "")):
+            _log.warning("scope not granted", host=self._endpoint.host, absent=" ".join(missing))
         self._text, self.granted = found.access_token, found.scope
-        self._until = self._now() + max(found.expires_in - _EARLY, 1.0)
+        self._until = self._now() + max(found.lives - _EARLY, 1.0)
+
+    async def _asked(self) -> Answer:
+        form, headers = self._form()
+        return await self._client.request("POST", self._endpoint, expect=(200, 400, 401), form=form, headers=headers)
+
+    def _no_token(self, body: bytes) -> SourceUnavailable:
+        """Why, as far as OAuth has a word for it; the server's own text is not shown."""
+        try:
+            code = _refusal(body).error
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            code = ""
+        why = f" ({code})" if code in _REFUSALS else ""
+        fix = (
+            "Check client_id, key or secret, scopes, and that our public key is registered; a new one counts"
+            f" {COUNTS_FROM}."
+        )
+        if code == "invalid_scope":
+            fix = "Set scopes to those that the server's operator registered for us."
+        error = SourceUnavailable(f"The server gives us no access token{why}", where=self._endpoint.host or "", fix=fix)
+        error.refused = True
+        return error
 
     def _form(self) -> tuple[dict[str, str], dict[str, str]]:
         form = {"grant_type": "client_credentials", "scope": " ".join(self._scopes)}
@@ -212,9 +263,10 @@ class Token:
         if self._config.auth == "smart":
             key = signing_key(self._config)  # read for each token: a key that was replaced signs the next one
             form |= {"client_assertion_type": _ASSERTION}
-            form |= {"client_assertion": key.assertion(client_id, str(self._endpoint), self._now())}
+            form |= {"client_assertion": key.assertion(client_id, str(self._endpoint), self._now() + self._early)}
         elif self._config.auth == "client-secret":
-            pair = base64.b64encode(f"{client_id}:{self._secret}".encode()).decode("ascii")
+            secret = self._secret.now() if self._secret else ""
+            pair = base64.b64encode(f"{client_id}:{secret}".encode()).decode("ascii")
             headers["Authorization"] = f"Basic {pair}"
         else:
             form["client_id"] = client_id
@@ -222,10 +274,21 @@ class Token:
 
 
 def tls(config: SmartAccount) -> ssl.SSLContext | None:
-    """The context that shows our certificate, for auth = mutual-tls."""
-    if config.auth != "mutual-tls" or config.certificate is None:
+    """The context that trusts the configured authorities and shows our certificate; None for the system's own.
+
+    Raises:
+        InvalidConfiguration: a file of them cannot be used.
+    """
+    if config.auth != "mutual-tls" and config.ca_file is None:
         return None
-    context = ssl.create_default_context()
+    try:
+        context = ssl.create_default_context(cafile=None if config.ca_file is None else str(config.ca_file))
+    except (OSError, ssl.SSLError):
+        raise InvalidConfiguration(
+            "The file of trusted authorities cannot be read", where="ca_file", fix="Name a readable PEM file."
+        ) from None
+    if config.auth != "mutual-tls" or config.certificate is None:
+        return context
     try:
         context.load_cert_chain(config.certificate, config.certificate_key)
     except (OSError, ssl.SSLError) as error:
@@ -259,6 +322,33 @@ def _named(address: str, base: URL) -> URL:
             fix="Set token_url to what its operator documents.",
         )  # fmt: skip
     return url
+
+
+def lacking(wanted: Sequence[str], granted: str) -> list[str]:
+    """The scopes of ``wanted`` that ``granted`` does not cover, in either version; none where it says nothing.
+
+    Names of another form are not compared: what a server makes of them is its own.
+    """
+    given = [_access(one) for one in granted.split()]
+    if not given:
+        return []
+    missing = []
+    for scope in wanted:
+        level, type, asked = _access(scope)
+        every = type == "*"  # asked for as what is held: some of it is all that there is to be had
+        got = {letter for one, of, may in given if one == level and (every or of in (type, "*")) for letter in may}
+        if not asked <= got:
+            missing.append(scope)
+    return missing
+
+
+def _access(scope: str) -> tuple[str, str, set[str]]:
+    """Level, type and letters of a scope."""
+    found = _SCOPE.fullmatch(scope)
+    if found is None:
+        return scope, "", set()
+    level, type, may = found.groups()
+    return level, type, set({"read": "rs", "write": "cud", "*": "cruds"}.get(may, may))
 
 
 def letters(found: SmartConfiguration, second: str, first: str) -> str:

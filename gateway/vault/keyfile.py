@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import sqlcipher3.dbapi2 as sqlite
 
-from gateway.errors import InvalidConfiguration, StoreIncompatible, StoreUnavailable
+from gateway.errors import IntegrityViolated, InvalidConfiguration, StoreIncompatible, StoreUnavailable
 from gateway.transport.whole_file import sync_folder
 
 SCHEMA = 2
@@ -69,6 +69,18 @@ class KeyRow(msgspec.Struct, frozen=True):
     uses: int
     parent: int = 0
     retired: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what a forger left in another form: the file's engine keeps text where bytes belong.
+
+        Raises:
+            IntegrityViolated: the row is none that was written here.
+        """
+        if type(self.wrapped) is not bytes or type(self.owner) is not bytes:
+            raise IntegrityViolated(
+                "A row of the keystore was changed", where=f"key {self.key_id}",
+                fix="Restore the keystore of a backup; gateway backup verify says which is whole.",
+            )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<KeyRow {self.key_id} {self.kind}>"
@@ -200,6 +212,13 @@ class KeyFile:
         if owner is None:
             return [KeyRow(*row) for row in self._all(f"{_LIVING} order by key_id", tenant, kind)]
         return [KeyRow(*row) for row in self._all(f"{_LIVING} and owner = ? order by key_id", tenant, kind, owner)]
+
+    def destroyed(self, tenant: str, kind: str, owner: bytes) -> list[tuple[int, str]]:
+        """Id of each destroyed key of an owner, and since when it is gone."""
+        query = (
+            "select key_id, destroyed from keys where tenant = ? and kind = ? and owner = ? and destroyed is not null"
+        )
+        return [(row[0], row[1]) for row in self._all(f"{query} order by key_id", tenant, kind, owner)]
 
     def tenants(self) -> list[str]:
         """Tenants that have keys; the gateway's own is the empty name."""

@@ -177,6 +177,10 @@ class Keystore:
         """The 32-byte key of the embedded store's file; it belongs to the gateway, not to a tenant."""
         return self.loaded("", "file").derive("database")
 
+    def has(self, tenant: str, kind: str, owner: bytes) -> bool:
+        """Whether there is such a key; none is made."""
+        return bool(self.file.rows_of(tenant, kind, [owner]))
+
     def shredded(self) -> list[int]:
         """Ids of all keys destroyed so far."""
         return self.file.shredded()

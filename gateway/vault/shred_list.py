@@ -6,13 +6,12 @@ line is written before the key is destroyed, so what a crash interrupted is fini
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from gateway.transport.whole_file import sync_folder, write_all
+from gateway.transport.whole_file import add_line, sync_folder
 
 _LINE = re.compile(rb"([a-z0-9][a-z0-9-]{0,62}) ([0-9a-f-]{36}) [0-9T:+-]{25}")
 
@@ -26,15 +25,8 @@ class ShredList:
     def add(self, tenant: str, patient: bytes) -> None:
         """Keep one patient; after a torn line a new one begins."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            size = os.fstat(handle).st_size
-            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            at = datetime.now(UTC).isoformat(timespec="seconds")
-            write_all(handle, ("\n" * torn + f"{tenant} {UUID(bytes=patient)} {at}\n").encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        add_line(self.path, f"{tenant} {UUID(bytes=patient)} {at}")
         sync_folder(self.path.parent)
 
     def entries(self) -> set[tuple[str, bytes]]:

@@ -41,6 +41,9 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 def resource(type: str, id: str, version: int, at: str, source: str, fields: Fields) -> Json:
     """A record as its FHIR resource.
 
+    Where the standard wants the day of its making and the record names no time of its own, that is the day on which
+    the journal took the version, without a time: so nobody reads it for the source's.
+
     Args:
         type: the record type, one of :data:`PROJECTIONS`.
         id: the record's id, which is the resource's.
@@ -50,7 +53,10 @@ def resource(type: str, id: str, version: int, at: str, source: str, fields: Fie
         fields: the granted fields as JSON values.
     """
     meta = {"versionId": str(version), "lastUpdated": at, "source": origin(source)}
-    return {"resourceType": RESOURCE[type], "id": id, "meta": meta, **projected(type, fields)}
+    made = {"resourceType": RESOURCE[type], "id": id, "meta": meta, **projected(type, fields)}
+    if made.pop("_created", None) is not None:  # clients of other makes refuse a payer's answer without it
+        made["created"] = at[:10]
+    return made
 
 
 def projected(type: str, fields: Fields, *, extended: bool = True) -> Json:

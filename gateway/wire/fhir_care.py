@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.wire.fhir_values import (
     ICD,
     OURS,
+    UNKNOWN,
     Fields,
     Json,
     by_code,
@@ -54,7 +55,7 @@ def referral(fields: Fields) -> Json:
             "reasonCode": concepts(fields.get("diagnoses", ()), ICD),
         }
     )
-    required(made, "status", None if status is None else _REFERRAL[status])
+    made["status"] = UNKNOWN if status is None else _REFERRAL[status]
     return made
 
 
@@ -97,7 +98,7 @@ def plan(fields: Fields) -> Json:
             "activity": [{"detail": visits}] if len(visits) > 1 else None,
         }
     )
-    required(made, "status", None if status is None else _PLAN[status])
+    made["status"] = UNKNOWN if status is None else _PLAN[status]
     return made
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from gateway.wire.fhir_values import (
     CARC,
-    CPT,
     ICD,
     NPI,
     TERMS,
+    UNSUPPORTED,
     Fields,
     Json,
+    billed,
     by_code,
     clean,
     concept,
@@ -72,8 +73,8 @@ def _billed(place: int, line: Fields) -> Json:
     return clean(
         {
             "sequence": place,
-            "productOrService": must(concept(line.get("procedure_code"), CPT)),
-            "modifier": concepts(line.get("modifiers", ()), CPT),
+            "productOrService": must(billed(line.get("procedure_code"))),
+            "modifier": [one for code in line.get("modifiers", ()) if (one := billed(code))],
             "servicedDate": line.get("service_date"),
             "quantity": quantity(line.get("units")),
             "net": money(line.get("charge")),
@@ -101,7 +102,7 @@ def claim_payment(fields: Fields) -> Json:
             "use": "claim",
             "patient": must(reference("Patient", fields.get("patient"))),
             "billablePeriod": period(fields.get("starts_on"), fields.get("ends_on")),
-            "insurer": must(None),
+            "insurer": UNSUPPORTED,
             "provider": must(by_code(fields.get("rendering_npi"), NPI)),
             "claim": reference("Claim", fields.get("claim")),
             "outcome": "complete",
@@ -128,8 +129,8 @@ def _paid(place: int, line: Fields) -> Json:
     return clean(
         {
             "sequence": place,
-            "productOrService": must(concept(line.get("procedure_code"), CPT)),
-            "modifier": concepts(line.get("modifiers", ()), CPT),
+            "productOrService": must(billed(line.get("procedure_code"))),
+            "modifier": [one for code in line.get("modifiers", ()) if (one := billed(code))],
             "servicedPeriod": period(line.get("starts_on"), line.get("ends_on")),
             "quantity": quantity(line.get("units")),
             "adjudication": amounts + _adjusted(line.get("adjustments", ())) + _remarks(line.get("remarks", ())),

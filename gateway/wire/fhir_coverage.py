@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.wire.fhir_values import (
     TERMS,
+    UNSUPPORTED,
     Fields,
     Json,
     clean,
@@ -82,10 +83,10 @@ def benefit(fields: Fields) -> Json:
             "status": "active",
             "purpose": ["benefits"],
             "patient": must(reference("Patient", fields.get("patient"))),
-            "request": must(None),
+            "request": UNSUPPORTED,
             "outcome": "error" if rejection else "complete",
             "disposition": "\n".join(notes),
-            "insurer": must(None),
+            "insurer": UNSUPPORTED,
             "insurance": [insured],
             "error": [{"code": {"text": rejection}}] if rejection else None,
         }

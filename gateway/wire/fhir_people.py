@@ -16,6 +16,7 @@ from gateway.wire.fhir_values import (
     identifier,
     identifiers,
     reference,
+    required,
     telecom,
     text,
     zone,
@@ -109,7 +110,7 @@ def location(fields: Fields) -> Json:
 def organization(fields: Fields) -> Json:
     """Organization."""
     found = identifier(fields.get("npi"), NPI) + identifier(fields.get("tax_id"), "urn:oid:2.16.840.1.113883.4.4")
-    return clean(
+    made = clean(
         {
             "identifier": found + identifiers(fields.get("identifiers", ())),
             "active": fields.get("active"),
@@ -119,6 +120,7 @@ def organization(fields: Fields) -> Json:
             "partOf": reference("Organization", fields.get("part_of")),
         }
     )
+    return _named(made)
 
 
 def payer(fields: Fields) -> Json:
@@ -126,7 +128,7 @@ def payer(fields: Fields) -> Json:
     found = identifier(fields.get("payer_id"), f"{OURS}payer-id")
     found += identifier(fields.get("originating_id"), f"{OURS}originating-id")
     kinds = [concept("pay", f"{TERMS}organization-type", "Payer"), concept(fields.get("kind"))]
-    return clean(
+    made = clean(
         {
             "identifier": found + identifiers(fields.get("identifiers", ())),
             "active": fields.get("active"),
@@ -136,3 +138,11 @@ def payer(fields: Fields) -> Json:
             "address": [one] if (one := address(fields.get("address"))) else None,
         }
     )
+    return _named(made)
+
+
+def _named(made: Json) -> Json:
+    """The organization, which FHIR wants to have a name where it has no number."""
+    if "identifier" not in made:
+        required(made, "name", made.get("name"))
+    return made

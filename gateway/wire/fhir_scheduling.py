@@ -8,6 +8,8 @@ from gateway.wire.fhir_values import (
     ICD,
     MASKED,
     TERMS,
+    UNKNOWN,
+    UNSUPPORTED,
     Fields,
     Json,
     by_code,
@@ -15,7 +17,6 @@ from gateway.wire.fhir_values import (
     concept,
     counted,
     identifier,
-    must,
     period,
     reference,
     required,
@@ -27,6 +28,8 @@ _APPOINTMENT = {
     "cancelled": "cancelled", "no-show": "noshow",
 }  # fmt: skip
 _ACCEPTED = {"confirmed", "arrived", "completed"}
+_UNATTENDED = {"cancelled", "no-show", None}
+"""States in which FHIR has a reason; None where the state is not granted."""
 _VISIT = {"in-progress": "in-progress", "finished": "finished", "signed": "finished", "cancelled": "cancelled"}
 _SLOT = {"free": "free", "busy": "busy", "held": "busy-tentative"}
 
@@ -38,7 +41,7 @@ def appointment(fields: Fields) -> Json:
         {
             "extension": zone(fields),
             "identifier": identifier(fields.get("visit_number"), words="visit number"),
-            "cancelationReason": concept(fields.get("cancel_reason")),
+            "cancelationReason": concept(fields.get("cancel_reason")) if status in _UNATTENDED else None,
             "serviceType": [concept("telehealth")] if fields.get("telehealth") else None,
             "appointmentType": concept(fields.get("type")),
             "reasonCode": [one] if (one := concept(fields.get("reason"))) else None,
@@ -51,6 +54,9 @@ def appointment(fields: Fields) -> Json:
         }
     )
     required(made, "status", None if status is None else _APPOINTMENT[status])
+    if status != "cancelled" or {"start", "end"} & made.keys():  # FHIR: both are there, or neither of a cancelled one
+        for name in ("start", "end"):
+            required(made, name, made.get(name))
     return made
 
 
@@ -71,7 +77,7 @@ def _participants(fields: Fields, status: Any) -> list[Json]:
 
 def slot(fields: Fields) -> Json:
     """Slot; whose schedule it is stands in an extension, for the gateway keeps no Schedules."""
-    made = clean({"extension": zone(fields), "schedule": must(None), "appointmentType": concept(fields.get("type"))})
+    made = clean({"extension": zone(fields), "schedule": UNSUPPORTED, "appointmentType": concept(fields.get("type"))})
     required(made, "status", _SLOT[fields.get("status", "free")])
     required(made, "start", fields.get("start"))
     required(made, "end", fields.get("end"))
@@ -102,7 +108,7 @@ def visit(fields: Fields) -> Json:
         }
     )
     status = fields.get("status")
-    required(made, "status", None if status is None else _VISIT[status])
+    made["status"] = UNKNOWN if status is None else _VISIT[status]
     return made
 
 

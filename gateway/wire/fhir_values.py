@@ -19,9 +19,18 @@ OURS = fhir_places.OURS
 NPI = "http://hl7.org/fhir/sid/us-npi"
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 CPT = "http://www.ama-assn.org/go/cpt"
+HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 CARC = "https://x12.org/codes/claim-adjustment-reason-codes"
 TERMS = "http://terminology.hl7.org/CodeSystem/"
-MASKED = [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]
+_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+MASKED = [{"url": _ABSENT, "valueCode": "masked"}]
+UNSUPPORTED: Json = {"extension": [{"url": _ABSENT, "valueCode": "unsupported"}]}
+"""A required object that no record of the gateway holds, whatever a view grants."""
+UNKNOWN = "unknown"
+"""Where the standard's own list of states has a word for a state that nobody told, it says so better than silence."""
+_HCPCS = re.compile(r"[A-V]\d{4}|[A-OQ-Z][A-Z0-9]|P[A-Z]", re.ASCII)
+_CPT = re.compile(r"\d{4}[A-Z0-9]|\d[A-Z0-9]|P[1-6]", re.ASCII)
+"""Forms of codes and modifiers of HCPCS level II, and of CPT. Clinics bill by words of their own as well."""
 _CODE = re.compile(r"[^\s]+( [^\s]+)*")
 _URI = re.compile(r"(https?://|urn:)\S+")
 _USES = {"home", "work", "mobile", "temp", "old", "billing"}
@@ -58,6 +67,12 @@ def concept(value: Any, system: str | None = None, words: Any = None) -> Json | 
 def concepts(values: Iterable[Any], system: str | None = None) -> list[Json]:
     """Several, without those that say nothing."""
     return [one for value in values if (one := concept(value, system)) is not None]
+
+
+def billed(value: Any) -> Json | None:
+    """The code of a service, or of what modifies it, with the list that it is from: CPT, level II of HCPCS, or none."""
+    kept = str(value)
+    return concept(value, HCPCS if _HCPCS.fullmatch(kept) else CPT if _CPT.fullmatch(kept) else None)
 
 
 def reference(type: str, id: Any) -> Json | None:

@@ -27,7 +27,7 @@ from gateway.model.settlement import Settlement
 from gateway.model.values import ZERO
 from gateway.model.visit import Visit
 from gateway_accounting.config import AccountingConfig
-from gateway_accounting.translate import Book, Hold, charges_by_day, day_lines, hold, remittance_lines
+from gateway_accounting.translate import Book, Hold, charges_by_day, day_lines, hold, owed_after, remittance_lines
 
 T = TypeVar("T", bound=msgspec.Struct)
 PATIENCE = timedelta(days=1)
@@ -45,7 +45,7 @@ class Accounting:
 
     info = ReactorInfo(
         name="accounting",
-        version="1",
+        version="3",
         api=API_VERSION,
         summary="Balanced journals of remittances, payments, charges, write-offs and deposits",
         reads=frozenset(
@@ -122,7 +122,7 @@ def _remittance(id: str, members: Sequence[Snapshot], settings: AccountingConfig
     if held is not None and record.trace_number not in settings.released:
         if held.reason == "incomplete" and now < closes + PATIENCE:
             return Derivation(again=closes + PATIENCE)
-        return Derivation(records=(_task(snapshot.record_id, held),))
+        return Derivation(records=(_task(snapshot.record_id, held, record.trace_number),))
     memo = f"Remittance {record.trace_number}" + (f" of {record.payer_name}" if record.payer_name else "")
     lines = remittance_lines(record, claims, settings)
     told = {"memo": memo, "origin": snapshot.record_id, "trace_number": record.trace_number}
@@ -168,7 +168,7 @@ def _deposits(members: Sequence[Snapshot], settings: AccountingConfig, now: date
 
 
 def _write_off(members: Sequence[Snapshot], settings: AccountingConfig, now: datetime) -> Derivation:
-    """A denial that somebody gave up: what was at risk leaves the payer's receivable."""
+    """A denial that somebody gave up: what was at risk leaves the account on which the refusal left it."""
     snapshot = next(iter(members), None)
     record = None if snapshot is None else cast("Denial", snapshot.record)
     if snapshot is None or record is None or record.state != "written-off" or settings.basis == "cash":
@@ -178,7 +178,9 @@ def _write_off(members: Sequence[Snapshot], settings: AccountingConfig, now: dat
     if now < closes:
         return Derivation(again=closes)
     book = Book(record.payer)
-    book.move("write-off", "payer-receivable", (record.at_risk or ZERO) - (record.recovered or ZERO))
+    owed = owed_after(record, settings)
+    if owed is not None:
+        book.move("write-off", owed, (record.at_risk or ZERO) - (record.recovered or ZERO))
     id = snapshot.record_id
     return Derivation(
         records=tuple(_entry(f"denial:{id}", "adjustment", day, book.lines(), memo="Denial written off", origin=id))
@@ -194,9 +196,9 @@ def _entry(key: str, kind: str, day: date, lines: Sequence[Mapping[str, Any]], *
     yield Derived(type="LedgerEntry", native_id=f"{key}/{digest}", fields=fields)
 
 
-def _task(id: RecordId, held: Hold) -> Derived:
+def _task(id: RecordId, held: Hold, number: str) -> Derived:
     fields = {
         "title": _TITLES[held.reason], "state": "open", "kind": f"accounting-{held.reason}", "role": "biller",
-        "money": held.money, "about": id,
+        "reason": f"Trace number {number}.", "money": held.money, "about": id,
     }  # fmt: skip
     return Derived(type="Task", native_id=f"held/{id}", fields=fields)

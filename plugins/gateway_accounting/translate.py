@@ -4,6 +4,10 @@ A claim payment moves its charge out of the payer's receivable: into money, into
 the patient owes. Adjustments that refuse money which may still be won (see the code table ``denial_other``) move
 nothing: the claim stays owed until it is paid, or its denial is written off. A reversal (CLP02 22) has negative amounts
 and so takes back what was booked. Provider adjustments (PLB) reduce the money when positive.
+
+A payer that decides after another one repeats the whole charge and says of most of it that the first has dealt with
+it (CARC 23 and its like). That is booked already, so it moves nothing; what the later payer pays or takes by contract
+comes off what the first left to the patient.
 """
 
 from __future__ import annotations
@@ -15,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from gateway.adjudication import after_another_payer, all_adjustments
 from gateway.mapping import shipped
 from gateway.model.charge_item import ChargeItem
+from gateway.model.denial import Denial
 from gateway.model.identity import RecordId
 from gateway.model.invoice import PatientPayment
 from gateway.model.ledger_entry import AccountRole
@@ -39,6 +45,8 @@ PROVIDER_ADJUSTMENTS: dict[str, AccountRole] = {
 
 _UNTOLD = frozenset({"predetermination"})
 """Claim statuses that move no money and owe none."""
+_TOLD_BEFORE = frozenset({"23", "275", "276"})
+"""Reasons that repeat what an earlier payer did with the amount; CARC 303 takes it from the patient."""
 
 
 class Book:
@@ -47,19 +55,22 @@ class Book:
     def __init__(self, payer: RecordId | None = None, location: RecordId | None = None) -> None:
         self._payer = payer
         self._location = location
-        self._amounts: dict[AccountRole, Decimal] = {}
+        self._amounts: dict[tuple[AccountRole, bool], Decimal] = {}
 
-    def move(self, debit: AccountRole, credit: AccountRole, amount: Decimal) -> None:
-        """Debit one account and credit another, so that the book always balances."""
-        self._amounts[debit] = self._amounts.get(debit, ZERO) + amount
-        self._amounts[credit] = self._amounts.get(credit, ZERO) - amount
+    def move(self, debit: AccountRole, credit: AccountRole, amount: Decimal, *, apart: bool = False) -> None:
+        """Debit one account and credit another, so that the book always balances.
+
+        A debit ``apart`` is a line of its own, behind what else there is on its account.
+        """
+        for place, part in (((debit, apart), amount), ((credit, False), -amount)):
+            self._amounts[place] = self._amounts.get(place, ZERO) + part
 
     def lines(self) -> list[dict[str, Any]]:
         """Lines of a ledger entry; none when everything came to nothing."""
         about = {"payer": self._payer, "location": self._location}
         told = {name: value for name, value in about.items() if value is not None}
-        return [{"account": role, "amount": self._amounts[role], **told} for role in sorted(self._amounts)
-                if self._amounts[role]]  # fmt: skip  # one line of a journal reads as one
+        return [{"account": place[0], "amount": self._amounts[place], **told} for place in sorted(self._amounts)
+                if self._amounts[place]]  # fmt: skip  # one line of a journal reads as one
 
 
 class Hold(Struct, frozen=True):
@@ -94,30 +105,43 @@ def remittance_lines(
     location = settings.payees.get(remittance.payee_id or "")
     book = Book(remittance.payer, RecordId(location) if location else None)
     money: AccountRole = "clearing" if settings.deposits else "cash"
-    owed: AccountRole = "payer-receivable" if settings.basis == "accrual" else "revenue"
     for claim in claims:
+        owed = _owed(claim, settings)
         book.move(money, owed, claim.paid)
         if settings.basis == "accrual" and claim.status not in _UNTOLD:
-            for one in _adjustments(claim):
+            for one in all_adjustments(claim):
                 role = adjustment_role(one, settings)
                 if role is not None:
                     book.move(role, owed, one.amount)
     for other in remittance.provider_adjustments:
         reason = other.reason.upper()
         usual = PROVIDER_ADJUSTMENTS.get(reason, "clearing")
-        book.move(settings.provider_adjustments.get(reason, usual), money, other.amount)
+        role = settings.provider_adjustments.get(reason, usual)
+        book.move(role, money, other.amount, apart=role == money)  # the money line stays what the bank will show
     off = remittance.amount - cash_of(remittance, claims)
     if off and not settings.deposits:  # only of one that a person released; with deposits clearing holds all of it
         book.move(money, "clearing", off)
     elif off:
-        book.move(money, owed, off)
+        book.move(money, "payer-receivable" if settings.basis == "accrual" else "revenue", off)
     return book.lines()
 
 
+def _owed(claim: ClaimPayment, settings: AccountingConfig) -> AccountRole:
+    """Where the amount stands that a claim payment settles."""
+    if settings.basis == "cash":
+        return "revenue"
+    return "patient-receivable" if after_another_payer(claim) else "payer-receivable"
+
+
 def adjustment_role(one: Adjustment, settings: AccountingConfig) -> AccountRole | None:
-    """Where an adjustment goes; None when it leaves the claim owed by the payer."""
+    """Where an adjustment goes; None when it leaves the claim owed as it was."""
     group, reason = one.group.upper(), one.reason.upper()
-    chosen = settings.adjustments.get(f"{group}-{reason}") or settings.adjustments.get(group)
+    chosen = settings.adjustments.get(f"{group}-{reason}")
+    if chosen is not None:
+        return chosen
+    if reason in _TOLD_BEFORE:
+        return None
+    chosen = settings.adjustments.get(group)
     if chosen is not None:
         return chosen
     if group == "PR":
@@ -125,10 +149,15 @@ def adjustment_role(one: Adjustment, settings: AccountingConfig) -> AccountRole 
     return "contractual-adjustment" if reason in shipped("denial_other").codes else None
 
 
-def _adjustments(claim: ClaimPayment) -> Iterable[Adjustment]:
-    yield from claim.adjustments
-    for line in claim.lines:
-        yield from line.adjustments
+def owed_after(denial: Denial, settings: AccountingConfig) -> AccountRole | None:
+    """On which receivable a refusal left its amount; None where an account of the settings has taken it already."""
+    untouched: AccountRole = "patient-receivable" if denial.after_another_payer else "payer-receivable"
+    if not denial.group or not denial.reason:
+        return untouched
+    role = adjustment_role(Adjustment(group=denial.group, reason=denial.reason, amount=ZERO), settings)
+    if role is None:
+        return untouched
+    return "patient-receivable" if role == "patient-receivable" else None
 
 
 def charges_by_day(record: Visit | ChargeItem) -> dict[date, Decimal]:

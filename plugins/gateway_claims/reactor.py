@@ -12,6 +12,7 @@ from gateway.hookspecs import API_VERSION
 from gateway.model.appointment import Appointment
 from gateway.model.authorization import Authorization
 from gateway.model.charge_item import ChargeItem
+from gateway.model.claim import ClaimDecision
 from gateway.model.coverage import Coverage
 from gateway.model.exchange import Derivation, Derived, ReactorInfo, Snapshot
 from gateway.model.identity import RecordId
@@ -31,10 +32,12 @@ class Claims:
 
     info = ReactorInfo(
         name="claims",
-        version="1",
+        version="2",
         api=API_VERSION,
         summary="Claims of signed visits after a scrub, eligibility checks, requests for authorizations",
-        reads=frozenset({"Patient", "Coverage", "Visit", "ChargeItem", "Appointment", "Authorization"}),
+        reads=frozenset(
+            {"Patient", "Coverage", "Visit", "ChargeItem", "Appointment", "Authorization", "ClaimDecision"}
+        ),
         writes=frozenset({"Submission", "Claim", "Task"}),
     )
     config: type[BaseModel] = ClaimsConfig
@@ -59,6 +62,7 @@ class Claims:
         known = Known(
             patient=patient, subject=subject, policies=_of(there, Coverage), permissions=_of(there, Authorization),
             visits=charged(_of(there, Visit), items), charged_to=charged_to(items),
+            again={one.control_number: one.after for one in _of(there, ClaimDecision).values()},
         )  # fmt: skip
         records: list[Derived] = []
         if "claim" in settings.documents:

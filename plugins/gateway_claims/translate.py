@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     visits: Mapping[RecordId, Visit]
     charged_to: Mapping[RecordId, RecordId]
     """By visit, the one policy that its charges name."""
+    again: Mapping[str, datetime] = {}
+    """By claim number, after which word about it somebody had it sent once more."""
 
 
 def charged_to(items: Mapping[RecordId, ChargeItem]) -> dict[RecordId, RecordId]:
@@ -99,6 +101,7 @@ def claim_of(id: RecordId, visit: Visit, known: Known, settings: ClaimsConfig) -
         **_common("claim", claim["control_number"], id, known, policy), "claim": claim,
         "practitioner": visit.practitioner, "supervisor": visit.supervisor, "location": visit.location,
         "other_policies": [msgspec.to_builtins(one) for one in further_policies(policies, policy_id)],
+        "again": known.again.get(claim["control_number"]),
     }  # fmt: skip
     if permission_id is not None and permission is not None:
         fields["permission"] = msgspec.to_builtins(permission)

@@ -18,6 +18,7 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.testing.sftp_server import SftpServer
+from gateway.testing.simulated_folder import leave
 from gateway_clearinghouse.simulator_core import SERVER_FAULT, mime_answer, read, soap_answer
 from gateway_clearinghouse.simulator_payer import SimulatedPayer
 from gateway_clearinghouse.translate_core import checksum
@@ -28,6 +29,8 @@ FAULTS: Mapping[str, str] = {
     "html": "answers a web page with status 200",
     "payer-down": "answers that the payer cannot respond now",
     "server-error": "answers a SOAP fault that is its own",
+    "file-refused": "answers a 999 that refuses what was sent",
+    "claim-refused": "answers a 277CA that refuses the claim",
 }
 
 
@@ -41,7 +44,7 @@ class ClearinghouseSimulator:
     """
 
     def __init__(self, folder: Path, seed: int = 1, remit_after: float = 1.0) -> None:
-        self.payer = SimulatedPayer(seed)
+        self.payer = SimulatedPayer(seed, shows=self._takes)
         self.user, self.password = "clinic", secrets.token_hex(8)
         self.url = ""
         self.requests: Counter[str] = Counter()
@@ -95,20 +98,15 @@ class ClearinghouseSimulator:
             for path in sorted((self._folder / "upload").glob("[!.]*")):
                 replies = self.payer.take(path.read_bytes(), datetime.now(UTC))
                 for number, data in enumerate([*replies.acknowledgements, *replies.answers]):
-                    self._leave(f"{path.stem}-{number}.x12", data)
+                    leave(self._folder / "download" / f"{path.stem}-{number}.x12", data)
                 path.unlink()
                 due = due or loop.time() + self._remit_after
             if due is not None and loop.time() >= due:
                 due = None
                 remittance = self.payer.remit(datetime.now(UTC))
                 if remittance is not None:
-                    self._leave(f"remittance-{remittance[90:99].decode()}.835", remittance)
+                    leave(self._folder / "download" / f"remittance-{remittance[90:99].decode()}.835", remittance)
             await asyncio.sleep(0.05)
-
-    def _leave(self, name: str, data: bytes) -> None:
-        half = self._folder / "download" / f".{name}.part"
-        half.write_bytes(data)
-        half.rename(self._folder / "download" / name)
 
     # --- CORE --------------------------------------------------------------------------------------------------------
 
@@ -157,7 +155,7 @@ class ClearinghouseSimulator:
         if mode == "Batch":
             self._batches.setdefault(id, answer)
             for number, late in enumerate(replies.answers):
-                self._leave(f"{id}-{number}.x12", late)
+                leave(self._folder / "download" / f"{id}-{number}.x12", late)
             answer = self._batches[id]
         elif self.payer.down:
             self.payer.taken.clear()  # the payer never saw it: the same question may come again
@@ -186,9 +184,11 @@ class _Clearinghouse:
             stack.push_async_callback(simulator.stop)
             opened(
                 {
+                    "receiver_id": "CH001", "upload": "upload", "sftp.host": host,
+                    "sftp.port": str(simulator.sftp.port), "sftp.host_keys": simulator.sftp.host_key,
+                    "sftp.user": simulator.user, "sftp.password": simulator.password,
                     "url": simulator.url, "user": simulator.user, "password": simulator.password,
-                    "sftp.host": host, "sftp.port": str(simulator.sftp.port), "sftp.host_keys": simulator.sftp.host_key,
-                    "upload": "upload", "download": "download",
+                    "allow_loopback": "true",
                 }
             )  # fmt: skip
             await asyncio.Event().wait()

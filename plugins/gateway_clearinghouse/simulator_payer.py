@@ -5,10 +5,12 @@ It reads X12 by its own few lines, so that a fault in the gateway's reader does 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.wire.x12_acknowledge import functional_acknowledgements, interchange_acknowledgement, received
 from gateway.wire.x12_write import Body, Envelope, TransactionSet, day, interchange, number
@@ -32,10 +34,12 @@ class SimulatedPayer:
     Args:
         seed: the same seed and the same documents give the same answers.
         down: whether it says that it cannot answer now (AAA 42).
+        shows: whether to show ``file-refused`` (999) or ``claim-refused`` (277CA) now.
     """
 
-    def __init__(self, seed: int, *, down: bool = False) -> None:
+    def __init__(self, seed: int, *, down: bool = False, shows: Callable[[str], bool] = lambda _: False) -> None:
         self.down = down
+        self._shows = shows
         self.taken: dict[str, bytes] = {}
         """Every interchange by its control number, as it first came."""
         self.repeats = 0
@@ -57,6 +61,9 @@ class SimulatedPayer:
         if all(group.id == "FA" for group in one.groups):
             self.acknowledged.append(data)
             return Replies([], [])
+        if self._shows("file-refused"):
+            groups = tuple(replace(group, accepted=0, sets=(), codes=("5",)) for group in one.groups)
+            return Replies([self._write(data, at, functional_acknowledgements(replace(one, groups=groups)))], [])
         acknowledged = [self._write(data, at, functional_acknowledgements(one))]
         answers = [made for body in _transactions(data) if (made := self._answer(body, at)) is not None]
         return Replies(acknowledged, [self._write(data, at, [made]) for made in answers])
@@ -161,10 +168,12 @@ class SimulatedPayer:
         return tuple(answer)
 
     def _accepted(self, body: Segments, at: datetime) -> tuple[Body, ...]:
-        """277CA: the claim is accepted, and adjudicated at once for the next remittance."""
+        """277CA: the claim is accepted, and adjudicated at once for the next remittance; or refused."""
         claim = adjudicate(body, Random(f"{self._seed}/{next(one[1] for one in body if one[0] == 'CLM')}"))  # noqa: S311 - as above
-        self.claims[claim.control] = claim
-        self._unpaid.append(claim)
+        refused = self._shows("claim-refused")
+        if not refused:
+            self.claims[claim.control] = claim
+            self._unpaid.append(claim)
         when, charge = day(at.date()), number(claim.charge)
         names = {one[1]: tuple(one) for one in body if one[0] == "NM1"}
         patient = names.get("QC", names["IL"])
@@ -177,7 +186,8 @@ class SimulatedPayer:
             ("HL", "3", "2", "19", "1"), names["85"], ("TRN", "1", "0"), ("STC", ("A1", "19", "PR"), "", "WQ", charge),
             ("QTY", "QA", "1"), ("AMT", "YU", charge),
             ("HL", "4", "3", "PT"), ("NM1", "QC", *patient[2:]), ("TRN", "2", claim.control),
-            ("STC", ("A2", "20", "PR"), when, "WQ", charge), ("REF", "1K", claim.payer_number),
+            *([("STC", ("A3", "33", "IL"), when, "U", charge)] if refused else
+              [("STC", ("A2", "20", "PR"), when, "WQ", charge), ("REF", "1K", claim.payer_number)]),
             ("DTP", "472", "D8", day(claim.treated)),
         )  # fmt: skip
 

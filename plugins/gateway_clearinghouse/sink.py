@@ -1,7 +1,8 @@
 """One route to a clearinghouse: builds each submission's document and sends it under one control number.
 
 A document that was sent is not sent again when nothing in it changed. A claim that changed after it was sent waits for
-a person: payers take a correction only as a replacement (frequency 7) that names the payer's number of the first.
+a person: payers take a correction of what they decided only as a replacement (frequency 7) that names their number of
+the first; what never came so far goes once more when somebody says so.
 """
 
 from __future__ import annotations
@@ -45,13 +46,15 @@ _read = decoder(Submission)
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     """One interchange ready to go."""
 
+    key: str
+    """Of the delivery."""
     kind: SubmissionKind
     control: int
     name: str
     """File name."""
     payload_type: str
     payload_id: str
-    """UUID of the payload in CORE: the same for every attempt."""
+    """UUID of the payload in CORE: the same for every attempt under one control number."""
     sender: str
     receiver: str
     data: bytes
@@ -174,9 +177,9 @@ class Clearinghouse:
         )  # fmt: skip
         envelope = msgspec.structs.replace(envelope, **content.addressed)
         extension = self._setup.extensions.get(submission.kind, "x12")
-        id = hashlib.sha256(one.key.encode()).hexdigest()
+        id = hashlib.sha256(f"{one.key}/{control}".encode()).hexdigest()
         return Parcel(
-            kind=submission.kind, control=control, at=at,
+            key=one.key, kind=submission.kind, control=control, at=at,
             data=interchange(envelope, content.sets, ta1=content.ta1), document=key,
             digest=digest,
             name=self._config.file_name.format(kind=submission.kind, control=f"{control:09d}", extension=extension),
@@ -187,10 +190,9 @@ class Clearinghouse:
 
     def _settle(self, parcel: Parcel, sent: Sent) -> Outcome:
         """What became of a parcel; one that arrived is remembered before anybody is told."""
-        if not isinstance(sent, tuple):
-            return sent
-        receipt, answer = sent
-        outcome = verdict(receipt, answer)
+        outcome = verdict(*sent) if isinstance(sent, tuple) else sent
+        if isinstance(outcome, Rejected):  # the receiver knows the number: once released, it would look like a repeat
+            self._memory.renumber(parcel.key)
         if not isinstance(outcome, Delivered):
             return outcome
         self._memory.note_sent(parcel.document, parcel.digest)
@@ -201,7 +203,9 @@ class Clearinghouse:
 
 
 def _document_key(submission: Submission) -> str:
-    """A claim and its replacement are two documents."""
+    """A claim and its replacement are two documents, and so is each time that somebody has it sent once more."""
     frequency = submission.claim.frequency if submission.claim else ""
     text = f"{submission.kind}/{submission.control_number}/{frequency or '1'}"
+    if submission.again is not None:
+        text += f"/{submission.again.astimezone(UTC).isoformat()}"
     return hashlib.sha256(text.encode()).hexdigest()

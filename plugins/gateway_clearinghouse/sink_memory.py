@@ -49,6 +49,7 @@ class Memory:
 
     def __init__(self, path: Path) -> None:
         self._controls: dict[str, int] = {}
+        self._newest = 0
         self._sent: dict[str, str] = {}
         self._records: dict[tuple[str, str], msgspec.Struct] = {}
         try:
@@ -76,7 +77,7 @@ class Memory:
 
     def _take(self, line: _Line) -> None:
         if line.control:
-            self._controls[line.key] = line.control
+            self._controls[line.key] = self._newest = line.control
         elif line.sent:
             self._sent[line.sent] = line.digest
         elif line.type in KEPT_TYPES:
@@ -89,9 +90,15 @@ class Memory:
     def control(self, key: str) -> int:
         """The control number of a delivery: the same for every attempt, after crashes too; 1 to 999,999,999."""
         if key not in self._controls:
-            last = max(self._controls.values(), default=0) if len(self._controls) < MAX_CONTROL else 0
-            self._add(_Line(key=key, control=last % MAX_CONTROL + 1))
+            self._add(_Line(key=key, control=self._next()))
         return self._controls[key]
+
+    def renumber(self, key: str) -> None:
+        """Give a refused delivery another control number for its next attempt: the refused one is used up."""
+        self._add(_Line(key=key, control=self._next()))
+
+    def _next(self) -> int:
+        return self._newest % MAX_CONTROL + 1
 
     def sent(self, document: str) -> str | None:
         """Digest of what was sent as this document; None when nothing was."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -189,7 +190,16 @@ def _tell(console: Console, gateway: bootstrap.Gateway, summary: dict[str, Any],
         console.print(line)
     console.print("\nLook for yourself:")
     for command in _commands(gateway):
-        console.print(f"  gateway {command} -c {config}", soft_wrap=True)
+        console.print(f"  {_program()} {command} -c {config}", soft_wrap=True)
+
+
+def _program() -> str:
+    """What another terminal can start: a virtual environment that nobody activated is not on its path."""
+    script = Path(sys.argv[0])
+    if script.name != "gateway":
+        return f"{sys.executable} -m gateway"
+    found = shutil.which("gateway")
+    return "gateway" if found is not None and script.samefile(found) else str(script.absolute())
 
 
 def _withdrawn(gateway: bootstrap.Gateway) -> bool:

@@ -20,6 +20,7 @@ import msgspec
 
 from gateway.errors import SourceUnavailable
 from gateway.testing.ports import free_port
+from gateway.testing.simulated_folder import leave
 from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway.wire.hl7 import Message
 from gateway.wire.hl7_path import compile_path
@@ -46,7 +47,7 @@ from gateway_demo.config import (
 from gateway_demo.simulator_billing import Vendor
 from gateway_demo.simulator_clinic import Eastside
 from gateway_demo.simulator_group import EXTRACTS, TOKENS, Group
-from gateway_demo.simulator_payers import Paid, clearinghouse, directory_known, leave, play_payers
+from gateway_demo.simulator_payers import Paid, clearinghouse, directory_known, play_payers
 from gateway_demo.simulator_texts import play_texts
 from gateway_fhir.simulator import CLIENT_ID, CLIENT_SECRET
 from gateway_hl7.simulator import clinic_day, send_day

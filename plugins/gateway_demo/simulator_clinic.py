@@ -39,7 +39,9 @@ class Eastside(FhirSimulator):
     def __init__(self) -> None:
         super().__init__(synthetic_clinic(5, places=1, therapists=2, patients=PATIENTS, visits=1))
         self._insured = [*self.tables["Patient"].values(), *self.tables["Coverage"].values()]
-        self.tables = {name: self.tables[name] if name in DIRECTORY else {} for name in (*DIRECTORY, *_LATER)}
+        kept = {name: self.tables[name] for name in DIRECTORY}
+        self.tables.clear()  # emptied, not another: search and exports look into this one
+        self.tables.update(kept, **{name: {} for name in _LATER})
         payer = {"system": "urn:oid:2.16.840.1.113883.6.300", "value": "SHP01"}
         self.touch("Organization", "payer", identifier=[payer])
         ids = [

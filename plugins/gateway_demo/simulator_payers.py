@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from gateway.testing.simulated_folder import leave
 from gateway_bank.simulator import Deposit, bai2
 from gateway_clearinghouse.simulator import ClearinghouseSimulator
 from gateway_demo.config import BANK_FOLDER, DROP, MEMORY
@@ -59,11 +60,3 @@ async def directory_known(folder: Path) -> None:
     path = folder / MEMORY
     while not path.exists() or path.read_bytes().count(b'"record":') < DIRECTORY_SIZE:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.1)
-
-
-def leave(path: Path, data: bytes) -> None:
-    """Put a file where it is taken only once it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(data)
-    part.rename(path)

@@ -1,8 +1,8 @@
 """Claim payments to denials and tasks: one group for each claim number, derived anew whenever one of them changes.
 
-Payments of a claim are read in the order of their remittances. A reversal (CLP02 22) takes back what the payer said
-before it; what stands is judged. A line that is paid later under the same number closes its denial. What somebody wrote
-off stays written off, without a task, until the payer refuses it anew.
+Payments of a claim are read in the order of their remittances, one that came by two channels once. A reversal (CLP02
+22) takes back what the payer said before it; what stands is judged. A line that is allowed later under the same number
+closes its denial. What somebody wrote off stays written off, without a task, until the payer refuses it anew.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from gateway.adjudication import after_another_payer
 from gateway.hookspecs import API_VERSION
 from gateway.model.denial import DenialDecision
 from gateway.model.exchange import Derivation, Derived, ReactorInfo, Snapshot
 from gateway.model.identity import RecordId
-from gateway.model.remittance import ClaimPayment
+from gateway.model.remittance import ClaimPayment, counted_once
 from gateway_denials.config import DenialsConfig
-from gateway_denials.translate import RULE, Judged, judge
+from gateway_denials.translate import RULE, Judged, judge, shared
 
 _REVERSAL = "reversal"
 _WHOLE = "claim"
@@ -31,7 +32,7 @@ class Denials:
 
     info = ReactorInfo(
         name="denials",
-        version="1",
+        version="3",
         api=API_VERSION,
         summary="Refused claims and lines: why, how much, until when, what next",
         reads=frozenset({"ClaimPayment", "Claim", "DenialDecision"}),
@@ -55,7 +56,7 @@ class Denials:
         del now  # the last day to act follows from the remittance
         settings = cast("DenialsConfig", config)
         payments = [one for one in members if isinstance(one.record, ClaimPayment) and not one.removed]
-        payments.sort(key=_when)
+        payments = counted_once(sorted(payments, key=_when), lambda one: cast("ClaimPayment", one.record))
         claim = next((one for one in members if one.type == "Claim" and not one.removed), None)
         given_up = _given_up(members)
         records: list[Derived] = []
@@ -70,11 +71,16 @@ def _given_up(members: Sequence[Snapshot]) -> frozenset[tuple[RecordId, str]]:
     return frozenset((one.claim_payment, one.place) for one in decided if one.verdict == "written-off")
 
 
-def _when(one: Snapshot) -> tuple[str, int, str]:
-    """Order of what payers said: arrival, place in the remittance, id."""
+def _when(one: Snapshot) -> tuple[date, str, int, str]:
+    """Order of what payers said: day of the remittance, arrival, place in the remittance, id."""
     record = cast("ClaimPayment", one.record)
     reversal_first = 0 if record.status == _REVERSAL else 1
-    return one.observed_at, record.ordinal or 0, f"{reversal_first}{one.record_id}"
+    return _said_on(one), one.observed_at, record.ordinal or 0, f"{reversal_first}{one.record_id}"
+
+
+def _said_on(one: Snapshot) -> date:
+    """The day that a remittance bears, from which payers count; that of its arrival where it bears none."""
+    return cast("ClaimPayment", one.record).paid_on or date.fromisoformat(one.observed_at[:10])
 
 
 def _standing(payments: Sequence[Snapshot], settings: DenialsConfig) -> Iterator[tuple[Snapshot, Judged]]:
@@ -86,18 +92,19 @@ def _standing(payments: Sequence[Snapshot], settings: DenialsConfig) -> Iterator
             standing.clear()
             continue
         judged = {each.place: (one, each) for each in judge(record, settings.order)}
-        for place in _paid_places(record):
+        for place in _allowed_places(record):
             standing.pop(place, None)
         standing.update(judged)
     yield from standing.values()
 
 
-def _paid_places(record: ClaimPayment) -> Iterator[str]:
-    """Places of a claim that this payment decides anew."""
-    if record.paid > 0:
+def _allowed_places(record: ClaimPayment) -> Iterator[str]:
+    """Places of a claim that this payment allows: by paying, or by leaving a share to the patient (a deductible)."""
+    allowed = [line.paid > 0 or shared(line.adjustments) for line in record.lines]
+    if record.paid > 0 or shared(record.adjustments) or any(allowed):
         yield ""
     for number, line in enumerate(record.lines, 1):
-        if line.paid > 0:
+        if allowed[number - 1]:
             yield line.line_control_number or f"{line.procedure_code}/{number}"
 
 
@@ -108,7 +115,7 @@ def _derived(
     record = cast("ClaimPayment", payment.record)
     place = judged.place or _WHOLE
     native = f"{key.removeprefix('claim:')}/{place}"
-    denied_on = date.fromisoformat(payment.observed_at[:10])
+    denied_on = _said_on(payment)
     days = settings.appeal_days_by_filing_indicator.get(record.filing_indicator or "", settings.appeal_days)
     act_by = denied_on + timedelta(days=days)
     state = "written-off" if (payment.record_id, place) in given_up else "open"
@@ -117,6 +124,8 @@ def _derived(
         "group": judged.group, "reason": judged.reason, "remarks": list(judged.remarks), "at_risk": judged.at_risk,
         "denied_on": denied_on, "act_by": act_by, "next_step": judged.step, "rule": RULE,
     }  # fmt: skip
+    if after_another_payer(record):
+        fields["after_another_payer"] = True
     if claim is not None:
         fields["claim"] = claim.record_id
     if payment.patient is not None:

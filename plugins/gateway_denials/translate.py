@@ -66,6 +66,11 @@ def refuses(one: Adjustment) -> bool:
     return one.amount > 0 and one.reason.upper() not in shipped("denial_other").codes
 
 
+def shared(adjustments: Sequence[Adjustment]) -> bool:
+    """Whether a part is left to the patient and nothing is refused, as with a deductible."""
+    return any(one.group == "PR" and one.amount > 0 for one in adjustments) and not any(map(refuses, adjustments))
+
+
 def _judged(
     place: str, line: ServiceLine | None, refusing: Sequence[Adjustment], remarks: tuple[str, ...], partial: bool,
     order: Sequence[str],

@@ -25,11 +25,11 @@ class FollowUps:
 
     info = ReactorInfo(
         name="followup",
-        version="2",
+        version="3",
         api=API_VERSION,
         summary="Claims after they were sent: history, alarms, status questions, further payers",
         docs="docs/how-to/follow-claims.md",
-        reads=frozenset({"Claim", "ClaimStatusReport", "ClaimPayment", "Submission"}),
+        reads=frozenset({"Claim", "ClaimStatusReport", "ClaimPayment", "Submission", "ClaimDecision"}),
         writes=frozenset({"ClaimProgress", "FollowUp", "Task"}),
         joins=frozenset({"Submission"}),  # the claims of one visit to all its payers
     )

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from gateway.model.claim import Claim, ClaimStatus, ClaimStatusReport
+from gateway.model.claim import Claim, ClaimDecision, ClaimStatus, ClaimStatusReport
 from gateway.model.claim_progress import ClaimStep
 from gateway.model.exchange import Derived, Snapshot
 from gateway.model.identity import RecordId
@@ -51,6 +51,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     submissions: tuple[tuple[Snapshot, Submission], ...]
     reports: tuple[tuple[Snapshot, ClaimStatusReport], ...]
     payments: tuple[tuple[Snapshot, ClaimPayment], ...]
+    again: datetime | None = None
+    """After which word about it somebody had it sent once more."""
     made: Submission | None = None
     """The submission to a further payer, which is derived with it and so no record to be read."""
 
@@ -108,14 +110,15 @@ def facts(number: str, members: Sequence[Snapshot]) -> Facts:
         number=number, sent=tuple(one for one in claims if one[1].transmission is not None),
         drafts=tuple(one for one in claims if one[1].transmission is None), submissions=_of(there, Submission),
         reports=_of(there, ClaimStatusReport), payments=_of(there, ClaimPayment),
+        again=max((one.after for _, one in _of(there, ClaimDecision)), default=None),
     )  # fmt: skip
 
 
 def number_of(one: Snapshot) -> str | None:
     """The number of the claim that a record is about, where it names one."""
     match one.record:
-        case Claim(control_number=number) | Submission(kind="claim", control_number=number):
-            return number
+        case Claim() | Submission(kind="claim") | ClaimDecision() as named:
+            return named.control_number
         case ClaimPayment(patient_control_number=number):
             return number
         case ClaimStatusReport(report="277" | "277CA") as report:

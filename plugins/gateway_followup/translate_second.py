@@ -69,7 +69,7 @@ def onward(chain: Sequence[Facts], settings: FollowUpConfig, now: datetime) -> N
         priors = (*priors, step)
         if answered:
             continue  # the next payer has it already
-        next_ = _claim(chain[0], turn + 1, priors)
+        next_ = _claim(chain, turn + 1, priors)
         if next_ is None:
             break
         made[next_.control_number] = next_
@@ -171,8 +171,9 @@ def _place(free: dict[int, ClaimLine], line: ServiceLine) -> int | None:
     return next((place for place, billed in free.items() if billed.procedure_code == code), None)
 
 
-def _claim(known: Facts, turn: int, priors: tuple[PriorDecision, ...]) -> Submission | None:
+def _claim(chain: Sequence[Facts], turn: int, priors: tuple[PriorDecision, ...]) -> Submission | None:
     """The same claim under a number of its own, to the payer of a turn; None when there is no such payer."""
+    known = chain[0]
     first = known.submission
     if first is None or first.claim is None:
         return None
@@ -187,6 +188,6 @@ def _claim(known: Facts, turn: int, priors: tuple[PriorDecision, ...]) -> Submis
     )  # fmt: skip
     return msgspec.structs.replace(
         first, control_number=number, claim=billed, policy=policy, payer=policy.payer, before=priors[:-1],
-        prior=priors[-1], other_policies=first.other_policies[turn:], permission=None,
+        prior=priors[-1], other_policies=first.other_policies[turn:], permission=None, again=chain[turn].again,
         about=known.claim[0].record_id if known.claim else first.about,
     )  # fmt: skip

@@ -22,7 +22,7 @@ class Reassociation:
 
     info = ReactorInfo(
         name="reassociation",
-        version="1",
+        version="2",
         api=API_VERSION,
         summary="Remittances against the bank, claims against their payments",
         reads=frozenset({"Remittance", "BankTransaction", "Claim", "ClaimPayment"}),
@@ -58,6 +58,9 @@ class Reassociation:
         return Derivation(records=tuple(records), again=due if due is not None and due > now else None)
 
 
+_NUMBER = {"trace": "Trace number", "claim": "Claim"}
+
+
 def _settlement(kind: str, number: str, match: Match) -> Derived:
     fields: dict[str, Any] = {
         "kind": "deposit" if kind == "trace" else "claim", "state": match.state, "number": match.number or number,
@@ -86,6 +89,7 @@ def _task(kind: str, number: str, match: Match) -> Derived:
         }
     fields: dict[str, Any] = {
         "title": told[match.state], "state": "open", "kind": f"reassociation-{kind}-{match.state}", "role": "biller",
+        "reason": f"{_NUMBER[kind]} {match.number or number}: {match.expected} expected, {match.received} found.",
         "money": gap, "about": match.about,
     }  # fmt: skip
     if match.patient is not None:

@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from gateway.mapping import shipped
 from gateway.model.bank import BankTransaction
 from gateway.model.claim import Claim
 from gateway.model.exchange import Snapshot
 from gateway.model.identity import RecordId
-from gateway.model.remittance import ClaimPayment, Remittance
+from gateway.model.remittance import Adjustment, ClaimPayment, Remittance, counted_once
 from gateway.model.values import ZERO
 
 State = Literal["open", "matched", "short", "over"]
@@ -64,24 +65,29 @@ def deposit_match(members: Sequence[Snapshot]) -> Match:
 def claim_match(members: Sequence[Snapshot]) -> Match:
     """A claim against what its payments account for: paid, left to the patient, adjusted otherwise.
 
-    Reversals carry negative amounts, so a payment, its reversal and its correction add up to the correction.
+    Reversals carry negative amounts, so a payment, its reversal and its correction add up to the correction. Each
+    payer accounts for the whole charge, a later one with what the earlier ones did (CARC 23): so the last payer's word
+    is laid against the charge, and says what the patient owes, while all that was paid adds up. A remittance that came
+    by two channels counts once.
     """
     claims = [one for one in members if isinstance(one.record, Claim)]
-    payments = [one for one in members if isinstance(one.record, ClaimPayment)]
-    records = [one.record for one in payments if isinstance(one.record, ClaimPayment)]
+    told = [(one, one.record) for one in members if isinstance(one.record, ClaimPayment)]
+    payments = counted_once(told, lambda each: each[1])
+    records = [record for _, record in payments]
     claim = claims[-1].record if claims else None
     charge = claim.charge if isinstance(claim, Claim) else None
+    last = _last_word(records)
     paid = sum((one.paid for one in records), ZERO)
-    left = sum((_of_group(one, "PR") for one in records), ZERO)
-    other = sum((_adjusted(one) for one in records), ZERO) - left
-    expected = charge if charge is not None else sum((one.charge for one in records), ZERO)
-    received = paid + left + other
+    left = sum((_of_group(one, "PR") for one in last), ZERO)
+    expected = charge if charge is not None else sum((one.charge for one in last), ZERO)
+    received = sum((one.paid + _adjusted(one) for one in last), ZERO)
     days = [one.starts_on for one in records if one.starts_on]
     if isinstance(claim, Claim):
         days += [line.service_date for line in claim.lines if line.service_date]
-    patient = next((one.patient for one in (*claims, *payments) if one.patient), None)
+    answers = [one for one, _ in payments]
+    patient = next((one.patient for one in (*claims, *answers) if one.patient), None)
     fields: dict[str, Any] = {
-        "paid": paid, "patient_responsibility": left, "payments": [one.record_id for one in payments],
+        "paid": paid, "patient_responsibility": left, "payments": [one.record_id for one in answers],
     }  # fmt: skip
     if claims:
         fields["claim"] = claims[-1].record_id
@@ -89,9 +95,36 @@ def claim_match(members: Sequence[Snapshot]) -> Match:
         fields["patient"] = patient
     return Match(
         state="open" if not payments or (not claims and not expected) else _compared(expected, received),
-        expected=expected, received=received, about=(claims or payments)[-1].record_id, since=min(days, default=None),
+        expected=expected, received=received, about=(claims or answers)[-1].record_id, since=min(days, default=None),
         patient=patient, fields=fields,
     )  # fmt: skip
+
+
+def _last_word(payments: Sequence[ClaimPayment]) -> list[ClaimPayment]:
+    """What the last payer said that has not taken it all back."""
+    by_turn: dict[int, list[ClaimPayment]] = {}
+    numbers: dict[str | None, int] = {}
+    for one in payments:
+        turn = numbers.get(one.payer_claim_number) if one.status == "reversal" and one.payer_claim_number else None
+        if turn is None:
+            turn = _turn(one)
+        numbers[one.payer_claim_number] = turn
+        by_turn.setdefault(turn, []).append(one)
+    standing = [turn for turn, said in by_turn.items() if sum((one.charge for one in said), ZERO)]
+    return by_turn[max(standing or by_turn)] if by_turn else []
+
+
+def _turn(one: ClaimPayment) -> int:
+    """Which payer it is by CLP02, or by reasons that only a payer after another one gives."""
+    for turn, word in enumerate(("processed-secondary", "processed-tertiary"), 1):
+        if one.status.startswith(word):
+            return turn
+    table = shipped("denial_other").codes
+    return int(any(table.get(each.reason.upper()) == "prior-payer" for each in _parts(one)))
+
+
+def _parts(one: ClaimPayment) -> Sequence[Adjustment]:
+    return (*one.adjustments, *(each for line in one.lines for each in line.adjustments))
 
 
 def _compared(expected: Decimal, received: Decimal) -> State:
@@ -99,10 +132,8 @@ def _compared(expected: Decimal, received: Decimal) -> State:
 
 
 def _adjusted(one: ClaimPayment) -> Decimal:
-    parts = (*one.adjustments, *(each for line in one.lines for each in line.adjustments))
-    return sum((each.amount for each in parts), ZERO)
+    return sum((each.amount for each in _parts(one)), ZERO)
 
 
 def _of_group(one: ClaimPayment, group: str) -> Decimal:
-    parts = (*one.adjustments, *(each for line in one.lines for each in line.adjustments))
-    return sum((each.amount for each in parts if each.group == group), ZERO)
+    return sum((each.amount for each in _parts(one) if each.group == group), ZERO)

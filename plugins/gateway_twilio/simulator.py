@@ -159,14 +159,6 @@ class TwilioSimulator(SimulatedApi):
             form["OptOutType"] = "START"
         return await self.post(url, form)
 
-    async def press(self, url: str, call: Mapping[str, Any], digits: str) -> int:
-        """A patient presses a key during a call."""
-        form = {
-            "CallSid": call["sid"], "AccountSid": self.account, "To": call["to"], "From": call["from"],
-            "CallStatus": "in-progress", "Digits": digits, "ApiVersion": "2010-04-01",
-        }  # fmt: skip
-        return await self.post(url, form)
-
     async def post(self, url: str, form: Mapping[str, str]) -> int:
         """Send one signed callback."""
         signed = url + "".join(f"{name}{form[name]}" for name in sorted(form))

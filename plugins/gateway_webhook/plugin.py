@@ -51,7 +51,7 @@ class WebhookSink:
         place = f"subscription {route}"
         egress = Egress(target.url, allow_loopback=target.allow_loopback, connections=8, where=place)
         keys = tuple(signing_key(one, place) for one in target.secrets)
-        return Endpoint(egress, keys, concurrency=8, content=target.content)
+        return Endpoint(egress, keys, concurrency=8, content=target.content, authorization=target.authorization)
 
     def sample(self, delivery: Delivery, content: str) -> bytes:
         """The body that a subscription is sent."""

@@ -66,6 +66,8 @@ class Receiver:
         """Faults that hit one request in ten, in turn."""
         self._numbers = itertools.count(1)
         self._refused = 0
+        self.authorization = ""
+        """What every request must show as ``Authorization``; anything will do while it is empty."""
         self._runner: web.AppRunner | None = None
 
     @property
@@ -102,7 +104,8 @@ class Receiver:
     async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         fault, seconds = self._faults.popleft() if self._faults else (self._recurs(), 1.0)
-        if not self._verified(request, body):
+        shown = request.headers.get("authorization", "")
+        if not self._verified(request, body) or self.authorization not in {"", shown}:
             self._refused += 1
             return web.Response(status=401)
         match fault:
@@ -179,7 +182,7 @@ class _Endpoint:
             receiver = Receiver(Path(place) / "ledger.ndjson", [secret])
             receiver.recurring = tuple(faults)
             try:
-                opened({"url": await receiver.start(port), "secret": secret, "allow_loopback": "true"})
+                opened({"url": await receiver.start(port), "secrets": secret, "allow_loopback": "true"})
                 await asyncio.Event().wait()
             finally:
                 await receiver.close()

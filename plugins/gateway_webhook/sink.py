@@ -19,11 +19,14 @@ from gateway_webhook.translate import message_id, outcome, payload, signed, told
 class Endpoint:
     """One route's receiver."""
 
-    def __init__(self, egress: Egress, keys: Sequence[bytes], *, concurrency: int, content: str) -> None:
+    def __init__(
+        self, egress: Egress, keys: Sequence[bytes], *, concurrency: int, content: str, authorization: str = ""
+    ) -> None:
         self._egress = egress
         self.endpoint = egress.endpoint
         self._keys = keys
         self._content = content
+        self._shown = {"Authorization": authorization} if authorization else {}
         self._turns = asyncio.Semaphore(concurrency)
         self._resume = 0.0
         """Monotonic time before which the receiver asked to be left alone."""
@@ -37,7 +40,7 @@ class Endpoint:
         if left > 0:
             return Retry("receiver-asked-to-wait", left)
         id, body = message_id(delivery), payload(delivery, self._content)
-        headers = signed(self._keys, id, int(time.time()), body)
+        headers = self._shown | signed(self._keys, id, int(time.time()), body)
         try:
             answer = await self._egress.post(body, headers)
         except (aiohttp.ClientError, RetryLater, OSError) as error:

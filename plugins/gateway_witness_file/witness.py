@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Sequence
 
 from gateway.errors import IntegrityViolated, RetryLater
 from gateway.model.exchange import SignedHead
-from gateway.transport.whole_file import write_all
+from gateway.transport.whole_file import add_line
 from gateway_witness_file.config import FileWitnessConfig
 
 _NOTE = re.compile(
@@ -25,6 +24,8 @@ class AppendedFile:
     def __init__(self, name: str, config: FileWitnessConfig) -> None:
         self._where = f"witnesses.{name}.path"
         self._path = config.path
+        self._kept: dict[str, int] = {}
+        """The newest size that was kept here, by log."""
 
     async def keep(self, head: SignedHead) -> None:
         """Append a head and sync it, unless the file has a longer log already."""
@@ -38,23 +39,23 @@ class AppendedFile:
         newest = max((size for _, size in self._notes(head.origin)), default=0)
         if newest > head.size:
             raise IntegrityViolated(f"The file has seen {newest} entries of this log", where=self._where)
+        if newest < self._kept.get(head.origin, 0):
+            raise IntegrityViolated(
+                "The file has lost heads that it was given", where=self._where,
+                fix="Put it back; or find out who took them. The next start asks for an acknowledgement.",
+            )  # fmt: skip
         if newest == head.size:
+            self._kept[head.origin] = newest
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            try:
-                length = os.fstat(handle).st_size
-                torn = length > 0 and os.pread(handle, 1, length - 1) != b"\n"
-                write_all(handle, (" (torn)\n" * torn + head.note + "\n").encode())
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            add_line(self._path, head.note, torn=" (torn)", follow=True)
         except OSError as error:
             raise RetryLater(
                 f"The witness file cannot be written: {type(error).__name__}", where=self._where,
                 fix="Check that the folder is mounted and has room.",
             ) from None  # fmt: skip
+        self._kept[head.origin] = head.size
 
     def _notes(self, origin: str) -> list[tuple[str, int]]:
         try:

@@ -8,13 +8,15 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.end_to_end.forked import Forking
 from tests.waiting import PATIENCE
 
 SCRIPT = Path(sys.executable).with_name("gateway")
@@ -38,14 +40,30 @@ class Answer:
 Run = Callable[..., Answer]
 
 
-def run_gateway(*arguments: str | Path, cwd: Path, timeout: float = PATIENCE) -> Answer:
-    """Run the installed command in a process of its own."""
+@cache
+def _forking() -> Forking:
+    return Forking(SCRIPT)
+
+
+def run_gateway(*arguments: str | Path, cwd: Path, timeout: float = PATIENCE, whole: bool = False) -> Answer:
+    """Run a command in a process of its own, ``whole`` from the installed script on, or from its import on."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    done = subprocess.run(
-        [str(SCRIPT), *map(str, arguments)],
-        cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False, env=environment,
-    )  # fmt: skip
+    words = list(map(str, arguments))
+    if whole:
+        done = subprocess.run(
+            [str(SCRIPT), *words],
+            cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False, env=environment,
+        )  # fmt: skip
+    else:
+        done = _forking().run(words, cwd, environment, timeout)
     return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forking_ends() -> Iterator[None]:
+    yield
+    if _forking.cache_info().currsize:
+        _forking().close()
 
 
 @pytest.fixture
@@ -77,7 +95,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
         pytest.skip("the command `gateway` is not installed beside this interpreter: pip install -e .")
     folder = tmp_path_factory.mktemp("demo") / "kept"
     before = _work_of_children()
-    answer = run_gateway("demo", "--once", "--json", "--folder", folder, cwd=folder.parent, timeout=DEMO_SECONDS)
+    answer = run_gateway(
+        "demo", "--once", "--json", "--folder", folder, cwd=folder.parent, timeout=DEMO_SECONDS, whole=True
+    )
     assert answer.code == 0, answer.err
     return Played(folder, answer, _work_of_children() - before)
 

@@ -116,7 +116,11 @@ def test_check_says_what_where_and_how(tmp_path: Path, gateway: Run) -> None:
     answer = gateway("check", "--json")
     assert answer.code == 1
     assert len(answer.json["problems"]) >= 2
-    assert all(re.search(r"line \d+|sources|routes", problem) for problem in answer.json["problems"])
+    for problem in answer.json["problems"]:
+        assert problem["code"] == "invalid-setting"
+        assert problem["line"] or re.search("sources|routes", problem["where"])
+        assert problem["problem"]
+        assert problem["fix"]
     assert "Crater" not in answer.out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import shutil
 import signal
 import subprocess
 import time
@@ -160,15 +160,16 @@ def test_the_demo_stays_up_to_be_explored(
 
 
 def _suggested(process: subprocess.Popen[str]) -> list[str]:
-    """The commands that the demo prints, once it stays up."""
+    """The commands that the demo prints, as another terminal can start them, once it stays up."""
+    program = "gateway" if shutil.which("gateway") == str(SCRIPT) else str(SCRIPT)
     assert process.stdout is not None
     found: list[str] = []
     ends = time.monotonic() + START_SECONDS
     while time.monotonic() < ends:
         line = process.stdout.readline()
         assert line, "the demo ended"
-        if match := re.match(r"  gateway (.*)", line):
-            found.append(match[1])
+        if line.startswith(f"  {program} "):
+            found.append(line.removeprefix(f"  {program} ").rstrip())
         if "Ctrl-C" in line:
             return found
     raise AssertionError("the demo did not come to its summary")

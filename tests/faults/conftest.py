@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.faults.table import as_json, printed
 from tests.faults.test_power_cut import MESSAGES
 
 _outcomes: dict[str, str] = {}
+_seconds: Counter[str] = Counter()
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Remember the worst of setup, call and teardown."""
+    """Remember the worst of setup, call and teardown, and what all of them took."""
+    _seconds[report.nodeid] += report.duration
     if report.failed or report.skipped or report.when == "call":
         before = _outcomes.get(report.nodeid)
         _outcomes[report.nodeid] = "failed" if "failed" in (before, report.outcome) else report.outcome
@@ -43,8 +46,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Print the table, where it was asked for."""
     if config.getoption("fault_table", default=False):
         terminalreporter.section("faults")
-        for line in printed(_outcomes):
+        for line in printed(_outcomes, _seconds):
             terminalreporter.write_line(line)
     target = config.getoption("fault_json", default=None)
     if target is not None:
-        target.write_text(as_json(_outcomes), encoding="utf-8")
+        target.write_text(as_json(_outcomes, _seconds), encoding="utf-8")

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any, Self
 
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 from gateway.testing.ports import free_port, is_open
@@ -74,7 +75,7 @@ class Deployment:
     Args:
         folder: where configuration, data, keys, logs and the receiver's ledger go.
         program: a script that is started instead of the gateway itself.
-        prefix: what goes before the command line of ``serve``; it may be changed between two starts.
+        prefix: what goes before the command line of ``serve``; it may be changed between two starts, as ``roles`` may.
         more: further tables of ``gateway.toml``.
         receiver_port: a receiver that the test runs itself; without it one is started.
         roles: what ``serve`` is to be; all when none is named.
@@ -92,7 +93,7 @@ class Deployment:
         self._receiver_port = receiver_port or free_port()
         program = program or broken.program()
         self.program = [sys.executable, program] if program else [sys.executable, "-m", "gateway"]
-        self._roles = [word for role in roles for word in ("--role", role)]
+        self.roles = roles
         self.prefix = prefix
         self.environment = os.environ | {"WEBHOOK_SECRET": SECRET, "CLINIKO_KEY": "MS0xMjM0NTY3-au2"}
         self._serving: subprocess.Popen[bytes] | None = None
@@ -105,7 +106,7 @@ class Deployment:
         self.config.write_text(text, encoding="utf-8")
 
     def __enter__(self) -> Self:
-        self.cli("init")
+        assert self._here("init").exit_code == 0
         if self._own_receiver:
             self._receive()
         return self
@@ -124,22 +125,36 @@ class Deployment:
             self._receiving.kill()
             self._receiving.wait()
 
+    @contextmanager
+    def receiver_hanging(self) -> Iterator[None]:
+        """While the block lasts, the receiver takes connections and says nothing."""
+        assert self._receiving is not None
+        self._receiving.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._receiving.send_signal(signal.SIGCONT)
+
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        """Run a command of the real gateway."""
+        """Run a command of the real gateway in a process of its own."""
         command = [sys.executable, "-m", "gateway", *arguments, "--config", str(self.config)]
         return subprocess.run(command, env=self.environment, capture_output=True, check=False, timeout=300)
 
+    def _here(self, *arguments: str) -> Result:
+        """Run a command in this process: most of a command's time is its start."""
+        return CliRunner().invoke(app, [*arguments, "--config", str(self.config)], env=self.environment)
+
     def json(self, *arguments: str) -> Any:
-        """The JSON that a command prints, run in this process: most of a command's time is its start."""
-        done = CliRunner().invoke(app, [*arguments, "--json", "--config", str(self.config)], env=self.environment)
-        return json.loads(done.stdout)
+        """The JSON that a command prints."""
+        return json.loads(self._here(*arguments, "--json").stdout)
 
     def start(self) -> None:
         """Serve, and wait until it accepts connections."""
         began = time.monotonic()
+        roles = [word for role in self.roles for word in ("--role", role)]
         with (self.folder / "serve.log").open("ab") as log:
             self._serving = subprocess.Popen(
-                [*self.prefix, *self.program, "serve", *self._roles, "--config", str(self.config)],
+                [*self.prefix, *self.program, "serve", *roles, "--config", str(self.config)],
                 env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         while time.monotonic() - began < READY_SECONDS:
@@ -182,7 +197,7 @@ class Deployment:
 
     def healthy(self) -> bool:
         """What ``gateway health`` says."""
-        return self.cli("health").returncode == 0
+        return self._here("health").exit_code == 0
 
     def drain(self, seconds: float) -> dict[str, Any]:
         """Wait until nothing is pending; the ledger as it then is."""
@@ -230,6 +245,7 @@ class Effects:
     """The receiver's judgement: effects by key, and by what they mean in business terms."""
 
     def __init__(self, lines: list[dict[str, Any]]) -> None:
+        self.lines = lines
         self.distinct = {line["id"] for line in lines}
         done = [line for line in lines if not line.get("repeat")]
         self.second = [key for key, n in Counter((one["record"], one["version"]) for one in done).items() if n > 1]

@@ -6,6 +6,7 @@ A row is "passed" only when every test of it ran and passed; one that was skippe
 from __future__ import annotations
 
 import json
+import textwrap
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from tests.faults.broken import builds
 
 TABLE = Path(__file__).with_name("table.toml")
 HERE = "tests/faults/"
+WIDTH = 118
+INDENT = " " * 30
 NOTICED = "tests/faults/test_broken_builds.py::test_a_broken_build_is_noticed"
 """The test that runs each broken build, with its name for a parameter."""
 
@@ -60,11 +63,19 @@ def result(fault: Fault, outcomes: Mapping[str, str]) -> str:
     return "passed in part" if fault.partly else "passed"
 
 
+def took(fault: Fault, seconds: Mapping[str, float]) -> float:
+    """Seconds that the tests of a row took, by node id; a test that serves several rows counts for each."""
+    return sum(spent for proof in fault.proofs for name, spent in seconds.items() if _is(proof, name))
+
+
+def _is(proof: str, name: str) -> bool:
+    """Whether a node id is that test, with whatever parameters."""
+    return name == proof or name.startswith((f"{proof}[", f"{proof}::"))
+
+
 def _of(proof: str, outcomes: Mapping[str, str]) -> str:
     """The outcome of a test over all its parameters: one that was skipped is enough not to have been run."""
-    said = {
-        outcome for name, outcome in outcomes.items() if name == proof or name.startswith((f"{proof}[", f"{proof}::"))
-    }
+    said = {outcome for name, outcome in outcomes.items() if _is(proof, name)}
     return next((word for word in ("failed", "skipped", "passed") if word in said), "skipped")
 
 
@@ -73,25 +84,34 @@ def unproven() -> list[int]:
     return [fault.number for fault in faults() if fault.tests and not (fault.mutants or fault.broken)]
 
 
-def printed(outcomes: Mapping[str, str]) -> Iterable[str]:
-    """The table in lines, the reason below what was not run or not in full."""
-    yield f"{'':>3}  {'result':14}  {'fault':74}  target"
-    for fault in faults():
-        went = result(fault, outcomes)
-        yield f"F{fault.number:<3} {went:14}  {fault.fault:74}  {fault.target}"
+def printed(outcomes: Mapping[str, str], seconds: Mapping[str, float]) -> Iterable[str]:
+    """The table in lines, the target below its fault, and the reason below what was not run or not in full."""
+    yield f"{'':4} {'result':14}  {'took':>7}  fault, and what must hold then"
+    rows = faults()
+    results = [result(fault, outcomes) for fault in rows]
+    for fault, went in zip(rows, results, strict=True):
+        yield f"F{fault.number:<3} {went:14}  {took(fault, seconds):5.0f} s  {fault.fault}"
+        yield from _below(f"-> {fault.target}")
         reason = {"passed in part": fault.partly, "not run": fault.not_run or "a test was skipped or left out"}.get(
             went
         )
         if reason:
-            yield f"{'':20} ({reason})"
+            yield from _below(f"({'not reached: ' if went == 'passed in part' else ''}{reason})")
+    counts = ((word, results.count(word)) for word in ("passed", "passed in part", "not run", "failed"))
+    yield ", ".join(f"{count} {word}" for word, count in counts if count) + f" in {sum(seconds.values()) / 60:.0f} min"
 
 
-def as_json(outcomes: Mapping[str, str]) -> str:
+def _below(text: str) -> Iterable[str]:
+    """Text under the column of the faults, in lines of a usual terminal."""
+    return textwrap.wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT + "   ")
+
+
+def as_json(outcomes: Mapping[str, str], seconds: Mapping[str, float]) -> str:
     """The same for programs."""
     rows = [
         {"fault": f"F{one.number}", "what": one.fault, "target": one.target, "result": result(one, outcomes),
          "tests": one.tests, "mutants": one.mutants, "broken": one.broken,
-         "reason": one.partly or one.not_run}
+         "reason": one.partly or one.not_run, "seconds": round(took(one, seconds), 1)}
         for one in faults()
     ]  # fmt: skip
     return json.dumps(rows, indent=1)

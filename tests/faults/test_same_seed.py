@@ -43,7 +43,8 @@ def _told(folder: Path, senders: int) -> dict[str, str]:
         _take(gateway, senders)
     finally:
         gateway.close()
-    found = [one for type in TYPES for one in json.loads(run(config, "records", type, "--show", "--json"))]
+    words = ("records", "--show", "--json", "--limit", "100000")
+    found = [one for type in TYPES for one in json.loads(run(config, *words, type))]
     names = {one["id"]: f"{one['type']}/{one['native_id']}" for one in found}
     told = {names[one["id"]]: json.dumps([one["version"], one["fields"]], sort_keys=True) for one in found}
     for id, name in names.items():

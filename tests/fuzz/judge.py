@@ -49,7 +49,7 @@ def offences(target: Target, data: bytes) -> list[str]:
             break
     found = [f"it took {took:.1f} s"] if took > MOST_SECONDS else []
     spoken = _words(" ".join(said))
-    if leaked := {word for word in spoken & _words(data[:MOST_BYTES].decode("latin-1")) if word not in _vocabulary()}:
+    if leaked := {word for word in spoken & _words(data[:MOST_BYTES].decode("latin-1")) if word not in vocabulary()}:
         found.append(f"the errors repeat values of the input: {sorted(leaked)}")
     return found
 
@@ -64,7 +64,7 @@ def _words(text: str) -> set[str]:
 
 
 @cache
-def _vocabulary() -> frozenset[str]:
+def vocabulary() -> frozenset[str]:
     """Every word of the product itself: a standard's names may stand in an input and in an error alike."""
     paths = (path for room in _OURS for ending in ("py", "toml") for path in (ROOT / room).rglob(f"*.{ending}"))
     return _PLACES.union(

@@ -15,7 +15,7 @@ class Crash(BaseException):
 
 def rows(parts: Parts, route: str = "desk") -> list[tuple[str, str]]:
     """(outcome, reason) of every delivery row of a route."""
-    found = parts.store.read_sync(lambda connection: deliveries.outcomes(connection, TENANT, route))
+    found = parts.store.read_sync(lambda connection: list(deliveries.outcomes(connection, TENANT, route)))
     return [(row.outcome, row.reason) for row in found]
 
 

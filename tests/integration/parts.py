@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from gateway.access import View
 from gateway.audit import AuditLog, AuditReport, FileWitness, Sequencer, Signer, verify_audit
@@ -42,7 +42,9 @@ from gateway.model.patch import Normalized, Patch
 from gateway.registry import Registry
 from gateway.store import journal, messages
 from gateway.store.opening import Store, open_store
+from gateway.store.schema import waiting
 from gateway.vault import Keystore, Vault
+from tests.embedded import make_migrated
 from tests.waiting import PATIENCE
 
 TENANT = "northside"
@@ -151,6 +153,8 @@ class Place:
     def open(self, **options: Any) -> Parts:
         """Open all parts, as a process does at its start."""
         keystore = self.keystore()
+        if self.url == "embedded" and not (file := self.folder / "data" / "gateway.db").exists():
+            make_migrated(file, keystore.database_key())
         store = open_store(self.url, None, self.folder / "data", keystore.database_key)
         store.start()
         return Parts(self, keystore, store, **options)
@@ -195,6 +199,11 @@ class Parts:
         """Start again with nothing but what was stored."""
         self.close()
         return self.place.open(handoff_bytes=self.handoff_bytes, most_unsettled=self.most_unsettled)
+
+    def make_due(self, patient: str) -> None:
+        """Let the deliveries of this patient that wait for another attempt be due now, as if their time had passed."""
+        mine = waiting.c.tenant == TENANT, waiting.c.order_key == self.record("Patient", patient)
+        self.store.write_sync(lambda connection: connection.execute(update(waiting).where(*mine).values(due_at=0)))
 
     def normalizing(self, changed: Callable[[str], None] = lambda tenant: None) -> Normalizer:
         """A normalizer whose thread is not started: the test takes its steps."""

@@ -7,7 +7,7 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from gateway.access import View
 from gateway.access.views import built_in
 from gateway.http import House, serve_http
-from gateway.model.exchange import HookRequest, HookResponse, Intake, Item
+from gateway.model.exchange import HookReceiver, HookRequest, HookResponse, Intake, Item
 from gateway.settings import Http, People
 from gateway.testing.ports import free_port
 from gateway_webhook.plugin import WebhookSink
@@ -86,6 +86,8 @@ def serving(
     views: Mapping[str, View] | None = None,
     people: People | None = None,
     agreements: bool = False,
+    hooks: Mapping[str, tuple[HookReceiver, Intake]] | None = None,
+    ask_soon: Callable[[str], None] = lambda source: None,
     **settings: Any,
 ) -> Iterator[Served]:
     """Serve these parts until the end of the block; with ``agreements`` as production mode does."""
@@ -93,8 +95,8 @@ def serving(
     house = House(
         config, [TENANT, "southside"], parts.store, parts.vault, parts.audit,
         {**built_in(), "plain": VIEW, **(views or {})},
-        {"told": (Kept(), parts.receiver())}, lambda: parts.handoff.unsettled, people or People(), (), parts.sources,
-        agreements=agreements, sampling=WebhookSink(),
+        {"told": (Kept(), parts.receiver())} if hooks is None else hooks, ask_soon, lambda: parts.handoff.unsettled,
+        people or People(), (), parts.sources, agreements=agreements, sampling=WebhookSink(),
     )  # fmt: skip
     opened = threading.Event()
     ended: list[BaseException] = []

@@ -12,21 +12,28 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey
 
-from gateway.access import View, assertion
+from gateway.access import View, assertion, built_in
+from gateway.flow import subscriptions
 from gateway.flow.source import Source
 from gateway.flow.texts import keep_texts
 from gateway.http import directory
 from gateway.mapping import Mapping
 from gateway.model.fhir_places import HELD, REFERS
+from gateway.transport import polling
+from gateway.transport.schedule import Scheduler, seated
+from gateway_fhir.command_subscribe import subscribed
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.plugin import FhirAdapter
+from gateway_fhir.records_subscription import Asked
 from gateway_fhir.transport import ServerTransport
+from gateway_webhook.plugin import WebhookSink
 from tests.integration.parts import TENANT, Parts, Place, appointment, merged, message, patient, removed
 from tests.integration.serving import Served, serving
 from tests.integration.test_http_feed import add_client, pulled
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 WHOLE = View("whole", {type: ["*"] for type in HELD})
+SECRET = "between-the-two"
 MARKED = {"Claim": "Claim", "Authorization": "ClaimResponse", "ClaimPayment": "ExplanationOfBenefit"}
 """Record types whose native id in FHIR names the resource."""
 MONEY = {"charge": "150.00", "paid": "88.10"}
@@ -44,13 +51,19 @@ def to(type: str, native_id: str) -> dict[str, Any]:
 
 
 def first_day(parts: Parts) -> None:
-    """One record of nearly every type, with references between them."""
+    """Records of every type that a resource is read as, with references between them."""
     zone = {"zone": "America/Chicago"}
     parts.take(
         message(told("Payer", "aetna", name="A Payer", payer_id="60054", kind="commercial"), key="x"),
         message(told("Organization", "org", name="A Group", tax_id="12-3456789", npi="1999999984"), key="x"),
         message(told("Location", "loc", name="North", organization=to("Organization", "org"), **zone), key="x"),
         message(told("Practitioner", "pt", name={"family": "Li"}, npi="1999999984", discipline="PT"), key="x"),
+        message(
+            told(
+                "Slot", "s1", start="2026-03-02T09:00:00-06:00", end="2026-03-02T09:30:00-06:00", status="held", **zone
+            ),
+            key="x",
+        ),
         message(told("Remittance", "r1", amount="88.10", trace_number="T-9", balanced=True, method="ACH"), key="x"),
     )
     for who in ("p1", "p2", "p3"):
@@ -65,6 +78,14 @@ def first_day(parts: Parts) -> None:
                 told("Coverage", f"c-{who}", who, member_id="W1", filing_indicator="CI", **kin),
                 told("EpisodeOfCare", f"e-{who}", who, status="active", diagnoses=["M54.5"], **kin),
                 told("Referral", f"f-{who}", who, status="accepted", visits=12, diagnoses=["M54.5"], **kin),
+                told(
+                    "PlanOfCare", f"k-{who}", who, status="certified", diagnoses=["M54.5"], planned_visits=12,
+                    certified_from="2026-03-01", episode=to("EpisodeOfCare", f"e-{who}"), **kin,
+                ),
+                told(
+                    "Visit", f"l-{who}", who, start="2026-03-02T09:30:00-06:00", status="signed", minutes=38,
+                    appointment=to("Appointment", f"a-{who}"), **kin, **zone,
+                ),
                 told("Benefit", f"g-{who}", who, service_type="PT", copay="30.00", coinsurance="0.2", **kin),
                 told("Authorization", f"h-{who}", who, status="exhausted", number="N1", visits_used=12, **insured),
                 told(
@@ -109,18 +130,19 @@ def keep_view(parts: Parts) -> None:
     parts.store.write_sync(lambda connection: keep_texts(connection, parts.audit, [TENANT], [text]))
 
 
-def joined(first: Served, second: Parts, monkeypatch: pytest.MonkeyPatch) -> ServerTransport:
+def joined(first: Served, second: Parts, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> ServerTransport:
     """Make the first gateway a source of the second, by SMART Backend Services with a registered key."""
     key = ECKey.generate_key("P-384")
     key.ensure_kid()
     jwks = assertion.checked_keys(json.dumps({"keys": [key.as_dict(private=False)]}))
-    client, _ = add_client(first.parts, view="whole", jwks=jwks)
+    client, _ = add_client(first.parts, view="whole", jwks=jwks, hook_hosts=json.dumps(["127.0.0.1"]))
     monkeypatch.setenv("CHAINED_KEY", key.as_pem(private=True).decode())
     adapter = FhirAdapter()
     config = FhirConfig.model_validate(
         {
             "base_url": f"{first.url}/fhir", "profile": "gateway", "client_id": client, "key_id": key.kid,
             "private_key": "env:CHAINED_KEY", "export_seconds": 0.2, "poll_seconds": 0.1, "requests_per_minute": 60_000,
+            **settings,
         }
     )  # fmt: skip
     mapping = Mapping.load(adapter.mappings, None, adapter.path).bind(zone="Pacific/Honolulu")
@@ -193,13 +215,113 @@ def test_two_gateways_in_a_row_hold_the_same(first: Served, tmp_path: Path, monk
         with serving(second, views={"whole": WHOLE}) as served:
             served.key = add_client(second, view="whole")[1]
             began = there(newest(first))
-            assert len(began) == 35
+            assert {type for type, _ in began.values()} == set(HELD)
+            assert len(began) == 42
             asyncio.run(until_equal(transport, second, served, moved(began, second)))
             second_day(first.parts)
             ended = there(newest(first))
-            assert len(ended) == 32
+            assert len(ended) == 39
             asyncio.run(until_equal(transport, second, served, moved(ended, second)))
             assert second.ledger().problems == []
         assert first.parts.ledger().problems == []
+    finally:
+        second.close()
+
+
+@pytest.mark.parametrize("place", ["embedded"], indirect=True)
+def test_a_second_gateway_asks_when_it_is_told(parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polling once in an hour, it has a change at once, by FHIR Subscriptions at the first that say: go and look."""
+    monkeypatch.setattr(directory, "HOLD_SECONDS", 0.1)
+    monkeypatch.setattr(subscriptions, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(polling, "MOST_OFTEN", 1e9)
+    monkeypatch.setenv("NOTICES", SECRET)
+    first_day(parts)
+    keep_view(parts)
+    (tmp_path / "second").mkdir()
+    second = Place(tmp_path / "second", "embedded").open()
+    try:
+        with serving(parts, views={"whole": WHOLE}, hook_loopback=True) as first:
+            first.key = add_client(parts, view="whole")[1]
+            asyncio.run(told_and_asked(first, second, monkeypatch))
+        assert second.ledger().problems == []
+    finally:
+        second.close()
+
+
+async def told_and_asked(first: Served, second: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the first gateway's deliveries and the second one's polling; change something between two polls."""
+    often = {"stay_current": "search", "poll_seconds": 3600, "hook_secret": "env:NOTICES"}
+    transport = joined(first, second, monkeypatch, **often)
+    keep_view(second)
+    config = second.sources[TENANT, "upstream"].config
+    entrance = FhirAdapter().hooks("upstream", config)
+    assert entrance is not None
+    seat, loop = Scheduler().seat(TENANT, "upstream", "fhir", {}), asyncio.get_running_loop()
+    served = serving(
+        second, views={"whole": WHOLE}, hooks={"upstream": (entrance, second.receiver("upstream"))},
+        ask_soon=lambda source: loop.call_soon_threadsafe(seat.ask_soon) and None,
+    )  # fmt: skip
+    with served as shown:
+        shown.key = add_client(second, view="whole")[1]
+        await subscribe(config, f"{shown.url}/hooks/upstream")
+        with seated(seat):
+            running = asyncio.create_task(transport.run(second.receiver("upstream"), lambda: None))
+        telling = asyncio.create_task(engine(first.parts).run())
+        try:
+            await until_same(first, second, shown)
+            await until(lambda: {line.state for line in seat.lines.values()} == {"current"})
+            changes = appointment("a-p1", "p1", status="completed", room=None), patient("p1", "Nguyen", contacts=None)
+            await asyncio.to_thread(first.parts.take, *map(message, changes))
+            await until_same(first, second, shown)
+        finally:
+            for task in (running, telling):
+                task.cancel()
+            await asyncio.gather(running, telling, return_exceptions=True)
+
+
+async def subscribe(config: FhirConfig, endpoint: str) -> None:
+    """Ask the first gateway, as the command does, to say so when patients or appointments change."""
+    asked = Asked(subject="", endpoint=endpoint, content="empty", source="upstream")
+    for done in ("made", "kept"):
+        told = await subscribed(config, asked, ["Patient", "Appointment"], SECRET, anew=False, dry_run=False)
+        assert [(one["done"], one["status"]) for one in told] == [(done, "active")] * 2
+
+
+def engine(parts: Parts) -> subscriptions.Subscriptions:
+    """Who serves the subscriptions of the first gateway."""
+    sink = WebhookSink()
+    views = {**built_in(), "whole": WHOLE}
+    return subscriptions.Subscriptions(
+        parts.store, parts.vault, parts.audit, views, (sink, sink.info), [], loopback=True
+    )
+
+
+async def until_same(first: Served, second: Parts, shown: Served) -> None:
+    """Wait until the second gateway holds what the first does."""
+
+    def same() -> bool:
+        second.settle()
+        return there(newest(shown)) == moved(there(newest(first)), second)
+
+    async with asyncio.timeout(PATIENCE):
+        while not await asyncio.to_thread(same):
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("place", ["embedded"], indirect=True)
+def test_a_second_gateway_follows_by_search(first: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searched by `_lastUpdated`, page by page, every type comes over whole, and so does what changes later."""
+    (tmp_path / "second").mkdir()
+    second = Place(tmp_path / "second", "embedded").open()
+    try:
+        transport = joined(first, second, monkeypatch, stay_current="search", page_size=2)
+        keep_view(second)
+        with serving(second, views={"whole": WHOLE}) as served:
+            served.key = add_client(second, view="whole")[1]
+            asyncio.run(until_equal(transport, second, served, moved(there(newest(first)), second)))
+            first.parts.take(message(appointment("a-p1", "p1", status="completed", room=None)))
+            first.parts.take(message(patient("p1", "Nguyen", contacts=None)))
+            asyncio.run(until_equal(transport, second, served, moved(there(newest(first)), second)))
+            assert second.ledger().problems == []
     finally:
         second.close()

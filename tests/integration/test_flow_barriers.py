@@ -16,7 +16,6 @@ from sqlalchemy import select
 from gateway.flow.deliver import Deliverer
 from gateway.flow.route import order_key
 from gateway.model.exchange import Ambiguous, Delivered, Delivery, Dispatch, Outcome, Retry
-from gateway.store import deliveries
 from gateway.store.schema import changes
 from tests.integration.parts import (
     SINK,
@@ -196,7 +195,7 @@ def test_a_parked_patient_holds_the_survivor(parts: Parts, same_lane: bool) -> N
     deliver_all(restarted)
     assert [delivery.version for delivery in sink.effects if delivery.record_id == survivor] == [1]
     sink.healthy = True
-    parts.store.write_sync(lambda c: deliveries.make_due(c, TENANT, "desk", parts.record("Patient", prior), 0))
+    parts.make_due(prior)
     deliver_all(restarted)
     check_order(parts, sink)
     assert parts.ledger().routes[0].pending == 0

@@ -92,9 +92,7 @@ def test_a_failing_head_parks_only_its_patient(parts: Parts, fault: str, monkeyp
         assert route.waiting == 3
         sound(parts)
         broken = False
-        parts.store.write_sync(
-            lambda connection: deliveries.make_due(connection, TENANT, "desk", parts.record("Patient", "p1"), 0)
-        )
+        parts.make_due("p1")
         await route.recover()
         await drain(route)
 
@@ -210,9 +208,7 @@ def test_a_dispatch_is_no_larger_than_the_sink_takes(parts: Parts, batch: int) -
     route = parts.delivering(sink, info=replace(SINK, batch=batch), schedule=(0.0,) * 2 + (FAR,))
     deliver_all(route)
     broken = False
-    parts.store.write_sync(
-        lambda connection: deliveries.make_due(connection, TENANT, "desk", parts.record("Patient", "p1"), 0)
-    )
+    parts.make_due("p1")
     deliver_all(route)
     assert max(len(dispatch.deliveries) for dispatch in sink.dispatches) <= batch
     assert [delivery.version for delivery in sink.effects] == list(range(1, 41))

@@ -33,7 +33,7 @@ def task(native_id: str, about: Any, of: str = "p1") -> dict[str, Any]:
 
 def rows(parts: Parts) -> dict[tuple[str, str], int]:
     """How often each outcome and reason is among the route's delivery rows."""
-    found = parts.store.read_sync(lambda connection: deliveries.outcomes(connection, TENANT, "desk"))
+    found = parts.store.read_sync(lambda connection: list(deliveries.outcomes(connection, TENANT, "desk")))
     told = [(row.outcome, row.reason) for row in found]
     return {one: told.count(one) for one in told}
 

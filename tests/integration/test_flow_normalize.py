@@ -125,11 +125,13 @@ def test_a_malformed_patch_costs_its_message_only(parts: Parts, defect: dict[str
     sound(parts)
 
 
-def test_an_adapter_defect_is_named_without_values(parts: Parts, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_adapter_defect_is_named_without_values(parts: Parts, capfd: pytest.CaptureFixture[str]) -> None:
     """A raising normalizer quarantines the message as an adapter error; neither log nor row holds a value."""
     bad, _ = parts.take(message(patient("p1", "Quartermaine"), told={"fault": "defect"}), message(patient("p2", "B")))
     assert parts.outcomes(bad.message_id) == [("quarantined", "adapter-error")]
-    assert "Quartermaine" not in capsys.readouterr().out
+    told = "".join(capfd.readouterr())
+    assert "adapter-failed" in told
+    assert "Quartermaine" not in told
     sound(parts)
 
 

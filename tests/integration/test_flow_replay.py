@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
@@ -49,8 +48,7 @@ def test_a_replay_is_a_new_effect_once(parts: Parts) -> None:
     deliver_all(parts.delivering(sink, schedule=(FAR,) * 5, info=altered(SINK, batch=1)))
     busy = False
     for native_id in ("p1", "p2"):
-        key = parts.record("Patient", native_id)
-        parts.store.write_sync(partial(deliveries.make_due, tenant=TENANT, route="desk", order_key=key, at=0))
+        parts.make_due(native_id)
     deliver_all(parts.delivering(sink))
     keys = [delivery.key for delivery in sink.effects[3:]]
     assert len(keys) == len(set(keys)) == 2

@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from gateway.errors import Shredded
 from gateway.flow import retention
+from gateway.flow.bound_rows import bind_rows
 from gateway.flow.clock import micros
 from gateway.flow.explain import Explainer
 from gateway.model.exchange import Rejected
@@ -26,11 +27,12 @@ PATIENTS = Retention(tenant=TENANT, of="patients", days=365)
 
 
 def age(parts: Parts, *of: str) -> None:
-    """Let all that is stored of some patients of the test source, or of all, have come long ago."""
-    statement = update(changes).values(at=changes.c.at - YEARS)
+    """Let all that is stored of some patients of the test source, or of all, have come long ago, and bind it anew."""
+    statement = update(changes).values(at=changes.c.at - YEARS, mac=None)
     if of:
         statement = statement.where(changes.c.patient.in_([parts.record("Patient", one) for one in of]))
     parts.store.write_sync(lambda connection: connection.execute(statement))
+    bind_rows(parts.store)
 
 
 def retainer(parts: Parts) -> retention.Retainer:

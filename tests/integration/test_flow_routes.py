@@ -78,7 +78,7 @@ def test_a_retry_is_looked_at_again_before_it_goes(parts: Parts) -> None:
     deliver_all(route)
     busy = False
     parts.take(message(appointment("a1", "p1", status="cancelled")))
-    parts.store.write_sync(lambda c: deliveries.make_due(c, TENANT, "desk", parts.record("Patient", "p1"), 0))
+    parts.make_due("p1")
     deliver_all(parts.delivering(sink, policy=Policy(latest_only=True)))
     assert [delivery.version for delivery in sink.effects] == [2]
     assert counted(parts).suppressed == {"superseded": 1}
@@ -134,7 +134,7 @@ def test_a_silent_source_is_waited_for(parts: Parts, monkeypatch: pytest.MonkeyP
     assert (waiting.reason, waiting.attempts) == ("stale-source", 0)
     later = micros()
     parts.take(message(patient("p9", "A")))
-    parts.store.write_sync(lambda c: deliveries.make_due(c, TENANT, "desk", parts.record("Patient", "p1"), 0))
+    parts.make_due("p1")
     deliver_all(parts.delivering(sink, policy=Policy(stale_after=600)))
     assert len(sink.effects) == 2
     counted(parts)
@@ -165,7 +165,7 @@ def test_pause_drain_and_resume(parts: Parts) -> None:
     deliver_all(parts.delivering(sink))
     assert sink.effects == []
     want(parts, "draining")
-    parts.store.write_sync(lambda c: deliveries.make_due(c, TENANT, "desk", parts.record("Patient", "p1"), 0))
+    parts.make_due("p1")
     deliver_all(parts.delivering(sink))
     assert len(sink.effects) == 1
     assert parts.store.read_sync(lambda c: route_states.state_of(c, TENANT, "desk")) == "paused"

@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from gateway.errors import IntegrityViolated, InvalidConfiguration, Shredded
+from gateway.flow.certificate import Certificate, check_certificate
 from gateway.flow.places import change_place, change_row
-from gateway.flow.shred import Certificate, Shredder, check_certificate
+from gateway.flow.shred import Shredder
 from gateway.flow.sweep import FEW, Sweeper
 from gateway.model.exchange import Rejected, Retry
 from gateway.model.full_list import Looked, Seen, SweepPage
@@ -104,6 +105,10 @@ def test_certificates_are_signed(parts: Parts) -> None:
     assert check_certificate(text, key).reason == "patient-request"
     with pytest.raises(IntegrityViolated):
         check_certificate(text.replace(b"patient-request", b"court-order-000"), key)
+    assert check_certificate(msgspec.json.format(text), key).tenant == TENANT
+    for added in (b'{"patient":"somebody else",', b'{"note":"also this",'):
+        with pytest.raises(IntegrityViolated):
+            check_certificate(added + text[1:], key)
 
 
 def test_what_waits_is_suppressed(parts: Parts) -> None:

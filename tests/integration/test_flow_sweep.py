@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.errors import SourceUnavailable
 from gateway.flow.source import Source
 from gateway.flow.sweep import STREAM, Sweeper, read_progress
 from gateway.flow.texts import keep_texts
 from gateway.mapping import Mapping
 from gateway.model.exchange import RateBudget
+from gateway.model.full_list import SweepPage
 from gateway.store import journal, messages
 from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway.transport.http import HttpClient
@@ -351,3 +353,47 @@ def test_a_sweep_finds_what_a_fhir_server_does_not_tell(parts: Parts) -> None:
     assert [one.kind for one in _history(parts, "Appointment", gone, "fhir")] == ["created", "removed"]
     assert [one.kind for one in _history(parts, "Appointment", late, "fhir")] == ["created"]
     assert (progress(parts, "search:Appointment").removed, progress(parts, "search:Appointment").missed) == (1, 1)
+
+
+def test_a_sweep_whose_next_page_is_forgotten_begins_anew(parts: Parts) -> None:
+    """Links to pages live for an hour or so: a sweep broken off before finds what is gone all the same."""
+
+    async def run() -> tuple[str, str]:
+        simulator = FhirSimulator(CLINIC, now=lambda: NOW)
+        await simulator.start()
+        config = FhirConfig.model_validate({"base_url": simulator.fhir_base, "auth": "none", "page_size": 10})
+        headers = {"Authorization": "Bearer token", "Accept": "application/fhir+json"}
+        simulator.tokens["token"] = 1e12
+        try:
+            async with HttpClient([simulator.base_url], budget=PLENTY, headers=headers) as client:
+                intake = parts.receiver(bind(parts, FhirAdapter(), config))
+                await ChangedResources("Appointment", client, config, lambda: NOW).poll(intake)
+                await asyncio.to_thread(parts.settle)
+                full = FullSearch("Appointment", client, config)
+                whole = full.page
+
+                async def first_only(cursor: str | None) -> SweepPage:
+                    if cursor is not None:
+                        raise SourceUnavailable("The line is cut")
+                    return await whole(cursor)
+
+                full.page = first_only  # type: ignore[method-assign]  # the line is cut here, not at the server
+                with pytest.raises(SourceUnavailable):
+                    await sweeper(parts, "fhir").run(full, intake)
+                simulator.search.pages.clear()
+                full.page = whole  # type: ignore[method-assign]  # as above
+                gone = list(simulator.tables["Appointment"])[3]
+                simulator.forget("Appointment", gone)
+                later = sweeper(parts, "fhir")
+                with pytest.raises(SourceUnavailable):
+                    await later.run(full, intake)
+                await later.run(full, intake)
+                await asyncio.to_thread(parts.settle)
+                return gone, full.name
+        finally:
+            await simulator.stop()
+
+    gone, name = asyncio.run(run())
+    assert [one.kind for one in _history(parts, "Appointment", gone, "fhir")] == ["created", "removed"]
+    found = progress(parts, name)
+    assert (found.listed, found.removed, found.whole) == (len(CLINIC.visits) - 1, 1, True)

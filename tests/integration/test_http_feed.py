@@ -16,6 +16,7 @@ from sqlalchemy import delete, update
 from gateway.access import View, secrets
 from gateway.flow.clock import micros
 from gateway.flow.lanes import journal_lane
+from gateway.flow.ledger import BOUND
 from gateway.flow.texts import keep_texts
 from gateway.http import directory, feed, house
 from gateway.http.feed import _with_content
@@ -176,7 +177,9 @@ def test_every_page_is_on_the_patients_lists(served: Served) -> None:
     chosen = (disclosures.c.page == row.page) & (disclosures.c.patient == row.patient)
     move = update(disclosures).where(chosen).values(page=10**12)
     served.parts.store.write_sync(lambda connection: connection.execute(move))
-    assert {one.rule for one in served.parts.ledger().problems} == {"shown-is-disclosed", "disclosed-is-audited"}
+    moved = {BOUND} if served.parts.store.dialect == "postgresql" else set()
+    rules = {one.rule for one in served.parts.ledger().problems}
+    assert rules == moved | {"shown-is-disclosed", "disclosed-is-audited"}
     drop = delete(disclosures).where(disclosures.c.page == 10**12)
     served.parts.store.write_sync(lambda connection: connection.execute(drop))
     assert [one.rule for one in served.parts.ledger().problems] == ["shown-is-disclosed"]
@@ -281,14 +284,15 @@ def test_one_client_that_waits_too_often_leaves_the_others_their_places(
     """Over so many waiting requests of a client the next is refused; others are served, and so is it afterwards."""
     monkeypatch.setattr(house, "MOST_WAITING", 2)
     _, other = add_client(served.parts)
-    poll = f"/v1/changes?after={served.ask('/v1/changes?limit=1000').json['cursor']}&wait=50"
+    end = f"/v1/changes?after={served.ask('/v1/changes?limit=1000').json['cursor']}"
+    poll = f"{end}&wait=50"
     answers: list[int] = []
     waiting = [threading.Thread(target=lambda: answers.append(served.ask(poll).status)) for _ in range(5)]
     for one in waiting:
         one.start()
     wait_until(lambda: len(answers) == 3, "nobody is refused")
     assert answers == [429] * 3
-    wait_until(lambda: served.ask(poll.replace("50", "0.1"), key=other).status == 200, "the other client is not known")
+    wait_until(lambda: served.ask(f"{end}&wait=0.1", key=other).status == 200, "the other client is not known")
     served.parts.take(message(patient("p1", "C")))
     for one in waiting:
         one.join(60)

@@ -27,7 +27,16 @@ def test_any_number_of_pages_share_the_next_commit(parts: Parts) -> None:
     text = (bytes.fromhex(FULL.version), "view", FULL.text)
     parts.store.write_sync(lambda connection: keep_texts(connection, parts.audit, [TENANT], [text]))
     house = House(
-        Http(), [TENANT], parts.store, parts.vault, parts.audit, {"full": FULL}, {}, lambda: 0, origins=parts.sources
+        Http(),
+        [TENANT],
+        parts.store,
+        parts.vault,
+        parts.audit,
+        {"full": FULL},
+        {},
+        print,
+        lambda: 0,
+        origins=parts.sources,
     )
     rows = parts.store.read_sync(lambda c: reading.newest(c, TENANT, [parts.record("Patient", "p1")]))
     parts.store.next_id("pages")  # the numbers of the first pages are committed by themselves

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from gateway import bootstrap
@@ -19,6 +18,7 @@ from gateway.registry import Registry
 from gateway.settings import load
 from gateway.store import journal
 from gateway_hl7.simulator import clinic_day
+from tests.logged import log_by_itself
 from tests.waiting import PATIENCE
 
 SETTINGS = """
@@ -56,7 +56,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def told(*words: str) -> Any:
     """What a command prints as JSON."""
     answer = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
-    structlog.reset_defaults()  # what the command was told to log to is closed by now
+    log_by_itself()  # what the command was told to log to is closed by now
     assert answer.exit_code == 0, answer.output
     return json.loads(answer.stdout.splitlines()[-1])
 

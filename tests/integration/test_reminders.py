@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from sqlalchemy import Connection
 from typer.testing import CliRunner
 
@@ -22,6 +21,7 @@ from gateway.store import journal, reactions
 from gateway.testing.ports import free_port
 from gateway_fhir.records_bundle import item
 from gateway_twilio.simulator import TwilioSimulator
+from tests.logged import log_by_itself
 from tests.waiting import PATIENCE, until
 
 LATE = (5.0, 20.0, 80.0)
@@ -122,7 +122,7 @@ def people(start: datetime) -> list[Any]:
 def shown(config: Path, *words: str) -> Any:
     """What a command prints as JSON."""
     answer = CliRunner().invoke(app, [*words, "--json", "--config", str(config)], catch_exceptions=False)
-    structlog.reset_defaults()  # what the command was told to log to is closed by now
+    log_by_itself()  # what the command was told to log to is closed by now
     assert answer.exit_code == 0, answer.output
     return json.loads(answer.stdout.splitlines()[-1])
 

@@ -20,7 +20,7 @@ from gateway.flow.route import Filter
 from gateway.flow.subscriptions import OVERLAP_MICROS, Subscriptions, secret
 from gateway.http import directory
 from gateway.model.exchange import Retry
-from gateway.store import clients
+from gateway.store import clients, deliveries
 from gateway.store import subscriptions as stored
 from gateway.testing.ports import free_port
 from gateway_webhook.plugin import WebhookSink
@@ -68,14 +68,14 @@ def closed(parts: Parts) -> None:
 class Push:
     """The engine for subscriptions, and a receiver on this machine."""
 
-    def __init__(self, parts: Parts, ledger: Path, keys: list[str], port: int) -> None:
+    def __init__(self, parts: Parts, ledger: Path, keys: list[str], port: int, **settings: Any) -> None:
         self.parts = parts
         self.receiver = Receiver(ledger, keys)
         self.port = port
         sink = WebhookSink()
         views = {**built_in(), "plain": VIEW}
         served = (sink, sink.info)
-        self.engine = Counted(parts.store, parts.vault, parts.audit, views, served, [], loopback=True)
+        self.engine = Counted(parts.store, parts.vault, parts.audit, views, served, [], loopback=True, **settings)
 
     def had(self, effects: int) -> bool:
         """Whether so many effects have come."""
@@ -165,6 +165,24 @@ def test_an_endpoint_that_is_gone_ends_its_subscription(parts: Parts, served: Se
     assert [one["id"] for one in served.ask("/v1/hooks").json["hooks"]] == [kept["id"]]
 
 
+def test_the_operator_says_how_often_an_endpoint_is_tried(parts: Parts, served: Served, tmp_path: Path) -> None:
+    """After the steps of the settings a change is in quarantine, and nothing of the subscription is pending."""
+    port = free_port()
+    made = post(served, "/v1/hooks", {"url": f"http://127.0.0.1:{port}/hook", "types": ["Patient"]}).json
+    push = Push(parts, tmp_path / "ledger", [made["secret"]], port, schedule=(0.05, 0.05))
+    push.receiver.fail("error", times=100)
+    route = f"hook-{made['id']}"
+
+    def changed() -> int:
+        parts.take(message(patient("p1", "B")))
+        return 0
+
+    push.until(changed, met=lambda: bool(parts.store.read_sync(lambda c: deliveries.quarantined(c, TENANT, route))))
+    (held,) = parts.store.read_sync(lambda c: deliveries.quarantined(c, TENANT, route))
+    assert held.reason.startswith("gave-up:")
+    assert pending(parts, route)[0] == 0
+
+
 def test_a_revoked_client_is_told_no_more(parts: Parts, served: Served, tmp_path: Path) -> None:
     """Within a look of the engine after the client is revoked nothing of it is sent any more."""
     port = free_port()
@@ -207,9 +225,11 @@ def test_a_rotated_secret_signs_with_the_old_one_for_a_day(parts: Parts, served:
 
 
 def test_a_fhir_subscription_is_an_empty_notification(parts: Parts, served: Served, tmp_path: Path) -> None:
-    """A rest-hook without payload posts nothing but that something changed, and can be read and deleted."""
+    """A rest-hook without payload posts that something changed, with the header its endpoint wants, and is deleted."""
     port = free_port()
-    channel = {"type": "rest-hook", "endpoint": f"http://127.0.0.1:{port}/hook"}
+    channel = {
+        "type": "rest-hook", "endpoint": f"http://127.0.0.1:{port}/hook", "header": ["Authorization: Bearer zzz-token"]
+    }  # fmt: skip
     asked = {
         "resourceType": "Subscription",
         "status": "requested",
@@ -218,10 +238,14 @@ def test_a_fhir_subscription_is_an_empty_notification(parts: Parts, served: Serv
         "channel": channel,
     }
     made = post(served, "/fhir/Subscription", asked)
-    assert (made.status, made.json["status"], made.json["channel"]) == (201, "active", channel)
+    shown = {"type": "rest-hook", "endpoint": channel["endpoint"]}
+    assert (made.status, made.json["status"], made.json["channel"]) == (201, "active", shown)
+    assert b"zzz" not in made.body
+    assert "zzz" not in str(parts.store.read_sync(lambda c: [tuple(row) for row in stored.unclosed(c)[0]]))
     id = made.json["id"]
     assert made.headers["Location"].endswith(f"/fhir/Subscription/{id}")
     push = Push(parts, tmp_path / "ledger", [secret(parts.vault, TENANT, id, 0)], port)
+    push.receiver.authorization = "Bearer zzz-token"
 
     def changed() -> int:
         parts.take(message(patient("p1", "B")))
@@ -232,6 +256,7 @@ def test_a_fhir_subscription_is_an_empty_notification(parts: Parts, served: Serv
     assert sent(parts) == [(f"hook-{id}", ())]
     assert served.ask(f"/fhir/Subscription/{id}").json["criteria"] == "Patient?"
     assert id in [entry["resource"]["id"] for entry in served.ask("/fhir/Subscription").json["entry"]]
+    assert served.ask(f"/fhir/Subscription/{id}", method="HEAD").status == 200
     assert served.ask(f"/v1/hooks/{id}", method="DELETE").status == 404
     assert served.ask(f"/fhir/Subscription/{id}", method="DELETE").status == 204
     assert served.ask(f"/fhir/Subscription/{id}").status == 404
@@ -266,11 +291,16 @@ def test_a_subscription_that_cannot_be_kept_is_refused(served: Served) -> None:
     changes: list[dict[str, Any]] = [
         {"criteria": "Patient?name=x"}, {"criteria": "Nothing"}, {"criteria": 1}, {"channel": 1},
         {"channel": {"type": "email", "endpoint": "x"}}, {"channel": {**channel, "payload": "application/fhir+json"}},
+        {"channel": {**channel, "header": ["X-Other: 1"]}}, {"channel": {**channel, "header": "Authorization: x"}},
+        {"channel": {**channel, "header": ["Authorization: x\r\nHost: y"]}}, {"channel": {**channel, "header": [1]}},
+        {"channel": {**channel, "header": ["Authorization: x", "Authorization: y"]}}, {"status": "off"},
+        {"end": "2026-12-01T00:00:00Z"}, {"channel": {**channel, "extension": []}}, {"reason": 5},
     ]  # fmt: skip
     for change in changes:
         told = post(served, "/fhir/Subscription", asked | change)
         assert told.status in {400, 422}, change
         assert told.json["resourceType"] == "OperationOutcome"
+    assert post(served, "/fhir/Subscription", asked).json["reason"]  # R4 wants one in every Subscription
 
 
 def test_what_an_ended_subscription_owes_has_a_verdict(parts: Parts, served: Served, tmp_path: Path) -> None:

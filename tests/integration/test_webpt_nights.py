@@ -21,6 +21,7 @@ from gateway.testing.sftp_server import SftpServer
 from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway_webpt.plugin import WebptAdapter
 from gateway_webpt.simulator import PASSWORD, USER, Company, put
+from gateway_webpt.simulator_revflow import CHARGES, CREDITS
 from gateway_webpt.transport import Mailbox
 from tests.integration.parts import TENANT, Parts, Written, deliver_all
 from tests.waiting import PATIENCE
@@ -92,6 +93,13 @@ def expected(parts: Parts, company: Company, ever: dict[str, dict]) -> dict[str,
         add("ChargeItem", key, units=row["units"], amount=row["charge_amount"], procedure_code=row["cpt"])
     for key, row in company.tables["transactions"].items():
         add("PatientPayment", key, amount=row["dollar_amount_paid"])
+    billed = company.billing.tables
+    for key, row in billed[CHARGES].items():
+        if row["cpt_code"] != "INSOVER":
+            owed = {"paid": row["total_pay_amt"], "balance": row["cur_balance"], "service_date": row["date_of_service"]}
+            add("ChargeItem", f"revflow/{key}", amount=row["charge_amount"], procedure_code=row["cpt_code"], **owed)
+    for key, row in billed[CREDITS].items():
+        add("PatientPayment", f"revflow/{key}", amount=row["amount"])
     for one in company.clinic.patients:
         add("Patient", str(one.key), birth_date=str(one.birth_date))
     return found
@@ -144,7 +152,7 @@ def test_a_month_of_nights_ends_in_exactly_the_expected_records(parts: Parts, tm
     assert seen == wanted
     asked = select(outcomes.c.reason).where(outcomes.c.outcome == "quarantined")
     told = parts.store.read_sync(lambda connection: list(connection.execute(asked).scalars()))
-    assert told == ["night-missing"] * 7
+    assert told == ["night-missing"] * 10
     ledger = parts.ledger()
     assert ledger.problems == []
     assert ledger.pending == 0

@@ -76,7 +76,7 @@ async def served(folder: Path, until: Callable[[bootstrap.Gateway], bool]) -> bo
 
 def delivered(opened: bootstrap.Gateway) -> int:
     """How many deliveries of tasks are over; the appointments themselves are never sent."""
-    rows = opened.store.read_sync(lambda c: deliveries.outcomes(c, "group", "back"))
+    rows = opened.store.read_sync(lambda c: list(deliveries.outcomes(c, "group", "back")))
     return sum(row.outcome == "delivered" for row in rows)
 
 

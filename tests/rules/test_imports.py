@@ -60,7 +60,7 @@ def dotted(path: Path) -> str:
 def probe(names: list[str], *, path: tuple[str, ...] = ()) -> list[str]:
     """What a fresh interpreter did while it imported some modules."""
     program = f"import sys; sys.path[:0] = {list(path)!r}\n{PROBE}"
-    command = [sys.executable, "-c", program, json.dumps(names)]
+    command = [sys.executable, "-B", "-c", program, json.dumps(names)]  # bytecode is the interpreter's, not a module's
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     return list(json.loads(answer.stdout))

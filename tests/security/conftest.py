@@ -74,14 +74,15 @@ class Admin:
         """Change what is kept of an account, behind the gateway's back."""
         self.served.parts.store.write_sync(lambda connection: people_rows.change(connection, name, values))
 
-    def sign_in(self, account: Account, **changed: str) -> Answer:
-        """Try to sign in, with a code of now that counts as unused unless one is given."""
+    def sign_in(self, account: Account, *, through: str = "", **changed: str) -> Answer:
+        """Try to sign in, with a code of now that counts as unused unless one is given, ``through`` a proxy or not."""
         store = self.served.parts.store
         if "code" not in changed:
             unused = people.update().where(people.c.person == account.name).values(step=0)
             store.write_sync(lambda connection: connection.execute(unused))
         given = {"name": account.name, "password": account.password, "code": account.code()} | changed
-        return self.ask("/session", method="POST", given=given)
+        headers = {"X-Forwarded-For": through} if through else {}
+        return self.ask("/session", method="POST", given=given, headers=headers)
 
     def session(self, account: Account) -> dict[str, str]:
         """Headers of somebody who is signed in."""
@@ -122,7 +123,7 @@ def open_admin(parts: Parts, people: People | None = None) -> Iterator[Admin]:
     parts.store.write_sync(lambda connection: journal.ensure_lanes(connection, OTHER))
     port = free_port()
     people = people or People()
-    with serving(parts, people=people, admin_port=port) as served:
+    with serving(parts, people=people, admin_port=port, trusted_proxies=("127.0.0.1",)) as served:
         accounts = Accounts(parts.store, parts.vault, parts.audit, people, [TENANT, OTHER])
         yield Admin(served, accounts, f"http://127.0.0.1:{port}")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
+import pyotp
 import pytest
 
 from gateway.access import one_time, passwords
@@ -76,6 +78,26 @@ def test_failures_are_forgotten_after_their_window(admin: Admin, monkeypatch: py
     assert admin.sign_in(account).status == 200
 
 
+def test_behind_a_proxy_each_address_has_its_own_throttle(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures count against who asked the proxy, whatever they write before it, and the log holds that address."""
+    monkeypatch.setattr(accounts, "MOST_FROM_ADDRESS", 3)
+    account = admin.somebody("operator")
+    for number in range(3):
+        admin.sign_in(account, password="wrong", through=f"198.51.100.{number}, 2001:db8::66")
+    assert admin.sign_in(account, through="2001:db8::66").status == 401
+    assert admin.sign_in(account, through="203.0.113.7").status == 200
+    assert admin.sign_in(account).status == 200
+    asked = Wanted(action="sign-in", actor=f"person:{account.name}")
+    admin.served.parts.sequence()
+    found = admin.served.parts.store.read_sync(lambda connection: list(Search(connection, TENANT, asked).found()))
+    told = {(entry.outcome, *entry.rows["addresses"]) for entry in found}
+    assert told == {
+        ("refused", "2001:0db8:0000:0000:0000:0000:0000:0066"),
+        ("signed-in", "203.0.113.7"),
+        ("signed-in", "127.0.0.1"),
+    }
+
+
 def test_an_unknown_name_costs_as_much_as_a_known_one(admin: Admin) -> None:
     """The processor time of a refusal does not tell whether there is such an account: at most 5 ms apart."""
     account = admin.somebody("operator")
@@ -104,9 +126,10 @@ def test_a_code_is_of_now(admin: Admin) -> None:
     """Only the present step and its neighbours are taken, and a full-width or spaced digit is no way round."""
     secret = bytes(range(20))
     now = 1_800_000_000
-    assert one_time.step_of(secret, one_time.code_at(secret, now), now) == now // 30
-    assert one_time.step_of(secret, one_time.code_at(secret, now - 60), now) is None
-    assert one_time.step_of(secret, one_time.code_at(secret, now + 60), now) is None
+    app = pyotp.TOTP(base64.b32encode(secret).decode())
+    assert one_time.step_of(secret, app.at(now), now) == now // 30
+    assert one_time.step_of(secret, app.at(now - 60), now) is None
+    assert one_time.step_of(secret, app.at(now + 60), now) is None
     assert one_time.step_of(secret, "１２３４５６", now) is None
 
 

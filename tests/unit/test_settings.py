@@ -337,3 +337,10 @@ def test_http_off_this_machine_needs_tls(table: str) -> None:
     assert "certificate" in problem.what
     assert parse(f"{GOOD}\n[http]\n{table}\ntls = 'proxy'\nkey = 'k'\ncertificate = 'c'", Path("/")).http is not None
     assert parse(f"{GOOD}\n[http]\nhost = '::1'", Path("/")).http is not None
+
+
+@pytest.mark.parametrize("proxy", ["0.0.0.0/0", "::/0", "proxy.example.org", "10.1.0.9/24", ""])
+def test_who_is_a_trusted_proxy_is_named_by_address(proxy: str) -> None:
+    """Everybody is no proxy, nor is a name that somebody else resolves, nor a network that is none."""
+    (problem,) = problems(f'{GOOD}\n[http]\ntrusted_proxies = ["127.0.0.1", "{proxy}"]\n')
+    assert problem.where == "http.trusted_proxies[1]"

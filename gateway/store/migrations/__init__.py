@@ -8,7 +8,7 @@ from sqlalchemy import Column, Engine, MetaData, String, Table, inspect, select
 
 from gateway.errors import StoreIncompatible
 
-HEAD = "0019"
+HEAD = "0020"
 """The revision this code was written for; the newest file in ``versions``."""
 
 version_table = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))

@@ -18,6 +18,7 @@ from gateway.errors import GatewayError, InvalidContent, SourceUnavailable
 from gateway.hookspecs import hookimpl
 from gateway.model.exchange import AdapterInfo, Finding, Item, RateBudget, Stream
 from gateway.model.form import Form, Shape
+from gateway.model.full_list import Looked, Seen, SweepPage
 from gateway.model.patch import Normalized
 from gateway.transport.polling import Poller, Rhythm
 from gateway.wire.json_form import members, without_member
@@ -25,6 +26,8 @@ from gateway.wire.json_form import members, without_member
 FAULT = os.environ.get("BROKEN", "")
 """Which rule is broken."""
 COUNTER = {"calls": 0}
+GUESTS = 1000
+"""Ids from here on are guests'."""
 
 
 class Config(BaseModel):
@@ -82,12 +85,17 @@ class Lists:
                     since = newest
 
     async def _page(self, session: Any, since: str, offset: int) -> Page:
+        page = await self.ask(session, {"since": since, "offset": str(offset)})
+        if page.total != page.announced:
+            raise SourceUnavailable("The clinic's totals do not agree", where="patients")
+        return page
+
+    async def ask(self, session: Any, query: dict[str, str]) -> Page:
         now = time.monotonic()
         self._times = [at for at in self._times if at > now - 1.05]
         if len(self._times) >= self._config.requests_per_second and FAULT != "stays-within-rate-budget":
             await asyncio.sleep(1.1 - (now - self._times[0]))
         try:
-            query = {"since": since, "offset": str(offset)}
             async with session.get(f"{self._config.base_url}/patients", params=query) as answer:
                 if answer.status == 500 and FAULT == "recovers-from-500":
                     await asyncio.sleep(3600)
@@ -95,12 +103,42 @@ class Lists:
                     raise SourceUnavailable("The clinic does not answer", where="patients")
                 body = await answer.read()
             self._times.append(time.monotonic())
-            page = msgspec.json.decode(body, type=Page)
+            return msgspec.json.decode(body, type=Page)
         except (aiohttp.ClientError, msgspec.DecodeError):
             raise SourceUnavailable("The clinic answered no page", where="patients") from None
-        if page.total != page.announced:
-            raise SourceUnavailable("The clinic's totals do not agree", where="patients")
-        return page
+
+
+class FullList:
+    """All patients by their ids; guests, whom another list of the clinic brings, are not among them."""
+
+    name, type, also, versioned, history = "patients", "Patient", (), True, False
+
+    def __init__(self, lists: Lists) -> None:
+        self._lists = lists
+
+    def owns(self, native_id: str) -> bool:
+        return int(native_id) < GUESTS or FAULT == "authoritative-sweep"
+
+    async def page(self, cursor: str | None) -> SweepPage:
+        page = await self._ask(after=cursor or "0")
+        seen = tuple(Seen(str(row["id"]), row["changed"]) for row in map(msgspec.json.decode, page.rows))
+        return SweepPage(seen=seen, cursor=seen[-1].native_id if page.total else None)
+
+    async def look(self, native_ids: Sequence[str]) -> Looked:
+        if FAULT == "authoritative-sweep-asks-nobody":
+            return Looked(items=(), found=frozenset())
+        try:
+            page = await self._ask(ids=",".join(native_ids))
+        except SourceUnavailable:
+            if FAULT != "authoritative-sweep-error-is-absence":
+                raise
+            return Looked(items=(), found=frozenset())
+        items = [item_of(bytes(msgspec.Raw(row))) for row in page.rows]
+        return Looked(items=tuple(items), found=frozenset(one.order_key or "" for one in items))
+
+    async def _ask(self, **query: str) -> Page:
+        async with aiohttp.ClientSession() as session:
+            return await self._lists.ask(session, query)
 
 
 class Page(msgspec.Struct):
@@ -118,7 +156,8 @@ class Polling:
     def __init__(self, name: str, config: Config) -> None:
         hasty = FAULT == "stays-within-rate-budget" and config.poll_seconds == 0.05
         rhythm = Rhythm(interval=0.0 if hasty else config.poll_seconds, backoff=0.05, backoff_cap=0.2)
-        self._poller = Poller(name, [Lists(name, config)], rhythm)
+        lists = Lists(name, config)
+        self._poller = Poller(name, [lists], rhythm, sweeps=[FullList(lists)])
 
     async def run(self, intake: Any, opened: Callable[[], None]) -> None:
         opened()

@@ -7,7 +7,7 @@ import time
 from aiohttp import web
 
 from gateway.model.exchange import RateBudget
-from gateway.testing.simulated_api import CLOCK, SimulatedApi, SimulatedSystem
+from gateway.testing.simulated_api import CLOCK, LISTS, SimulatedApi, SimulatedSystem
 
 MADE = 1_760_000_000_000_000
 """When the clinic was filled, in microseconds since 1970: each clinic of a size is the same."""
@@ -19,7 +19,7 @@ class Clinic(SimulatedApi):
         self._last = 0
         self.patients = {
             key: {"id": key, "name": f"Vandermeer {1000 + key}", "language": "en", "changed": f"{MADE + key:020d}"}
-            for key in range(1, size + 1)
+            for key in (*range(1, size + 1), 1001, 1002)
         }
 
     def touch(self, key: int, **fields) -> None:
@@ -42,7 +42,21 @@ class Clinic(SimulatedApi):
     def refusal(self, request: web.Request) -> None:
         return None
 
+    def vanish(self) -> None:
+        del self.patients[4]
+
+    def _full(self, request: web.Request) -> web.Response:
+        """Patients without guests, from an id on, or those asked for; ``total`` is how many follow."""
+        asked = {int(id) for id in request.query.get("ids", "").split(",") if id}
+        after = int(request.query.get("after", "0"))
+        rows = [row for id, row in self.patients.items() if id < 1000 and (id in asked or (not asked and id > after))]
+        size = len(rows) if asked else 10
+        more = 0 if self.early else len(rows[size:])
+        return web.json_response({"rows": rows[:size], "total": more, "announced": more})
+
     async def _list(self, request: web.Request) -> web.Response:
+        if "since" not in request.query:
+            return self._full(request)
         since, offset = request.query["since"], int(request.query["offset"])
         rows = sorted(
             (one for one in self.patients.values() if one["changed"] >= since), key=lambda one: one["changed"]
@@ -59,7 +73,9 @@ SIMULATORS = (
             "update": ("a patient is renamed", Clinic.move),
             "drift": ("a field has another name and all patients another", Clinic.drift),
             "remove": ("a patient is deleted", lambda api: api.touch(2, gone=True)),
+            "vanish": ("a patient ends without a trace", Clinic.vanish),
             **CLOCK,
+            **LISTS,
         },
     ),
 )  # fmt: skip

@@ -66,7 +66,9 @@ class Kept:
         """The recount, with what the witness has unless told otherwise."""
         told = self.witness.notes() if notes is None else list(notes)
         return self.store.read_sync(
-            lambda connection: verify_audit(connection, self.tenant, [self.signer.public_key], told)
+            lambda connection: verify_audit(
+                connection, self.tenant, [self.signer.public_key], told, beside=told if notes is None else None
+            )
         )
 
     def faults(self) -> set[str]:

@@ -63,3 +63,27 @@ def test_tampering_cannot_be_acknowledged(kept: Kept) -> None:
     with pytest.raises(IntegrityViolated, match="changed as well"):
         take_on(kept)
     assert len(kept.witness.notes()) == 3
+
+
+def test_a_lost_file_of_heads_begins_anew_when_somebody_says_so(kept: Kept) -> None:
+    """Gone, emptied or cut at its beginning, it stops numbering; taken on, it is whole again, what it had is aside."""
+    kept.fill((5, 3, 7))
+    whole = kept.witness.path.read_bytes()
+    cuts = (None, b"", whole[whole.index(kept.witness.notes()[1].encode()) :])
+    for number, cut in enumerate(cuts):
+        if cut is None:
+            kept.witness.path.unlink()
+        else:
+            kept.witness.path.write_bytes(cut)
+        kept.sequencer = kept.new_sequencer()
+        kept.write(kept.entry())
+        with pytest.raises(IntegrityViolated, match="gone, empty or cut"):
+            kept.sign()
+        assert "witness-lacks" in kept.faults()
+        loss = take_on(kept)
+        assert (loss.seen <= loss.found, loss.missing > 0, bool(loss.aside)) == (True, True, cut is not None)
+        kept.sign()
+        assert kept.verify().valid
+        assert len(kept.witness.notes()) == 3 + number + 1
+    found = list(kept.store.read_sync(lambda c: list(Search(c, kept.tenant, Wanted(action="acknowledge")).found())))
+    assert {(entry.purpose, entry.outcome) for entry in found} == {("witness", "heads-lost")}

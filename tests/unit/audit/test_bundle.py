@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.audit import Signer
+from gateway.audit import Signer, export_proof, prove
 from tests.unit.audit import test_verify
 from tests.unit.audit.kept import Kept
 
@@ -132,3 +132,52 @@ def test_what_is_no_export_is_unreadable(text: str, repository: Path, tmp_path: 
     """Other files end with code 2 and a word, not with a traceback."""
     code, said = judge(repository / "gateway" / "audit" / "standalone.py", tmp_path, text)
     assert (code, "unreadable" in said, "Traceback" in said) == (2, True, False)
+
+
+DEEP = "[" * 100_000
+"""More brackets than Python's reader of JSON follows."""
+
+
+@pytest.mark.parametrize(
+    ("told", "forged"),
+    [
+        ('"body":', '"body":"{}","body":'),
+        ('"body":', '"body64":"e30=","body":'),
+        ('"body":', '"signed_by":"somebody","body":'),
+        ('"writer":', '"writer":"\\u001b[2K","w":'),
+        ('"tenant":"', '"tenant":"\\u001b[2K'),
+        ('{"kind":"leaf"', f'{{"kind":{DEEP}'),
+    ],
+    ids=["named-twice", "two-bodies", "unknown-field", "no-number", "terminal", "deep"],
+)
+def test_nothing_stands_in_an_export_that_is_not_judged(
+    told: str, forged: str, kept: Kept, script: Path, tmp_path: Path
+) -> None:
+    """A field that is there twice, that nothing vouches for, or that writes on a screen makes it no export."""
+    kept.fill()
+    code, said = judge(script, tmp_path, kept.bundle().replace(told, forged, 1), *trusted(kept))
+    assert (code, "unreadable" in said, "Traceback" in said, "\x1b" in said) == (2, True, False, False)
+
+
+def test_a_genuine_proof_vouches_for_nothing_else(kept: Kept, script: Path, tmp_path: Path) -> None:
+    """Leaves beside a proof, and leaves without any signed head, are not valid, whoever brings them."""
+    kept.fill()
+    proof, leaves = io.StringIO(), [line for line in kept.bundle().splitlines() if '"kind":"leaf"' in line][:3]
+    keys = (kept.signer.public_key,)
+    found = kept.store.read_sync(lambda connection: prove(connection, kept.tenant, 2, keys))
+    export_proof(kept.tenant, keys, found, proof)
+    assert judge(script, tmp_path, proof.getvalue(), *trusted(kept))[0] == 0
+    log, one, _ = proof.getvalue().splitlines()
+    mixed = [log, *leaves, one, '{"kind":"end","leaf":3,"proof":1}']
+    code, said = judge(script, tmp_path, "\n".join(mixed), *trusted(kept))
+    assert (code, "bundle of its own" in said) == (1, True)
+    code, said = judge(script, tmp_path, "\n".join([log, *leaves, '{"kind":"end","leaf":3}']))
+    assert (code, "no signed head" in said) == (1, True)
+
+
+def test_leaves_after_the_last_head_are_told(kept: Kept, script: Path, tmp_path: Path) -> None:
+    """Whoever makes up a leaf behind the last head signs nothing, and the verdict says so."""
+    kept.fill()
+    lines = [line for line in kept.bundle().splitlines() if f'"size":{16}' not in line]
+    code, said = judge(script, tmp_path, "\n".join(lines).replace('"checkpoint":4', '"checkpoint":3'))
+    assert (code, "not signed yet" in said) == (0, True)

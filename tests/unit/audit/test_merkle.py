@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pymerkle import InmemoryTree, InvalidProof, verify_consistency, verify_inclusion
 
 from gateway.audit import merkle
+from tests import proofs
 
 SIZES = st.integers(1, 70)
 
@@ -52,7 +53,7 @@ def test_roots_agree_with_the_peer(size: int) -> None:
     for count, leaf in enumerate(leaves, 1):
         frontier.append(leaf)
         assert frontier.root() == tree.get_root(count)
-    assert merkle.root_of(leaves) == tree.get_root()
+    assert proofs.root_of(leaves) == tree.get_root()
 
 
 def test_the_empty_tree_has_the_standards_root() -> None:
@@ -66,8 +67,8 @@ def test_inclusion_proofs_hold_and_bind(size: int, data: st.DataObject) -> None:
     """A proof convinces for its leaf, position, size and head, and for no other."""
     tree, leaves = peer(size)
     leaf = data.draw(st.integers(0, size - 1))
-    proof = merkle.inclusion_proof(leaves, leaf)
-    root = merkle.root_of(leaves)
+    proof = proofs.inclusion(leaves, leaf)
+    root = proofs.root_of(leaves)
     assert merkle.verify_inclusion(leaves[leaf], leaf, size, proof, root)
     assert not merkle.verify_inclusion(leaves[leaf], leaf, size, proof, bytes(32))
     assert not merkle.verify_inclusion(bytes(32), leaf, size, proof, root)
@@ -87,8 +88,8 @@ def test_consistency_proofs_hold_and_bind(size: int, data: st.DataObject) -> Non
     """A proof convinces that one log continues another, and not that it continues a different one."""
     tree, leaves = peer(size)
     old = data.draw(st.integers(1, size))
-    proof = merkle.consistency_proof(leaves, old)
-    old_root, root = merkle.root_of(leaves, 0, old), merkle.root_of(leaves)
+    proof = proofs.consistency(leaves, old)
+    old_root, root = proofs.root_of(leaves, 0, old), proofs.root_of(leaves)
     assert merkle.verify_consistency(old, old_root, size, root, proof)
     assert not merkle.verify_consistency(old, bytes(32), size, root, proof)
     assert not merkle.verify_consistency(old, old_root, size, bytes(32), proof)
@@ -112,7 +113,7 @@ def test_a_frontier_goes_on_from_its_state(first: int, more: int) -> None:
     resumed = merkle.Frontier(frontier.size, frontier.state())
     for leaf in leaves[first:]:
         resumed.append(leaf)
-    assert resumed.root() == merkle.root_of(leaves)
+    assert resumed.root() == proofs.root_of(leaves)
 
 
 def test_a_frontier_of_the_wrong_length_is_refused() -> None:

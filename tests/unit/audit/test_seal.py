@@ -10,7 +10,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from gateway.audit import Seal, Witnesses
+from gateway.audit import Seal, Search, Wanted, Witnesses, acknowledge
 from gateway.audit.checkpoint import Verifier
 from gateway.audit.merkle import verify_consistency
 from gateway.errors import GatewayError, IntegrityViolated, RetryLater
@@ -41,7 +41,7 @@ class Memory:
 def told(kept: Kept, every: float = 0.0, **witnesses: Memory) -> Witnesses:
     """These witnesses over one log."""
     seal = Seal(kept.signer, kept.witness, kept.sequencer)
-    return Witnesses(kept.store, {kept.tenant: seal}, {name: (every, one) for name, one in witnesses.items()})
+    return Witnesses(kept.store, kept.log, {kept.tenant: seal}, {name: (every, one) for name, one in witnesses.items()})
 
 
 def test_each_new_head_is_told_once_with_its_proof(kept: Kept) -> None:
@@ -52,9 +52,9 @@ def test_each_new_head_is_told_once_with_its_proof(kept: Kept) -> None:
     for now, count in enumerate((5, 300, 0, 7)):
         kept.fill((count,)) if count else None
         asyncio.run(witnesses.tell("one", float(now)))
-    assert [head.size for head in memory.seen] == [5, 305, 312]
+    assert [head.size for head in memory.seen] == [5, 306, 313]  # the first time it is noted that this one has heads
     first, last = (verifier.open(memory.seen[at].note) for at in (0, 2))
-    assert verify_consistency(5, first.root, 312, last.root, memory.seen[2].prove(5))
+    assert verify_consistency(5, first.root, 313, last.root, memory.seen[2].prove(5))
 
 
 def test_an_hourly_witness_is_told_hourly(kept: Kept) -> None:
@@ -64,7 +64,7 @@ def test_an_hourly_witness_is_told_hourly(kept: Kept) -> None:
     for now in (0.0, 60.0, 3599.0, 3600.0):
         kept.fill((2,))
         asyncio.run(witnesses.tell("mail", now))
-    assert [head.size for head in memory.seen] == [2, 8]
+    assert [head.size for head in memory.seen] == [2, 9]
 
 
 def test_one_that_fails_holds_up_nobody_and_is_told_later(kept: Kept) -> None:
@@ -103,4 +103,25 @@ def test_a_silent_witness_proves_nothing(kept: Kept) -> None:
     witnesses = told(kept, one=memory, away=Memory(RetryLater("away")))
     kept.fill((4,))
     asyncio.run(witnesses.tell("one", 0.0))
-    assert asyncio.run(witnesses.heads(kept.tenant)) == ([memory.seen[0].note], ["away"])
+    assert asyncio.run(witnesses.heads(kept.tenant)) == ([memory.seen[0].note], ["away"], [])
+
+
+def test_a_witness_that_lost_its_heads_is_not_one_that_never_had_any(kept: Kept) -> None:
+    """Emptied, a witness stops the start and the recount until its loss is acknowledged; a new one stops nothing."""
+    memory = Memory()
+    kept.fill((4,))
+    witnesses = told(kept, one=memory)
+    asyncio.run(witnesses.tell("one", 0.0))
+    kept.fill((4,))
+    memory.seen.clear()
+    again = told(kept, one=memory, new=Memory())
+    assert asyncio.run(again.heads(kept.tenant)) == ([], [], ["one"])
+    with pytest.raises(IntegrityViolated, match=f"has none any more at tenant {kept.tenant}, witness one"):
+        asyncio.run(again.check())
+    acknowledge(kept.store, kept.log, kept.signer, kept.witness, tenant=kept.tenant, actor="cli:ann", gone=["one"])
+    kept.sign()
+    asyncio.run(again.begin_again(kept.tenant, ["one"]))
+    asyncio.run(again.check())
+    (entry,) = kept.store.read_sync(lambda c: list(Search(c, kept.tenant, Wanted(action="acknowledge")).found()))
+    assert (entry.outcome, entry.rows) == ("heads-lost", {"witnesses": ["one"]})
+    assert kept.verify().valid

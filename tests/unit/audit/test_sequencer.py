@@ -141,3 +141,26 @@ def test_of_two_processes_one_at_a_time_numbers(kept: Kept, monkeypatch: pytest.
     kept.sign()
     assert kept.rows("select count(*) from audit_leaves where tenant = :t") == [(2,)]
     assert kept.verify().valid
+
+
+def test_the_head_of_a_process_that_died_reaches_the_witness(kept: Kept) -> None:
+    """Another process signed and died before it told the witness: the next one here gives it both heads, in order."""
+    kept.fill((5,))
+    other = kept.new_sequencer()
+    kept.store.write_sync(other.resume)
+    kept.write(kept.entry())
+    assert kept.store.write_sync(other.step) is not None  # committed, and never published
+    kept.fill((3,))
+    sizes = [int(note.splitlines()[1]) for note in kept.witness.notes()]
+    assert sizes == [5, 6, 9]
+    assert kept.verify().valid
+
+
+def test_one_head_taken_out_of_the_file_is_found(kept: Kept) -> None:
+    """The file beside the keystore was given every head, so whichever is not in it was taken out."""
+    kept.fill((5, 3, 7))
+    first, second, third = (note + "\n" for note in kept.witness.notes())
+    kept.witness.path.write_text(first + third)
+    assert kept.faults() == {"witness-lacks"}
+    kept.witness.path.write_text(first + second)  # the newest may be on its way
+    assert kept.faults() == set()

@@ -14,6 +14,7 @@ from gateway.audit.sequencer import MOST
 from gateway.audit.tree import StoredTree
 from gateway.errors import IntegrityViolated, InvalidConfiguration
 from gateway.store import audit as rows
+from tests import proofs
 from tests.measuring import least
 from tests.unit.audit.kept import Kept
 
@@ -45,11 +46,11 @@ def proofs_hold(kept: Kept, leaves: Sequence[bytes], sizes: Sequence[int]) -> No
     def look(connection: object) -> None:
         tree = StoredTree(connection, kept.tenant)
         for size in sizes:
-            root = merkle.root_of(leaves[:size])
+            root = proofs.root_of(leaves[:size])
             for leaf in {0, size - 1, random.randrange(size)}:
                 assert verify_inclusion(leaves[leaf], leaf, size, tree.inclusion(leaf, size), root)
             old = random.randrange(1, size + 1)
-            assert verify_consistency(old, merkle.root_of(leaves[:old]), size, root, tree.consistency(old, size))
+            assert verify_consistency(old, proofs.root_of(leaves[:old]), size, root, tree.consistency(old, size))
 
     kept.store.read_sync(look)
 
@@ -109,7 +110,7 @@ def test_a_proof_takes_less_than_a_tenth_of_a_second(kept: Kept) -> None:
             proof[:] = kept.store.read_sync(lambda c: StoredTree(c, kept.tenant).inclusion(at, count))
 
         worst = max(worst, least(made, enough=0.1))
-        assert verify_inclusion(leaves[leaf], leaf, count, proof, merkle.root_of(leaves))
+        assert verify_inclusion(leaves[leaf], leaf, count, proof, proofs.root_of(leaves))
         assert 32 * len(proof) < 2048
     print(f"proof among {count} entries: {worst * 1000:.1f} ms")
     assert worst <= 0.1

@@ -10,9 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.audit.checkpoint import Checkpoint, Signer
-from gateway.audit.merkle import consistency_proof, leaf_hash, root_of
+from gateway.audit.merkle import leaf_hash
 from gateway.audit.witness_service import WitnessService
 from gateway.errors import IntegrityViolated
+from tests import proofs
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SIGNER = Signer("clinic", KEY)
@@ -22,12 +23,12 @@ OTHERS = [leaf_hash(b"x" + bytes([at])) for at in range(40)]
 
 def head(size: int, leaves: Sequence[bytes] = LEAVES, signer: Signer = SIGNER) -> Checkpoint:
     """A signed head."""
-    return signer.sign(size, root_of(leaves[:size]))
+    return signer.sign(size, proofs.root_of(leaves[:size]))
 
 
 def request(old: int, told: Checkpoint, leaves: Sequence[bytes] = LEAVES) -> bytes:
     """What a log posts."""
-    proof = consistency_proof(leaves[: told.size], old) if 0 < old < told.size else []
+    proof = proofs.consistency(leaves[: told.size], old) if 0 < old < told.size else []
     lines = [f"old {old}", *(base64.b64encode(one).decode() for one in proof), "", told.note]
     return "\n".join(lines).encode()
 

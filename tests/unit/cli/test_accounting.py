@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -68,6 +69,19 @@ def test_a_remittance_that_is_held_is_accounted_for() -> None:
     told["Task"]["t1"] = {"kind": "accounting-unbalanced", "about": "r1", "title": "Find why", "money": "0.01"}
     found = tied(told, ALL, TODAY)
     assert (found["tied"], found["held"], found["unbooked"]) == (True, "80.00", "0.00")
+
+
+@pytest.mark.parametrize(
+    ("amount", "amounts", "booked"), [("0.00", ["80.00"], "0.00"), ("50.00", ["50.00", "30.00"], "50.00")]
+)
+def test_what_a_payer_takes_off_without_a_reason_is_no_money(amount: str, amounts: list[str], booked: str) -> None:
+    """A provider adjustment on clearing counts as booked neither in a remittance of nothing nor beside its money."""
+    told = records()
+    told["Remittance"]["r1"]["amount"] = told["Settlement"]["s1"]["expected"] = amount
+    told["LedgerEntry"]["e1"]["lines"] = [{"account": "clearing", "amount": each} for each in amounts]
+    told["LedgerEntry"]["e1"]["lines"].append({"account": "payer-receivable", "amount": "-80.00"})
+    total = tied(told, ALL, TODAY)
+    assert (total["booked"], total["unbooked"]) == (str(Decimal(booked) + 20), "0.00")
 
 
 def test_a_period_has_its_own_remittances() -> None:

@@ -57,7 +57,9 @@ def test_one_that_begins_later_does_not_hold_yet(house: Path) -> None:
 def test_production_is_told_who_has_no_agreement(house: Path) -> None:
     """`check --production` names the route whose recipient has none, and is content once it is entered."""
     told = json.loads(run(house, "check", "--production", "--json")[1])["problems"]
-    assert len([one for one in told if one.startswith("route desk")]) == 1
+    (one,) = [one for one in told if one["code"] == "no-agreement"]
+    assert one["where"] == "route desk"
+    assert "gateway agreements add" in one["fix"]
     run(house, "agreements", "add", "front desk", "--document", "safe 1", "--tenant", "north")
     told = json.loads(run(house, "check", "--production", "--json")[1])["problems"]
-    assert [one for one in told if one.startswith("route desk")] == []
+    assert [one for one in told if one["code"] == "no-agreement"] == []

@@ -67,7 +67,7 @@ def test_a_role_holds_on_the_command_line_and_production_is_told_everything(
     told = json.loads(runner.invoke(app, ["check", "--production", "--json"]).stdout)
     assert not told["ok"]
     for where in ("keys", "witnesses", "people.command_line"):
-        assert any(problem.startswith(where) for problem in told["problems"]), told
+        assert any(problem["where"].startswith(where) for problem in told["problems"]), told
     with Path("gateway.toml").open("a") as file:
         file.write('\n[people.command_line]\n"*" = "read-only"\n')
     assert runner.invoke(app, ["messages"]).exit_code == 0

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app, settling
 from gateway.errors import InvalidConfiguration
+from gateway.flow import decisions
 from gateway.settings import load
 from gateway.store.locking import take_lock
 
@@ -70,7 +71,6 @@ def test_all_of_one_reason_are_released_at_once(folder: Path, monkeypatch: pytes
     (left,) = told("quarantine", "list")
     (again,) = told("quarantine", "release", left["id"], code=1)["results"]
     assert (again["outcome"], again["place"]) == ("quarantined", "SCH-11.4")
-    assert told("quarantine", "release", "--source", "other")["released"] == []
     monkeypatch.setattr(settling, "PATIENCE_SECONDS", 0.0)
     with take_lock(load(folder / "gateway.toml").data.directory):  # another process serves, and will take it up
         (waiting,) = told("quarantine", "release", left["id"])["results"]
@@ -90,5 +90,22 @@ def test_what_a_list_leaves_out_is_told_and_can_be_shown() -> None:
     found = told("quarantine", "list")
     short = RUNNER.invoke(app, ["quarantine", "list", "--limit", "2", "--json"], catch_exceptions=False)
     assert json.loads(short.stdout) == found[:2]
-    assert "More than 2 messages" in short.stderr
+    assert f"More than 2 messages are in quarantine: see the older ones with --before {found[1]['id']}" in short.stderr
+    assert told("quarantine", "list", "--limit", "2", "--before", found[1]["id"]) == found[2:]
     assert told("quarantine", "show", found[2]["id"]) == found[2]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_reason_that_is_misspelt_releases_nothing_and_says_so() -> None:
+    """What is not there is refused with what there is; a source from which nothing waits is no slip."""
+    for words, fix in (
+        (("--reason", "unmaped-code"), "Did you mean 'unmapped-code'"),
+        (("--reason", "gave-up"), "Known are: unmapped-code"),
+        (("--source", "rix"), "Did you mean 'ris'"),
+        (("--route", "billing"), "Known are: none"),
+    ):
+        with pytest.raises(InvalidConfiguration) as refused:
+            told("quarantine", "release", *words)
+        assert fix in str(refused.value)
+    assert len(told("quarantine", "list")) == 3
+    assert told("quarantine", "release", "--source", decisions.NAME)["released"] == []

@@ -19,6 +19,8 @@ from gateway.cli import app
 from gateway.cli.simulating import lines
 from gateway.errors import InvalidConfiguration
 from gateway.hookspecs import GROUP
+from gateway.registry import Registry
+from gateway.testing.conformance_subject import kinds_of
 from gateway.testing.simulation import simulators
 from gateway.wire.mllp import Decoder, encode
 from tests.waiting import PATIENCE
@@ -149,7 +151,7 @@ def test_a_receiver_tells_its_address_and_a_new_secret() -> None:
     async def use(settings):
         body = json.dumps({"type": "appointment.created", "data": {"id": "r1", "version": 1}})
         at = datetime.now(UTC)
-        signature = Webhook(settings["secret"]).sign("m1", at, body)
+        signature = Webhook(settings["secrets"]).sign("m1", at, body)
         signed = {"webhook-id": "m1", "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
         seen = []
         async with aiohttp.ClientSession() as session:
@@ -159,3 +161,18 @@ def test_a_receiver_tells_its_address_and_a_new_secret() -> None:
         assert seen == [401, *[202] * 8, 429]
 
     asyncio.run(served("webhook", use, ["busy"]))
+
+
+@pytest.mark.parametrize(("name", "needed"), [("webhook", {"secrets"}), ("clearinghouse", {"sftp.password", "upload"})])
+def test_what_a_partner_prints_is_what_a_route_is_set_up_with(name: str, needed: set[str]) -> None:
+    """Every line is a setting of the sink, so that all can be pasted; secrets say that they may not stand there."""
+
+    async def use(settings):
+        return settings
+
+    settings = asyncio.run(served(name, use))
+    (sink,) = (one for one in Registry.load([name]).sinks.values() if one.info.name == name)
+    assert needed <= settings.keys()
+    assert [key for key in settings if not kinds_of(sink.config, key)] == []
+    printed = {one.partition(" = ")[0] for one in lines(name, settings) if "# a secret" in one}
+    assert printed == {key for key in settings if key.endswith(("secrets", "password"))}

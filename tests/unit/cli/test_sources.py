@@ -22,9 +22,9 @@ name = "north"
 """
 
 
-def told(folder: Path, scheduler: Scheduler | None, *words: str):
+def told(folder: Path, scheduler: Scheduler | None, *words: str, more: str = ""):
     """The command's exit code and output, after ``serve`` would have written this."""
-    (folder / "gateway.toml").write_text(SETTINGS)
+    (folder / "gateway.toml").write_text(SETTINGS + more)
     (folder / "data").mkdir()
     if scheduler is not None:
         (folder / "data/sources.json").write_text(json.dumps(scheduler.describe()))
@@ -66,6 +66,16 @@ def test_what_a_person_can_do_is_told_once_for_each_source(tmp_path: Path) -> No
         seat.line(stream, 60.0).failed(SourceUnavailable("refused", fix="Make a new key."))
     _, output = told(tmp_path, scheduler)
     assert output.count("to mend east-cliniko: Make a new key.") == 1
+
+
+def test_a_source_that_sends_by_itself_is_named_and_not_left_out(tmp_path: Path) -> None:
+    """Who looks for a hospital's feed in the table reads that nobody asks it, and where its messages are."""
+    sends = '[[sources]]\nname = "hospital"\ntenant = "north"\nadapter = "hl7"\nzone = "America/Chicago"\n'
+    code, output = told(tmp_path, scheduled(20), more=sends)
+    assert code == 0
+    assert "not asked, they send or leave files: hospital; see `gateway messages`" in output
+    (tmp_path / "json").mkdir()
+    assert json.loads(told(tmp_path / "json", scheduled(20), "--json", more=sends)[1])["not_asked"] == ["hospital"]
 
 
 def test_without_a_serving_process_nothing_is_claimed(tmp_path: Path) -> None:

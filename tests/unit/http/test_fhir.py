@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from gateway.access import View
 from gateway.http.fhir import outcome
 from gateway.http.fhir_history import audit_event, provenance
+from gateway.http.fhir_search import dated
 from gateway.model import TYPES, fold
 from gateway.model import encode as canonical
 from gateway.wire.fhir import PROJECTIONS, RESOURCE, encode, resource
+from gateway.wire.fhir_values import CPT, HCPCS
 from tests.unit.model.strategies import BY_TYPE, stored
 
 ID = "0b7e1f6a-5d0c-8a3e-9c1d-2f4b6a8c0e12"
@@ -91,17 +93,86 @@ def test_an_appointment_says_what_it_is() -> None:
     assert resource("Appointment", ID, 1, AT, "n", {})["_status"]["extension"][0]["valueCode"] == "masked"
 
 
+@pytest.mark.parametrize(
+    ("fields", "times", "reason"),
+    [
+        ({"status": "booked", "start": AT, "end": AT}, {"start", "end"}, False),
+        ({"status": "booked", "start": AT, "cancel_reason": "ill"}, {"start", "_end"}, False),
+        ({"status": "booked"}, {"_start", "_end"}, False),
+        ({}, {"_start", "_end"}, False),
+        ({"status": "cancelled", "cancel_reason": "ill"}, set(), True),
+        ({"status": "no-show", "start": AT, "end": AT, "cancel_reason": "ill"}, {"start", "end"}, True),
+    ],
+)
+def test_an_appointment_keeps_the_standards_rules(fields: dict[str, Any], times: set[str], reason: bool) -> None:
+    """Start and end are both there unless it is cancelled, and only what did not happen has a reason for that."""
+    made = resource("Appointment", ID, 1, AT, "northside", fields)
+    valid(made)
+    assert {"start", "end", "_start", "_end"} & made.keys() == times
+    assert ("cancelationReason" in made) is reason
+
+
+@pytest.mark.parametrize("type", ["Organization", "Payer"])
+def test_an_organization_has_a_number_or_a_name(type: str) -> None:
+    """One without both says that its name is missing, as the standard wants it."""
+    assert "_name" in resource(type, ID, 1, AT, "northside", {})
+    assert not {"name", "_name"} & resource(type, ID, 1, AT, "n", {"npi": "1999999984", "payer_id": "1"}).keys()
+
+
 def test_money_is_a_number_with_its_cents() -> None:
     """An amount is written as it is kept, digit by digit."""
     made = resource("Remittance", ID, 1, AT, "payer", {"amount": "1234567.10", "trace_number": "T1"})
     assert b'"paymentAmount":{"value":1234567.10,"currency":"USD"}' in encode(made)
 
 
+@pytest.mark.parametrize(
+    ("code", "system"),
+    [
+        ("97110", CPT), ("0503F", CPT), ("59", CPT), ("P3", CPT), ("G0283", HCPCS), ("GP", HCPCS), ("KX", HCPCS),
+        ("XE", HCPCS), ("0420", None), ("Initial visit", None), ("97110-GP", None),
+    ],
+)  # fmt: skip
+def test_a_billed_code_names_the_list_that_it_is_from(code: str, system: str | None) -> None:
+    """Therapists bill CPT and HCPCS side by side: a code is told with its own list, and a clinic's word with none."""
+    line = {"procedure_code": code, "modifiers": [code], "charge": "10.00"}
+    for type in ("Claim", "ClaimPayment"):
+        (item,) = resource(type, ID, 1, AT, "northside", {"lines": [line]})["item"]
+        for told in (item["productOrService"], *item["modifier"]):
+            assert told["text"] == code
+            assert told.get("coding") == ([{"system": system, "code": code}] if system else None)
+
+
+@pytest.mark.parametrize("type", ["Claim", "ClaimPayment", "Authorization", "Benefit", "Remittance"])
+def test_a_payers_answer_says_when_it_was_made(type: str) -> None:
+    """SMART's client refuses these resources without the day, so there is always one; no search takes it for more."""
+    made = resource(type, ID, 1, AT, "payer", {})
+    assert (made["created"], "_created" in made) == (AT[:10], False)
+    valid(made)
+    assert dated(made) is None
+
+
+@pytest.mark.parametrize("type", ["Referral", "PlanOfCare", "Visit"])
+def test_a_state_that_nobody_told_is_unknown(type: str) -> None:
+    """Where R4's list has a word for it the element is there: clients refuse a resource without it."""
+    made = resource(type, ID, 1, AT, "northside", {})
+    assert (made["status"], "_status" in made) == ("unknown", False)
+    valid(made)
+
+
+def test_what_no_record_holds_is_not_called_hidden() -> None:
+    """Only what a view may keep back is masked; what the gateway never has is unsupported, so nobody asks for it."""
+    made = resource("ClaimPayment", ID, 1, AT, "payer", {})
+    reasons = [made[name]["extension"][0]["valueCode"] for name in ("insurer", "patient")]
+    assert reasons == ["unsupported", "masked"]
+
+
 def test_history_is_valid_and_names_message_and_mapping() -> None:
     """Provenance names source message, adapter and mapping version; an audit entry names actor and patients."""
     made = provenance(
-        "Appointment", ID, 2, recorded=AT, source="hospital", message=17, adapter="hl7/1", mapping="ab" * 32
-    )
+        "Appointment", ID, 2, recorded=AT, source="hospital", message=17, adapter="hl7/1", mapping="ab" * 32,
+        change="removed",
+    )  # fmt: skip
+    assert made["activity"]["coding"][0]["code"] == "DELETE"
     valid(made)
     assert "17" in json.dumps(made["entity"])
     assert "ab" * 32 in json.dumps(made["entity"])

@@ -10,7 +10,9 @@ import pytest
 
 from gateway.http import fhir_tokens
 from gateway.http.fhir_capability import statement
-from gateway.http.fhir_search import DATES, INCLUDES, NUMBERED, STATELESS, offered, parse_range, read_search, references
+from gateway.http.fhir_dates import parse_range
+from gateway.http.fhir_parameters import STATUS_SYSTEMS
+from gateway.http.fhir_search import DATES, INCLUDES, NUMBERED, offered, read_search, references
 from gateway.http.refusal import HttpRefusal
 from gateway.model import TYPES
 from gateway.model.fhir_places import REFERS, RESOURCES
@@ -43,9 +45,25 @@ def test_every_declared_parameter_is_read(resource: str) -> None:
     for name, kind in offered(resource):
         read_search(resource, [(name, values[kind])])
     assert [one["name"] for one in DECLARED[resource]["searchParam"]] == [name for name, _ in offered(resource)]
-    assert ("status" in dict(offered(resource))) is (resource not in STATELESS)
+    assert ("status" in dict(offered(resource))) is (resource in STATUS_SYSTEMS)
     dated = [name for name, kind in offered(resource) if kind == "date"]
     assert len(dated) == (2 if resource in DATES else 1)
+
+
+SOME = (
+    "name", "family", "actor", "code", "category", "practitioner", "specialty", "type", "patient", "subject", "status",
+    "identifier", "birthdate", "created", "_text", "_has:x:y:z", "_tag", "status:not", "_include:iterate",
+)  # fmt: skip
+"""Parameters that the standard has for some of the resources."""
+
+
+@pytest.mark.parametrize("resource", sorted(RESOURCES))
+def test_what_is_not_declared_is_refused(resource: str) -> None:
+    """Of what the standard has, a search takes only what its resource declares."""
+    for name in set(SOME) - {name for name, _ in offered(resource)}:
+        with pytest.raises(HttpRefusal) as caught:
+            read_search(resource, [(name, "2026")])
+        assert (caught.value.status, caught.value.where) == (400, name)
 
 
 def test_numbers_are_declared_where_resources_show_them() -> None:
@@ -64,7 +82,16 @@ def test_numbers_are_declared_where_resources_show_them() -> None:
         ("Patient", "identifier", "http://clinic.example.org/mrn|", 400),
         ("Appointment", "_lastUpdated", "ne2026-03-02", 400),
         ("Appointment", "_format", "application/fhir+xml", 406),
-        ("Appointment", "_summary", "true", 400),
+        ("Appointment", "_summary", "text", 400),
+        ("Appointment", "_elements", "participant.actor", 400),
+        ("Appointment", "_total", "maybe", 400),
+        ("Appointment", "_sort", "status", 400),
+        ("Patient", "_sort", "-_lastUpdated,name", 400),
+        ("Location", "_sort", "-birthdate", 400),
+        ("Appointment", "_revinclude", "Provenance:agent", 400),
+        ("Appointment", "subject", "zzz9", 400),
+        ("Practitioner", "patient", "zzz9", 400),
+        ("Slot", "identifier", "zzz9", 400),
     ],
 )
 def test_what_cannot_be_answered_is_refused_with_its_place(resource: str, name: str, value: str, status: int) -> None:
@@ -77,9 +104,9 @@ def test_what_cannot_be_answered_is_refused_with_its_place(resource: str, name: 
 
 def test_a_lenient_client_is_told_what_was_left_out() -> None:
     """With handling=lenient unknown parameters are named instead; known ones must still have their form."""
-    pairs = [("_sort", "date"), ("_total", "none"), ("status", "booked")]
+    pairs = [("_sort", "name"), ("_contained", "both"), ("status", "booked")]
     asked = read_search("Appointment", pairs, lenient=True)
-    assert (asked.ignored, asked.statuses) == (("_sort", "_total"), {"booked"})
+    assert (asked.ignored, asked.statuses, asked.sort) == (("_sort", "_contained"), {"booked"}, ())
     with pytest.raises(HttpRefusal):
         read_search("Appointment", [("_count", "many")], lenient=True)
 

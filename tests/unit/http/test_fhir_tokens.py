@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.http import fhir_tokens as tokens
+from gateway.http.fhir_dates import parse_range
 from gateway.http.fhir_lookup import Wanted
-from gateway.http.fhir_search import DATES, parse_range, read_search
+from gateway.http.fhir_search import DATES, read_search
 from gateway.model import fold
 from gateway.wire.fhir import PROJECTIONS, RESOURCE
 from tests.unit.model.strategies import BY_TYPE, stored

@@ -18,7 +18,7 @@ VALIDATORS = {name: Draft202012Validator(schema(name)) for name in TYPES}
 
 
 def test_the_published_schemas_are_current(repository: Path, tmp_path: Path) -> None:
-    """docs/reference/schema holds exactly what the generator writes; regenerate with python -m gateway.model.schema."""
+    """docs/reference/schema holds exactly what ``python -m gateway.model.schema docs/reference/schema`` writes."""
     main(str(tmp_path))
     published = {file.name: file.read_bytes() for file in (repository / "docs/reference/schema").iterdir()}
     assert published == {file.name: file.read_bytes() for file in tmp_path.iterdir()}

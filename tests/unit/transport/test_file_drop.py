@@ -11,8 +11,8 @@ import pytest
 from gateway.errors import InvalidConfiguration, InvalidContent, StoreUnavailable
 from gateway.model.exchange import Finding, Item
 from gateway.testing.recording_intake import RecordingIntake
-from gateway.transport.file_drop import STEP, FileDrop, chunks, hand_in
-from tests.waiting import until
+from gateway.transport.file_drop import STEP, FileDrop, dropped, hand_in
+from tests.waiting import PATIENCE, until
 
 POLL = 0.02
 
@@ -161,6 +161,65 @@ def test_chunks_are_the_file(tmp_path):
     """A file comes back whole in bounded pieces."""
     data = bytes(range(256)) * 1000
     (tmp_path / "a").write_bytes(data)
-    pieces = list(chunks(tmp_path / "a"))
+    pieces = list(dropped(tmp_path / "a"))
     assert b"".join(pieces) == data
     assert max(map(len, pieces)) <= 65536
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_what_took_a_files_place_is_not_read(kind, tmp_path):
+    """A link to another's file, or a pipe, that is put where the look found a file is refused, and nobody waits."""
+    (tmp_path / "elsewhere").mkdir()
+    secret = tmp_path / "elsewhere" / "of-another-clinic.hl7"
+    secret.write_text("secret")
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    read = []
+
+    async def handle(path):
+        path.unlink()
+        if kind == "link":
+            path.symlink_to(secret)
+        else:
+            os.mkfifo(path)
+        read.extend(await asyncio.to_thread(lambda: list(dropped(path))))
+
+    async def plant():
+        (drop / "a.hl7").write_text("mine")
+        await until((drop / "failed" / "a.hl7.reason.txt").exists)
+
+    asyncio.run(watch(drop, handle, meanwhile=plant))
+    assert read == []
+    assert "not-a-file" in (drop / "failed" / "a.hl7.reason.txt").read_text()
+    assert secret.read_text() == "secret"
+
+
+def test_links_in_its_way_are_neither_followed_nor_written_over(tmp_path):
+    """A note goes to no file that a planted link names, and no file to a folder that one leads to."""
+    treasure = tmp_path / "root.key"
+    treasure.write_text("key")
+    others = tmp_path / "others"
+    others.mkdir()
+    drop = tmp_path / "drop"
+    (drop / "failed").mkdir(parents=True)
+    (drop / "failed" / "a.hl7.reason.txt").symlink_to(treasure)
+
+    async def handle(path):
+        raise InvalidContent("bad", "bad")
+
+    async def plant():
+        (drop / "a.hl7").write_text("mine")
+        await until((drop / "failed" / "a.2.hl7.reason.txt").exists)
+
+    asyncio.run(watch(drop, handle, meanwhile=plant))
+    assert treasure.read_text() == "key"
+    assert (drop / "failed" / "a.2.hl7").read_text() == "mine"
+
+    async def stored(path):
+        (drop / "archive").rmdir()
+        (drop / "archive").symlink_to(others)
+
+    (drop / "b.hl7").write_text("mine")
+    with pytest.raises(InvalidConfiguration, match="no folder of its own"):
+        asyncio.run(asyncio.wait_for(FileDrop(drop, ["*.hl7"], stored, poll=POLL).run(), PATIENCE))
+    assert list(others.iterdir()) == []

@@ -250,7 +250,9 @@ def test_an_unreachable_peer_is_unavailable() -> None:
                 await client.get(URL("http://127.0.0.1:9/x"), decode)
             return caught.value
 
-    assert "cannot be reached" in str(asyncio.run(run()))
+    told = asyncio.run(run())
+    assert "cannot be reached" in str(told)
+    assert "whether the system is up" in told.fix
 
 
 def test_a_window_never_holds_more_than_the_budget() -> None:

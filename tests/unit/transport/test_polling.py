@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -10,9 +11,11 @@ import structlog
 
 from gateway.errors import InvalidConfiguration, RateLimited, SourceUnavailable
 from gateway.testing.recording_intake import RecordingIntake
+from gateway.transport import polling
 from gateway.transport.history import brings_history
 from gateway.transport.polling import Poller, Rhythm
 from gateway.transport.schedule import Scheduler, seated
+from tests.waiting import until
 
 
 class Enough(Exception):
@@ -50,6 +53,75 @@ def run(*streams: Script, rhythm: Rhythm | None = None, ends: type[Exception] = 
     with structlog.testing.capture_logs() as logs, pytest.raises(ends):
         asyncio.run(poller.run(RecordingIntake()))
     return slept, logs
+
+
+class Counted:
+    """A stream that counts its polls, and fails while it is told to."""
+
+    name = "counted"
+
+    def __init__(self) -> None:
+        self.polls = 0
+        self.fails = False
+
+    async def poll(self, intake) -> None:
+        self.polls += 1
+        if self.fails:
+            raise SourceUnavailable("away")
+
+
+async def polled(stream: Counted, steps, *, interval: float = 3600.0) -> None:
+    """Run a poller in a seat of its own, and the steps beside it."""
+    seat = Scheduler().seat("t", "north", "vendor", {})
+    with seated(seat):
+        task = asyncio.create_task(Poller("north", [stream], Rhythm(interval=interval)).run(RecordingIntake()))
+    try:
+        await until(lambda: stream.polls == 1)
+        await steps(seat)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_stream_is_asked_before_its_time_when_its_system_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notices that come together are one; one that comes while the stream is asked is not lost."""
+    monkeypatch.setattr(polling, "MOST_OFTEN", 1e9)
+    monkeypatch.setattr(polling, "GATHER_SECONDS", 0.05)
+    stream = Counted()
+
+    async def steps(seat) -> None:
+        for polls in (2, 3):
+            for _ in range(100):
+                seat.ask_soon()
+            await until(lambda polls=polls: stream.polls == polls)
+        await asyncio.sleep(0.3)
+        assert stream.polls == 3
+
+    asyncio.run(polled(stream, steps))
+
+
+def test_notices_without_end_ask_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of the interval lies between two polls however many notices come, and one that fails waits its time."""
+    monkeypatch.setattr(polling, "GATHER_SECONDS", 0.0)
+    stream = Counted()
+
+    async def steps(seat) -> None:
+        async def notices(seconds: float) -> None:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                seat.ask_soon()
+                await asyncio.sleep(0.001)
+
+        await notices(1.0)  # a twentieth of four seconds between two
+        assert 2 <= stream.polls <= 6
+        stream.fails = True
+        await until(lambda: seat.lines["counted"].failures == 1)
+        asked = stream.polls
+        await notices(0.5)
+        assert stream.polls == asked
+
+    monkeypatch.setattr(polling.Poller, "_backoff", lambda self, failures, error: 3600.0)
+    asyncio.run(polled(stream, steps, interval=4.0))
 
 
 def test_an_interval_lies_between_two_polls() -> None:
@@ -118,7 +190,7 @@ def test_one_line_when_it_goes_down_and_one_when_it_is_back() -> None:
 
 def test_a_broken_stream_does_not_stop_its_siblings() -> None:
     """While one stream fails forever, another goes on polling."""
-    broken = Script("a", *[SourceUnavailable("down")] * 50)
+    broken = Script("a", *[SourceUnavailable("down")] * 500)
     healthy = Script("b", *[None] * 20)
     run(broken, healthy)
     assert healthy.polls == 21

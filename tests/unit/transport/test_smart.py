@@ -6,15 +6,17 @@ import asyncio
 import os
 import time
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc import jwk, jwt
+from structlog.testing import capture_logs
 from yarl import URL
 
 from gateway.errors import InvalidConfiguration, SourceUnavailable
-from gateway.transport.smart import SigningKey, Token, tls
+from gateway.transport.smart import SigningKey, Token, _token, lacking, tls
 from gateway_fhir.simulator import CLIENT_ID, CLIENT_SECRET, FhirSimulator
-from gateway_fhir.transport import client
+from gateway_fhir.transport_client import client
 from tests.unit.adapters.fhir.server import CLINIC, EC_PEM, RSA_PEM, config, pem
 from tests.waiting import PATIENCE
 
@@ -47,12 +49,13 @@ def test_a_key_of_another_kind_is_refused_without_showing_it(key: str) -> None:
     assert key[30:60] not in str(refused.value) or not key[30:60]
 
 
-def ask(key: str | None, registered: str, **settings) -> Token:
+def ask(key: str | None, registered: str, skew: float = 0.0, grants: str | None = None, **settings) -> Token:
     """Ask the simulated server for a token."""
     os.environ |= {"FHIR_TEST_KEY": key or "x", "FHIR_TEST_SECRET": CLIENT_SECRET}
 
     async def run() -> Token:
         simulator = FhirSimulator(CLINIC, jwks=SigningKey(registered, "k").jwks(), lifetime=300)
+        simulator.skew, simulator.grants = skew, grants
         await simulator.start()
         chosen = {"client_id": CLIENT_ID, "private_key": "env:FHIR_TEST_KEY", "key_id": "k", **settings}
         wanted = config(base_url=simulator.fhir_base, retries=0, **chosen)
@@ -79,6 +82,39 @@ def test_a_key_that_is_not_registered_gets_none() -> None:
     """The refusal says what to check and shows nothing of the answer."""
     with pytest.raises(SourceUnavailable, match="no access token"):
         ask(EC_PEM, RSA_PEM)
+
+
+@pytest.mark.parametrize("skew", [-3600.0, 3600.0])
+def test_a_server_whose_clock_is_wrong_gives_a_token_all_the_same(skew: float) -> None:
+    """An assertion that it refuses is signed once more, dated by the clock that its answer shows."""
+    ask(EC_PEM, EC_PEM, skew=skew)
+
+
+def test_scopes_that_were_not_granted_are_told() -> None:
+    """A token with fewer scopes than asked for is no reason to stop, and nothing to keep silent about."""
+    with capture_logs() as logs:
+        ask(EC_PEM, EC_PEM, grants="system/Coverage.rs")
+    assert [(line["event"], line["absent"]) for line in logs] == [("scope not granted", "system/Patient.rs")]
+
+
+@pytest.mark.parametrize(
+    ("granted", "missing"),
+    [
+        ("system/Patient.rs system/Slot.rs", []), ("system/*.read", []), ("system/*.cruds", []), ("", []),
+        ("system/Patient.r system/Patient.s system/Slot.*", []), ("system/Patient.rs?active=true", ["system/Slot.rs"]),
+        ("system/Patient.r system/Slot.rs", ["system/Patient.rs"]), ("openid", ["system/Patient.rs", "system/Slot.rs"]),
+    ],
+)  # fmt: skip
+def test_scopes_of_both_versions_are_compared(granted: str, missing: list[str]) -> None:
+    """`.read` and `.rs` are the same, a star is every type or what there is, letters may come apart; silence is all."""
+    assert lacking(["system/*.rs"], "system/Patient.rs") == []
+    assert lacking(["system/Patient.rs", "system/Slot.rs", "api://them/.default"], granted) == missing
+
+
+@pytest.mark.parametrize(("told", "seconds"), [("3599", 3599.0), (300, 300.0), ("soon", 300.0)])
+def test_a_life_written_as_a_string_is_read(told: object, seconds: float) -> None:
+    """`expires_in` is a number, and some servers write it as a string."""
+    assert _token(msgspec.json.encode({"access_token": "t", "expires_in": told})).lives == seconds
 
 
 def test_a_client_secret_is_the_fallback() -> None:

@@ -77,6 +77,16 @@ def test_patients_get_new_keys(opened: Opened) -> None:
     assert opened.vault.open(opened.grant(place(1)), place(1), again) == b"value"
 
 
+def test_the_process_that_rotates_seals_with_the_new_key_at_once(opened: Opened) -> None:
+    """Keys that it has in memory are the older ones no longer than the step that replaces them."""
+    before = opened.keystore.ensure_patients("t", OWNERS[:2])
+    rotation = Rotation(opened.keystore)
+    rotation.begin_patients("t")
+    assert rotation.patients_step("t", 1) == 1
+    after = opened.keystore.ensure_patients("t", OWNERS[:2])
+    assert sum(after[owner] != before[owner] for owner in before) == 1
+
+
 def test_another_process_seals_with_the_new_key(opened: Opened) -> None:
     """A process that had the older key in memory takes the newer one once it has looked."""
     first = opened.keystore.ensure_patients("t", OWNERS[:1])[OWNERS[0]]

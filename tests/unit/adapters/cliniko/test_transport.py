@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -335,6 +336,29 @@ def test_the_configured_transport_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     intake, simulator = asyncio.run(run())
     assert len(ids(intake.items, APPOINTMENTS)) == len(CLINIC.visits)
     assert set(simulator.answered) == {200}
+
+
+def test_a_key_that_was_replaced_in_its_file_counts_without_a_restart(tmp_path: Path) -> None:
+    """The vendor takes only the new key from now on: the first refusal brings it in, and no look is lost."""
+
+    async def run() -> Counter[int]:
+        simulator, intake, file = ClinikoSimulator(CLINIC), RecordingIntake(), tmp_path / "key"
+        await simulator.start()
+        file.write_text(API_KEY)
+        settings = config(base_url=simulator.base_url, poll_seconds=0.05, api_key=f"file:{file}")
+        (transport,) = ADAPTER.transports("north", settings)
+        task = asyncio.create_task(transport.run(intake, lambda: None))
+        await until(lambda: len(ids(intake.items, "patients")) >= len(CLINIC.patients))
+        file.write_text("renewed-au2")
+        simulator._basic = ClinikoSimulator(CLINIC, api_key="renewed-au2")._basic
+        before = simulator.answered[200]
+        await until(lambda: simulator.answered[200] > before)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await simulator.stop()
+        return simulator.answered
+
+    assert asyncio.run(run())[401] >= 1
 
 
 @pytest.mark.parametrize(

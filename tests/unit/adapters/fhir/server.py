@@ -25,8 +25,8 @@ from gateway.transport.smart import SigningKey, Token
 from gateway_fhir.config import FhirConfig
 from gateway_fhir.plugin import FhirAdapter
 from gateway_fhir.simulator import CLIENT_ID, FhirSimulator
-from gateway_fhir.transport import client
 from gateway_fhir.transport_bulk import Exports
+from gateway_fhir.transport_client import client
 from gateway_fhir.transport_search import ChangedResources
 from tests.waiting import PATIENCE
 
@@ -85,6 +85,7 @@ class Server:
             **settings,
         )
         self.http: HttpClient
+        self.plain: HttpClient
 
     def tick(self, seconds: float = 60.0) -> None:
         self.now += timedelta(seconds=seconds)
@@ -96,13 +97,18 @@ class Server:
         async def sleep(seconds: float) -> None:
             self.waits.append(seconds)
 
-        return Exports(types, self.http, self.config, sleep=sleep, now=self._seconds)
+        return Exports(types, self.http, self.config, files=self.plain, sleep=sleep, now=self._seconds)
 
     def _seconds(self) -> float:
         return self.now.timestamp()
 
     def ids(self, type: str) -> list[str]:
         return [msgspec.json.decode(one.body)["id"] for one in self.intake.items if one.kind == type]
+
+
+def elsewhere(simulator: FhirSimulator) -> str:
+    """The same listener under another name: to whoever compares addresses it is another place."""
+    return simulator.base_url.replace("127.0.0.1", "localhost")
 
 
 def with_server(body: Callable[[Server], Awaitable[None]], *, lifetime: float = 300.0, **settings: Any) -> None:
@@ -114,9 +120,10 @@ def with_server(body: Callable[[Server], Awaitable[None]], *, lifetime: float = 
         await simulator.start()
         server = Server(simulator, {"timeout_seconds": 5.0, "retries": 2, **settings})
         simulator._now = simulator.exports._now = lambda: server.now
-        origin = [simulator.base_url]
+        origin = [simulator.base_url, elsewhere(simulator)]
         try:
             async with client(origin, server.config) as plain:
+                server.plain = plain
                 endpoint = URL(f"{simulator.base_url}/token")
                 token = Token(plain, server.config, endpoint, ("system/*.rs",))
                 async with client(origin, server.config, credential=token) as server.http:

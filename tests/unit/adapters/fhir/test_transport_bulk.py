@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import msgspec
 import pytest
 
 from gateway.errors import Backpressure, SourceUnavailable, StoreUnavailable
-from tests.unit.adapters.fhir.server import Server, with_server
+from gateway_fhir.records_lines import Lines
+from gateway_fhir.transport_file import steps
+from tests.unit.adapters.fhir.server import Server, elsewhere, with_server
 
 TYPES = ("Patient", "Appointment")
 
@@ -40,12 +45,15 @@ def test_deletions_and_errors_of_an_export_arrive() -> None:
         server.simulator.remove("Patient", "p9")
         issue = {"severity": "error", "code": "not-found", "diagnostics": "Jane Roe", "expression": ["Patient.name"]}
         server.simulator.exports.failed.append({"resourceType": "OperationOutcome", "issue": [issue]})
+        lost = {"severity": "error", "code": "exception", "expression": ["Appointment.where(id = 'Roe-7')"]}
+        server.simulator.exports.failed.append({"resourceType": "OperationOutcome", "issue": [lost]})
         await server.exports("Patient").poll(server.intake)
         (gone,) = [one for one in server.intake.items if one.kind == "Patient deleted"]
         assert gone.order_key == "p9"
-        (finding,) = server.intake.findings
+        finding, of_one = server.intake.findings
         assert (finding.reason, finding.where) == ("outcome-not-found", "Patient.name")
-        assert "Roe" not in repr(finding)
+        assert (of_one.reason, of_one.where) == ("outcome-exception", "Appointment")
+        assert "Roe" not in repr(server.intake.findings)
 
     with_server(body)
 
@@ -68,6 +76,41 @@ def test_a_step_waits_until_there_is_room() -> None:
         assert sorted(server.ids("Patient")) == sorted(server.simulator.tables["Patient"])
         assert server.waits[1:] == [2.0] * 5
         assert len(server.simulator.exports.asked) == 1
+
+    with_server(body)
+
+
+class _Expired(dict):
+    """Files that the manifest still names, and nobody has any more."""
+
+    def __getitem__(self, name: str) -> list[str]:
+        raise KeyError(name)
+
+
+def test_files_that_are_gone_are_not_asked_for_for_good() -> None:
+    """An export whose files were let go while its manifest is still there is forgotten; the next one brings all."""
+
+    async def body(server: Server) -> None:
+        original, calls = server.intake.accept, 0
+
+        async def second_fails(items, **more):
+            nonlocal calls
+            calls += bool(items)
+            if items and calls == 2:
+                raise StoreUnavailable("The store cannot commit")
+            return await original(items, **more)
+
+        server.intake.accept = second_fails
+        with pytest.raises(StoreUnavailable):
+            await server.exports(*TYPES).poll(server.intake)
+        job = server.simulator.exports._jobs["1"]
+        job["files"] = _Expired(job["files"])
+        with pytest.raises(SourceUnavailable, match="404"):
+            await server.exports(*TYPES).poll(server.intake)
+        await server.exports(*TYPES).poll(server.intake)
+        assert len(server.simulator.exports.asked) == 2
+        for type in TYPES:
+            assert set(server.ids(type)) == set(server.simulator.tables[type])
 
     with_server(body)
 
@@ -105,7 +148,7 @@ def test_a_crash_goes_on_in_the_line_after_the_last_commit() -> None:
         assert len(server.simulator.exports.asked) == 1
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("gateway_fhir.transport_bulk._STEP_ITEMS", 15)
+        patched.setattr("gateway_fhir.transport_file._STEP_ITEMS", 15)
         with_server(body)
 
 
@@ -125,6 +168,46 @@ def test_an_unsound_export_does_not_move_the_time(fault: str, words: str) -> Non
     with_server(body)
 
 
+@pytest.mark.parametrize("stage", ["manifest", "file"])
+@pytest.mark.parametrize("fault", ["html", "401", "429", "500", "half-body"])
+def test_a_fault_in_the_middle_of_an_export_leaves_no_gap(fault: str, stage: str) -> None:
+    """Web pages, refused tokens, spent budgets and cut answers: once healed everything is there, whatever came between.
+
+    The servers of this test do not say how many lines a file has, as the standard leaves them free to.
+    """
+
+    async def body(server: Server) -> None:
+        exports = server.exports(*TYPES)
+        server.simulator.exports.counts = False
+        original = server.intake.accept
+
+        async def spoil(seconds: float) -> None:
+            server.simulator.fail(fault)
+
+        async def spoiling(items, **more):
+            if items:
+                server.intake.accept = original
+                server.simulator.fail(fault)
+            return await original(items, **more)
+
+        if stage == "manifest":
+            exports._sleep = spoil
+        else:
+            server.intake.accept = spoiling
+        with pytest.raises(SourceUnavailable):
+            await exports.poll(server.intake)
+        assert server.simulator.shown[fault]
+        assert "since" not in msgspec.json.decode(server.intake.cursors["export"])
+        server.simulator.heal()
+        exports._sleep = server.exports()._sleep
+        await exports.poll(server.intake)
+        for type in TYPES:
+            assert set(server.ids(type)) == set(server.simulator.tables[type])
+        assert server.intake.findings == []
+
+    with_server(body, retries=0)
+
+
 def test_an_export_that_changes_while_it_is_read_begins_anew() -> None:
     """Files of another transactionTime are not joined to those stored before a crash."""
 
@@ -134,7 +217,7 @@ def test_an_export_that_changes_while_it_is_read_begins_anew() -> None:
         async def second_fails(items, **more):
             nonlocal calls
             calls += bool(items)
-            if calls == 2:
+            if items and calls == 2:
                 raise StoreUnavailable("The store cannot commit")
             return await original(items, **more)
 
@@ -173,3 +256,77 @@ def _hour(server: Server):
         server.tick(3600)
 
     return sleep
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_files_in_a_cloud_are_fetched_where_settings_name_it_and_without_the_token(named: bool) -> None:
+    """Storages refuse a token beside a signed address; a place that the settings do not name is not visited at all."""
+
+    async def body(server: Server) -> None:
+        server.simulator.exports.open_files = elsewhere(server.simulator)
+        places = (elsewhere(server.simulator),) if named else ()
+        server.config = server.config.model_copy(update={"file_servers": places})
+        if not named:
+            with pytest.raises(SourceUnavailable, match="file_servers"):
+                await server.exports("Patient").poll(server.intake)
+            return
+        await server.exports("Patient").poll(server.intake)
+        assert sorted(server.ids("Patient")) == sorted(server.simulator.tables["Patient"])
+
+    with_server(body)
+
+
+def test_signed_addresses_whose_time_is_over_are_asked_for_anew() -> None:
+    """A storage says 403 to them for ever: the export is forgotten, and the next one brings all."""
+
+    async def body(server: Server) -> None:
+        exports = server.simulator.exports
+        exports.open_files, exports.expired = server.simulator.base_url, True
+        with pytest.raises(SourceUnavailable, match="403"):
+            await server.exports("Patient").poll(server.intake)
+        exports.expired = False
+        await server.exports("Patient").poll(server.intake)
+        assert len(exports.asked) == 2
+        assert sorted(server.ids("Patient")) == sorted(server.simulator.tables["Patient"])
+
+    with_server(body)
+
+
+def test_a_server_may_say_when_to_look_again_by_the_clock() -> None:
+    """Retry-After holds seconds or a date (RFC 9110); a date is obeyed within reason."""
+
+    async def body(server: Server) -> None:
+        server.simulator.exports.retry_after = "Mon, 01 Jun 2026 12:01:30 GMT"
+        await server.exports("Patient").poll(server.intake)
+        assert server.waits == [90.0]
+
+    with_server(body)
+
+
+def test_a_state_that_is_refused_is_not_asked_for_for_good() -> None:
+    """Some servers answer 400, not 404, for an export they have let go: the next one is asked for."""
+
+    async def body(server: Server) -> None:
+        server.intake.cursors["export"] = msgspec.json.encode(
+            {"status": f"{server.simulator.fhir_base}/Patient/$export", "asked_at": server.now.timestamp()}
+        ).decode()  # an address that answers 400 to whoever does not ask for an export
+        with pytest.raises(SourceUnavailable):
+            await server.exports("Patient").poll(server.intake)
+        await server.exports("Patient").poll(server.intake)
+        assert sorted(server.ids("Patient")) == sorted(server.simulator.tables["Patient"])
+
+    with_server(body)
+
+
+def test_a_packed_file_that_does_not_say_so_is_no_gap() -> None:
+    """What begins like gzip is no list of unreadable lines: the export is not taken for stored."""
+
+    async def read() -> None:
+        await anext(steps(_packed(), Lines(1000), 0))
+
+    with pytest.raises(SourceUnavailable, match="gzip"):
+        asyncio.run(read())
+
+
+async def _packed() -> AsyncIterator[bytes]:
+    yield b"\x1f\x8b\x08"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import msgspec
@@ -10,18 +11,24 @@ import pytest
 
 from gateway.model.exchange import HookRequest, HookResponse
 from gateway.testing.recording_intake import RecordingIntake
+from gateway_fhir import transport_hook
 from gateway_fhir.transport_hook import Notifications, receiver
 from tests.unit.adapters.fhir.server import config
 
 SECRET = "a-shared-secret"
 
 
-def send(intake: RecordingIntake, body: Any = b"", *, method: str = "POST", path: str = "", secret: str = SECRET):
+def send(intake: RecordingIntake, body: Any = b"", **more: str) -> int:
+    return told(intake, body, **more).status
+
+
+def told(
+    intake: RecordingIntake, body: Any = b"", *, method: str = "POST", path: str = "", secret: str = SECRET
+) -> HookResponse:
     raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
     headers = {"authorization": f"Bearer {secret}"}
     request = HookRequest(method=method, path=path, query="", headers=headers, body=raw, url="https://us/hooks/ehr")
-    answer: HookResponse = asyncio.run(Notifications(SECRET).receive(request, intake))
-    return answer.status
+    return asyncio.run(Notifications(SECRET).receive(request, intake))
 
 
 def event(type: str, number: int, *resources: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +73,120 @@ def test_backport_events_are_stored_and_counted() -> None:
     (finding,) = intake.findings
     assert finding.reason == "missed-notifications"
     assert finding.what.startswith("2 ")
+
+
+@pytest.mark.parametrize(
+    ("body", "asks"),
+    [
+        (b"", True),
+        (event("event-notification", 2), True),
+        (event("event-notification", 2, PATIENT), False),
+        (event("event-notification", 4, PATIENT), True),
+        (event("heartbeat", 1), False),
+        (PATIENT, False),
+    ],
+    ids=["no payload", "ids only", "whole", "after a gap", "heartbeat", "resource"],
+)
+def test_what_a_notification_does_not_bring_is_asked_for(body: Any, asks: bool) -> None:
+    """Nothing, only ids, or a gap before it: the server is asked soon."""
+    intake = RecordingIntake()
+    told(intake, event("event-notification", 1, PATIENT))
+    assert told(intake, body).changed is asks
+
+
+def test_a_server_that_names_subscriptions_without_end_fills_no_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers of the newest subscriptions are kept; a name beyond any length is refused."""
+    monkeypatch.setattr(transport_hook, "_MOST_NUMBERS", 3)
+    intake, text = RecordingIntake(), json.dumps(event("handshake", 0))
+    assert "Subscription/1" in text
+    for number in range(9):
+        assert send(intake, json.loads(text.replace("Subscription/1", f"Subscription/{number}"))) == 200
+    assert len(json.loads(intake.cursors[transport_hook.STREAM])) == 3
+    assert send(intake, json.loads(text.replace("Subscription/1", "Subscription/" + "1" * 5000))) == 400
+
+
+def batch(*numbers: int) -> dict[str, Any]:
+    """One notification of several events, as `max-count` allows."""
+    made = event("event-notification", numbers[-1], PATIENT)
+    parts = [{"name": "notificationEvent", "part": [{"name": "eventNumber", "valueString": str(n)}]} for n in numbers]
+    made["entry"][0]["resource"]["parameter"] += parts
+    return made
+
+
+def test_several_events_in_one_notification_are_no_gap() -> None:
+    """What counts is the lowest number of a notification, not its highest."""
+    intake = RecordingIntake()
+    send(intake, event("handshake", 0))
+    send(intake, batch(1, 2, 3))
+    assert intake.findings == []
+    assert told(intake, batch(6, 7)).changed
+    assert [one.what[:1] for one in intake.findings] == ["2"]
+
+
+def test_a_heartbeat_tells_of_events_that_never_came() -> None:
+    """Its number is that of the last event: where ours is lower the server is asked, once; a repeat changes nothing."""
+    intake = RecordingIntake()
+    send(intake, event("handshake", 0))
+    assert told(intake, event("heartbeat", 2)).changed
+    assert not told(intake, event("heartbeat", 2)).changed
+    assert [one.reason for one in intake.findings] == ["missed-notifications"]
+    send(intake, event("handshake", 0))
+    assert not told(intake, event("event-notification", 1, PATIENT)).changed
+    assert len(intake.findings) == 1
+
+
+def test_the_first_event_after_the_handshake_may_not_be_missing() -> None:
+    """The handshake begins the numbers, so that a lost first notification is seen."""
+    intake = RecordingIntake()
+    send(intake, event("handshake", 0))
+    assert told(intake, event("event-notification", 2, PATIENT)).changed
+    assert intake.findings[0].what.startswith("1 ")
+
+
+@pytest.mark.parametrize("number", ["7", 7], ids=["text", "number"])
+def test_a_status_in_the_form_of_r4b_is_read(number: Any) -> None:
+    """R4B has a resource of its own where R4 has Parameters: it is no record, and its numbers count the same."""
+    intake = RecordingIntake()
+    status = {
+        "resourceType": "SubscriptionStatus", "type": "handshake", "status": "active",
+        "subscription": {"reference": "Subscription/1"}, "eventsSinceSubscriptionStart": number,
+    }  # fmt: skip
+    assert send(intake, {"resourceType": "Bundle", "type": "history", "entry": [{"resource": status}]}) == 200
+    events = [{"eventNumber": "9"}]
+    status |= {"type": "event-notification", "eventsSinceSubscriptionStart": "9", "notificationEvent": events}
+    body = {"resourceType": "Bundle", "type": "history", "entry": [{"resource": status}, {"resource": PATIENT}]}
+    assert told(intake, body).changed
+    assert [one.kind for one in intake.items] == ["Patient"]
+    assert [one.reason for one in intake.findings] == ["missed-notifications"]
+
+
+def test_a_server_that_says_that_it_stops_is_heard() -> None:
+    """The last notification of a subscription that goes into error is kept as a finding."""
+    intake = RecordingIntake()
+    body = event("event-notification", 1)
+    body["entry"][0]["resource"]["parameter"].append({"name": "status", "valueCode": "error"})
+    assert told(intake, body).changed
+    assert [one.reason for one in intake.findings] == ["subscription-ended"]
+
+
+def test_an_empty_object_is_no_payload_or_a_deletion() -> None:
+    """Some servers write `{}` where there is nothing to say, and name what was deleted in a header."""
+    intake = RecordingIntake()
+    assert told(intake, b"{}").changed
+    secret = {"authorization": f"Bearer {SECRET}", "x-medplum-deleted-resource": "Patient/7"}
+    request = HookRequest(method="POST", path="", query="", headers=secret, body=b"{}", url="https://us/hooks/ehr")
+    assert asyncio.run(Notifications(SECRET).receive(request, intake)).status == 200
+    assert [one.context for one in intake.items] == [b"deleted Patient/7"]
+
+
+def test_the_oldest_of_a_thousand_subscriptions_is_heard() -> None:
+    """One more that is kept pushes out another, and not the one that just told us something."""
+    intake = RecordingIntake()
+    names = {"Subscription/1": 1} | {f"Subscription/{number}": 1 for number in range(2, 1001)}
+    intake.cursors["subscription"] = msgspec.json.encode(names).decode()
+    assert send(intake, event("event-notification", 4, PATIENT)) == 200
+    kept = msgspec.json.decode(intake.cursors["subscription"])
+    assert (kept["Subscription/1"], len(kept)) == (4, 1000)
 
 
 def test_a_deletion_arrives() -> None:

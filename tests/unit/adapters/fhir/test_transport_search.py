@@ -41,6 +41,22 @@ def test_a_second_search_brings_only_what_changed() -> None:
     with_server(body)
 
 
+def test_a_server_that_keeps_answers_is_asked_for_new_ones() -> None:
+    """Some servers answer the same search for a minute as they did before: a change told in between would stay away."""
+
+    async def body(server: Server) -> None:
+        server.simulator.search.reuses = True
+        stream = server.search("Patient")
+        await stream.poll(server.intake)
+        await stream.poll(server.intake)
+        before = len(server.intake.items)
+        server.simulator.touch("Patient", "p3", active=False)
+        await stream.poll(server.intake)
+        assert len(server.intake.items) == before + 1
+
+    with_server(body)
+
+
 def test_what_all_changed_at_one_time_is_handed_in_once() -> None:
     """After a move between systems each look reads everything again behind its cursor; only changes are handed in."""
 
@@ -98,10 +114,13 @@ def test_a_crash_between_pages_costs_one_page() -> None:
         ("wrong-total", "fewer resources"),
         ("html", "instead of JSON"),
         ("500", "status 500"),
+        ("429", "budget"),
+        ("half-body", "within an answer"),
+        ("401", "401|login"),
     ],
 )
 def test_a_lying_server_never_moves_the_cursor_over_a_gap(fault: str, words: str) -> None:
-    """Loops, foreign links, wrong totals, web pages and errors end the search; once healed everything is there."""
+    """Loops, foreign links, wrong totals, web pages, cut answers, refusals end the search; once healed all is there."""
 
     async def body(server: Server) -> None:
         await server.search("Location").poll(server.intake)  # the token is there before the fault is
@@ -114,7 +133,7 @@ def test_a_lying_server_never_moves_the_cursor_over_a_gap(fault: str, words: str
         await stream.poll(server.intake)
         assert sorted(server.ids("Patient")) == sorted(server.simulator.tables["Patient"])
 
-    with_server(body, page_size=50, retries=1)
+    with_server(body, page_size=50, retries=0)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +143,32 @@ def test_a_next_link_that_is_no_address_of_the_server_is_an_error_of_ours(link: 
     """Whatever a server names as its next page, the source waits for another answer; nothing else breaks."""
     with pytest.raises(SourceUnavailable):
         same_server(link, URL("https://fhir.example.org/r4"), "Patient")
+
+
+def test_links_of_a_server_behind_a_proxy_are_followed() -> None:
+    """Who does not know that a proxy ends TLS writes http; a relative link is one of the base, or of the type."""
+    base = URL("https://ehr.example.org/fhir")
+    for link, wanted in (
+        ("http://ehr.example.org/fhir?_getpages=a%2Cb", "https://ehr.example.org/fhir?_getpages=a%2Cb"),
+        ("Patient?page=2", "https://ehr.example.org/fhir/Patient?page=2"),
+        ("?page=2", "https://ehr.example.org/fhir/Patient?page=2"),
+        ("/fhir/Patient?page=2", "https://ehr.example.org/fhir/Patient?page=2"),
+    ):
+        assert str(same_server(link, base, "Patient")) == wanted
+    with pytest.raises(SourceUnavailable):
+        same_server("http://ehr.example.org:8080/fhir?page=2", base, "Patient")
+
+
+def test_one_resource_that_cannot_be_read_stops_no_search() -> None:
+    """It was given, as the total says: it becomes a finding, and the cursor moves."""
+
+    async def body(server: Server) -> None:
+        server.simulator.tables["Patient"]["p2"]["resourceType"] = 7
+        await server.search("Patient").poll(server.intake)
+        assert [one.reason for one in server.intake.findings] == ["unreadable-resource"]
+        assert "since" in msgspec.json.decode(server.intake.cursors["search:Patient"])
+
+    with_server(body)
 
 
 def test_pages_without_end_are_bounded() -> None:
@@ -143,8 +188,16 @@ def test_a_refused_and_an_expired_token_are_replaced() -> None:
 
     async def body(server: Server) -> None:
         stream = server.search("Patient")
-        server.simulator.fail("401")
+        original = server.intake.accept
+
+        async def spoiling(items, **more):
+            server.intake.accept = original
+            server.simulator.fail("401")
+            return await original(items, **more)
+
+        server.intake.accept = spoiling
         await stream.poll(server.intake)
+        assert server.simulator.shown["401"] == 1
         server.simulator.tokens.clear()
         server.tick()
         server.simulator.touch("Patient", "p1", active=False)

@@ -80,6 +80,17 @@ def test_the_kind_of_a_message_is_what_intake_saw(data):
     assert kind_of(Message(data)) == peek(data).kind
 
 
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [("ADT^A08^ADT_A01", "ADT^A08"), ("ADT_A08", "ADT_A08"), ("ZZZ^Z99", "ZZZ^Z99"), ("ORU", "ORU"),
+     ("ADT^JONES", "unknown"), ("JONES^A08", "unknown"), ("ADT^a b", "unknown")],
+)  # fmt: skip
+def test_only_a_message_type_is_shown_as_one(event, kind):
+    """The kind stands in lists that show no patient's values: three characters, and three more, or nothing of it."""
+    (found,) = items([message("1", event)], 4096)
+    assert found.kind == kind
+
+
 def test_residue_names_what_no_rule_reads():
     """Filled places outside of the rules are named once, without envelope and segment numbers, never by value."""
     covered = frozenset({"PID-3[*].1", "PID-3[MR].1", "PID-5.1", "AIS[2]-3.1", "MSH-7"})

@@ -13,19 +13,9 @@ from hypothesis import strategies as st
 from gateway.errors import InvalidContent, RejectMessage
 from gateway.flow.preview import Preview
 from gateway.flow.source import Source
-from gateway.mapping import Mapping
 from gateway.model.identity import Ref
-from gateway_hl7.plugin import Hl7Adapter
 from gateway_hl7.simulator import clinic_day
-
-ADAPTER = Hl7Adapter()
-MAPPING = Mapping.load(ADAPTER.mappings, None, ADAPTER.path).bind(zone="America/Chicago")
-NORMALIZE = ADAPTER.normalizer(ADAPTER.config(), MAPPING)
-
-
-def normalize(event: str, *segments: str):
-    msh = f"MSH|^~\\&|A|B|C|D|20260105080000-0600||{event}|1|P|2.5.1"
-    return NORMALIZE("\r".join([msh, *segments]).encode(), b"")
+from tests.unit.adapters.hl7.told import ADAPTER, MAPPING, NORMALIZE, normalize
 
 
 @pytest.mark.parametrize("event", ["S12", "S13", "S14", "S15", "S16", "S17", "S26"])
@@ -38,6 +28,22 @@ def test_schedule_messages_give_appointment_and_patient(event):
     appointment = next(patch for patch in result.patches if patch.type == "Appointment")
     assert appointment.fields["patient"] == Ref("Patient", "7")
     assert appointment.fields["start"].isoformat() == "2026-01-09T12:30:00-06:00"
+
+
+@pytest.mark.parametrize(
+    ("use", "equipment", "expected"),
+    [
+        ("PRN", "CP", "mobile"),
+        ("", "CP", "mobile"),
+        ("PRN", "PH", "home"),
+        ("PRS", "PH", "mobile"),
+        ("WPN", "CP", "work"),
+    ],
+)
+def test_a_cell_phone_is_a_mobile_number_wherever_it_is_at_home(use, equipment, expected):
+    """XTN-3 says what texts reach, whatever XTN-2 says; a number of work stays one."""
+    (patch,) = normalize("ADT^A04", f"PID|1||7^^^A^MR||DOE^JO||||||||^{use}^{equipment}^^1^217^5550101").patches
+    assert [(one["use"], one["system"]) for one in patch.fields["contacts"]] == [(expected, "phone")]
 
 
 @pytest.mark.parametrize("event", ["A01", "A04", "A08", "A31"])
@@ -66,37 +72,6 @@ def test_other_messages_are_suppressed_with_their_reason(event, reason):
     """What makes no record says why."""
     result = normalize(event, "PID|1||7")
     assert (result.patches, result.suppressed) == ((), reason)
-
-
-def test_a_merge_says_who_stays():
-    """A40: the prior patient of each MRG is merged into the PID before it, pair by pair."""
-    result = normalize(
-        "ADT^A40^ADT_A39", "PID|1||1^^^A^MR||ONE", "MRG|x^^^A^PI~11^^^A^MR", "PID|2||2^^^A^MR||TWO", "MRG|22",
-    )  # fmt: skip
-    assert [(patch.operation, patch.native_id, patch.into) for patch in result.patches] == [
-        ("upsert", "1", None), ("merge", "11", "1"), ("upsert", "2", None), ("merge", "22", "2"),
-    ]  # fmt: skip
-    assert result.patches[1].fields == {"merged_into": Ref("Patient", "1")}
-    assert result.patches[1].source_version == result.patches[0].source_version
-    assert result.patches[2].fields["name"] == {"family": "TWO"}
-
-
-@pytest.mark.parametrize(
-    ("segments", "where"),
-    [(["PID|1||1"], "MRG"), (["MRG|1"], "MRG"), ([], "MRG-1"), (["PID|1||1", "MRG|"], "MRG-1"),
-     (["PID|1||1", 'MRG|""'], "MRG-1"), (["PID|1||", "MRG|2"], "PID-3"),
-     (["PID|1||1", "PID|2||2", "MRG|3"], "MRG")],
-)  # fmt: skip
-def test_a_merge_that_does_not_name_both_is_refused(segments, where):
-    """Half a merge is never guessed."""
-    with pytest.raises(InvalidContent) as caught:
-        normalize("ADT^A40", *segments)
-    assert (caught.value.reason, caught.value.where) == ("missing-id", where)
-
-
-def test_a_patient_merged_into_itself_is_only_updated():
-    """A40 with the same id on both sides changes the patient and merges nobody."""
-    assert [patch.operation for patch in normalize("ADT^A40", "PID|1||1", "MRG|1").patches] == ["upsert"]
 
 
 def test_a_clinic_day_translates_whole_and_alike():
@@ -374,16 +349,6 @@ def test_a_note_is_only_a_fact():
     assert (visit.native_id, visit.fields["status"], visit.fields["service_date"]) == ("V5", "signed", date(2026, 1, 5))
     assert "secret" not in repr(result)
     assert "OBX-5" in result.residue
-
-
-def test_an_unlink_separates_both_ways():
-    """A37 does not say who was merged away: either is separated from the other, and one PID alone is refused."""
-    result = normalize("ADT^A37", "PID|1||1^^^A^MR||ONE", "PV1|1", "PID|2||2^^^A^MR||TWO")
-    assert [(patch.operation, patch.native_id, patch.into) for patch in result.patches] == [
-        ("upsert", "1", None), ("upsert", "2", None), ("unmerge", "1", "2"), ("unmerge", "2", "1"),
-    ]  # fmt: skip
-    with pytest.raises(InvalidContent):
-        normalize("ADT^A37", "PID|1||1")
 
 
 def test_a_message_type_written_with_an_underscore_is_read():

@@ -284,6 +284,33 @@ def test_a_passing_fault_costs_nothing_but_time(tmp_path, fault: str) -> None:
     with_clinic(tmp_path, body)
 
 
+def test_a_page_that_the_vendor_has_forgotten_is_not_asked_for_again_and_again(tmp_path) -> None:
+    """A reading broken off for a day goes on at a link that is refused: it begins anew at the next look."""
+
+    async def body(clinic: Clinic) -> None:
+        whole, asked = clinic.api.page, 0
+
+        async def first_only(url):
+            nonlocal asked
+            asked += 1
+            if asked > 1:
+                raise SourceUnavailable("The line is cut")
+            return await whole(url)
+
+        clinic.api.page = first_only
+        with pytest.raises(SourceUnavailable):
+            await clinic.poll("patients")
+        clinic.api.page = whole
+        kept = msgspec.json.decode(clinic.intake.cursors["patients"])
+        clinic.intake.cursors["patients"] = msgspec.json.encode(kept | {"after": kept["after"] + "&gone=1"}).decode()
+        with pytest.raises(SourceUnavailable, match="status 400"):
+            await clinic.poll("patients")
+        await clinic.poll("patients")
+        assert {item.order_key for item in clinic.intake.items} == set(clinic.held("patients"))
+
+    with_clinic(tmp_path, body, per_page=20)
+
+
 @pytest.mark.parametrize(
     "link",
     [

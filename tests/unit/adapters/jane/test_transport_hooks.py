@@ -59,6 +59,28 @@ def test_a_notice_brings_the_appointment_as_it_is_now(tmp_path) -> None:
     with_clinic(tmp_path, body, webhooks=True)
 
 
+def test_what_polling_stored_meanwhile_is_not_undone(tmp_path) -> None:
+    """A notice's state is fetched, a newer one polled and stored, then the notice's: the newer one is stored last."""
+
+    async def body(clinic: Clinic) -> None:
+        receiver, original = ready(clinic), clinic.intake.accept
+        id = next(iter(clinic.held("appointments")))
+        clinic.simulator.touch("appointments", id, state="cancelled", cancelled_reason="Away")
+
+        async def late(items, **more):
+            clinic.intake.accept = original
+            clinic.simulator.touch("appointments", id, state="booked", cancelled_at=None, cancelled_reason=None)
+            await clinic.poll("appointments")
+            return await original(items, **more)
+
+        clinic.intake.accept = late
+        assert (await receiver.receive(request(notice(id), signed(notice(id))), clinic.intake)).status == 200
+        states = [msgspec.json.decode(item.body) for item in clinic.intake.items]
+        assert [row["state"] for row in states if row["id"] == id] == ["booked", "cancelled", "booked"]
+
+    with_clinic(tmp_path, body, webhooks=True)
+
+
 @pytest.mark.parametrize(
     ("given", "status"),
     [

@@ -78,6 +78,13 @@ def test_prompt_patients_are_read_by_the_three_published_headers() -> None:
     assert (values["patient_number"], values["member_number"]) == ("1", "M1")
 
 
+def test_what_a_header_lacks_stands_in_the_cure() -> None:
+    """Quarantine keeps place and cure: whoever dropped the file reads there which columns were not found."""
+    (found,) = cut(b"id,patient_number,Room\n1,7,2\n", JANE)
+    assert isinstance(found, Finding)
+    assert "Name the headers of start under columns.appointments" in found.fix
+
+
 def test_rows_that_are_none_do_not_stop_the_others() -> None:
     """Too short, without what names the record, and with an open quote: each a finding with line and bytes."""
     data = b'id,patient_number,start_at,state\n1,7,2026-03-02,Arrived\n2,8\n,,,Arrived\n3,"9\n4,7,2026-03-03,Arrived\n'
@@ -86,6 +93,7 @@ def test_rows_that_are_none_do_not_stop_the_others() -> None:
     found = {one.reason: one for one in parts if isinstance(one, Finding)}
     assert found.keys() >= {"row-length", "no-key", "quote-not-closed"}
     assert found["no-key"].where == "appointments line 4"
+    assert "own number" in found["no-key"].fix
     assert found["row-length"].body == b"2,8"
 
 

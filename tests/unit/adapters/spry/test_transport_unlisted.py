@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gateway.errors import SourceUnavailable
@@ -73,6 +74,41 @@ def test_what_has_begun_and_what_is_read_no_more_is_left_alone() -> None:
         fewer = place.config.model_copy(update={"doctors": place.config.doctors[:1]})
         place.calendars = Calendars(place.api, fewer, lambda: place.now)
         assert [await look(place) for _ in range(3)] == [[], [], []]
+
+    with_organisation(body, unlisted="gone")
+
+
+def test_a_calendar_that_shows_fewer_rows_than_it_counts_ends_none() -> None:
+    """A calendar that is cut short again and again cancels nobody; what is missing from a whole one is gone."""
+
+    async def body(place: Organisation) -> None:
+        await look(place)
+        whole = place.api.calendar
+
+        async def short(*asked):
+            page = await whole(*asked)
+            return msgspec.structs.replace(page, content=page.content[:-1])
+
+        place.api.calendar = short
+        assert [await look(place) for _ in range(3)] == [[], [], []]
+        place.api.calendar = whole
+        del place.simulator.appointments[coming(place)[0]]
+        assert [len(await look(place)) for _ in range(3)] == [0, 1, 0]
+
+    with_organisation(body, unlisted="gone")
+
+
+def test_calendars_without_any_row_are_shut_and_not_empty() -> None:
+    """However few come: where not even past visits are listed, a permission was taken away, and nobody is cancelled."""
+
+    async def body(place: Organisation) -> None:
+        for number in coming(place)[3:]:
+            del place.simulator.appointments[number]
+        await look(place)
+        place.simulator.appointments.clear()
+        assert await look(place) == []
+        with pytest.raises(SourceUnavailable, match="believed"):
+            await look(place)
 
     with_organisation(body, unlisted="gone")
 

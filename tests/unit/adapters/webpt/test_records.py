@@ -76,6 +76,9 @@ def test_bad_rows_cost_themselves_only():
         ("row-length", "authorizations line 3", b"1,2"),
         ("no-key", "authorizations line 4", b",2,B,77,2026-07-01,1"),
     ]
+    assert [one.fix.partition(" and ")[0] for one in found if isinstance(one, Finding)] == [
+        "correct the row", "fill in record_id"
+    ]  # fmt: skip
 
 
 def test_a_patient_is_never_a_control_id():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 from datetime import date, datetime
+from decimal import Decimal
 from io import StringIO
 
 from gateway.testing.synthetic_clinic import synthetic_clinic
+from gateway_webpt.records_tables import TABLES
 from gateway_webpt.simulator import Company
+from gateway_webpt.simulator_revflow import CHARGES, CREDITS, PAYMENTS
 from gateway_webpt.strict import conformance
 
 
@@ -56,6 +59,42 @@ def test_the_files_conform():
         finding for night in nights(3, 5) for name, data in night.items()
         if "flowsheets" not in name for finding in conformance([data])
     ] == []  # fmt: skip
+
+
+def test_the_tables_of_revflow_are_there_as_published():
+    """All seven tables whose columns are known come each night, RevFlow's three with every column that is published."""
+    made = nights(3)
+    known = {name for name, table in TABLES.items() if table.confirmed} - {"documented_units", "patient_payments"}
+    assert len(known) == 7
+    for night in made:
+        assert known <= {name.removesuffix(".csv").rpartition("_")[0].removesuffix("_soap1") for name in night}
+    for name in (CHARGES, PAYMENTS, CREDITS):
+        header, *rows = b"".join(data for night in made for file, data in night.items() if name in file).splitlines()
+        assert len(header.split(b",")) == {CHARGES: 31, PAYMENTS: 30, CREDITS: 32}[name]
+        assert set(rows) - {header}
+
+
+def test_a_charge_is_paid_after_a_week_and_a_credit_ends_when_it_is_posted():
+    """Money adds up in RevFlow: what is charged is paid or open, and what is no procedure is worth nothing."""
+    company = Company(synthetic_clinic(3, patients=10, visits=1), 3)
+    told: list[dict[str, str]] = []
+    for _ in range(30):
+        company.live()
+        files = company.night()
+        told += [
+            row for name, data in files.items() if CREDITS in name for row in csv.DictReader(StringIO(data.decode()))
+        ]
+    charges = company.billing.tables[CHARGES].values()
+    for row in charges:
+        assert Decimal(row["total_pay_amt"]) + Decimal(row["cur_balance"]) == Decimal(row["charge_amount"])
+    assert {row["charge_amount"] for row in charges if row["cpt_code"] == "INSOVER"} == {"0.00"}
+    paid = {row["charge_id"]: row["payment_amount"] for row in company.billing.tables[PAYMENTS].values()}
+    assert paid == {row["charge_id"]: row["total_pay_amt"] for row in charges if row["total_pay_amt"] != "0.00"} != {}
+    assert {row["export_flag"] for row in told} == {"1", "3"}
+    assert (
+        not {row["patient_credit_id"] for row in told if row["export_flag"] == "3"}
+        & company.billing.tables[CREDITS].keys()
+    )
 
 
 def test_a_drift_renames_a_column_and_moves_everybodys_mail():

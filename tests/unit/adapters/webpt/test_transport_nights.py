@@ -43,18 +43,20 @@ def test_an_unchanged_row_is_not_brought_in_again():
 
 def test_leaving_the_window_is_no_removal_and_missing_inside_is():
     """A past appointment drops out of sight; one that should be listed and is not is gone."""
-    _, _, _, memory = night(10, [row("1", 1), row("2", 20), row("3", 24)], Memory())
-    _, absent, _, memory = night(16, [], memory)
+    other = row("4", 18)
+    _, _, _, memory = night(10, [row("1", 1), row("2", 20), row("3", 24), other], Memory())
+    _, absent, _, memory = night(16, [other], memory)
     assert absent == ["2,77", "3,77"]
-    assert night(17, [], memory)[1] == []
+    assert night(17, [other], memory)[1] == []
 
 
 def test_an_appointment_beyond_the_window_is_remembered_until_a_window_must_hold_it():
     """At the edge of the window an absence says nothing yet; the next night says it."""
-    _, _, _, memory = night(1, [row("1", 15)], Memory())
-    _, absent, _, memory = night(1, [], msg(memory, night=""))
+    other = row("2", 3)
+    _, _, _, memory = night(1, [row("1", 15), other], Memory())
+    _, absent, _, memory = night(1, [other], msg(memory, night=""))
     assert absent == []
-    assert night(2, [], memory)[1] == ["1,77"]
+    assert night(2, [other], memory)[1] == ["1,77"]
 
 
 def msg(memory: Memory, **changed) -> Memory:
@@ -70,6 +72,15 @@ def test_a_night_that_lost_too_much_is_not_believed():
     assert [finding.reason for finding in findings] == ["window-shrank"]
     brought, absent, findings, memory = night(12, many[:90], memory)
     assert (brought, len(absent), findings) == ([], 10, [])
+
+
+def test_a_night_without_any_appointment_takes_none_away():
+    """However few a small clinic has: a header alone is a file that was cut, and the next whole night goes on."""
+    few = [row(str(number), 12) for number in range(3)]
+    _, _, _, memory = night(10, few, Memory())
+    _, absent, findings, memory = night(11, [], memory)
+    assert (absent, [finding.reason for finding in findings]) == ([], ["window-shrank"])
+    assert night(12, few[:1], memory)[1] == ["1,77", "2,77"]
 
 
 def test_nothing_is_taken_for_gone_where_a_row_was_unreadable():

@@ -25,12 +25,12 @@ def test_what_breaks_the_guide_is_named_by_segment_and_element():
     assert (finding.reason, finding.what, finding.where) == ("element-8", "not a date", "segment 6, DTM-02")
 
 
-def test_findings_and_logs_hold_no_values(caplog, capsys):
+def test_findings_and_logs_hold_no_values(caplog, capfd):
     """pyx12 quotes what it objects to; we do not."""
     caplog.set_level(logging.DEBUG)
     found = validate(file_835(1, 2).replace(b"NM1*QC*1*", b"NM1*QZ*PLANTED*SECRET*"))
     assert found
-    told = f"{found}{caplog.text}{capsys.readouterr()}"
+    told = f"{found}{caplog.text}{capfd.readouterr()}"
     assert "PLANTED" not in told
     assert "SECRET" not in told
 

@@ -115,6 +115,15 @@ def test_each_provider_adjustment_has_its_account(reason, amount, account):
     assert lines["cash"] == money("100.00") - money(amount)
 
 
+def test_what_a_payer_takes_off_without_a_reason_stands_apart_from_the_money():
+    """With deposits both are on clearing: the first line there is what the bank will show, and only that."""
+    members = [snapshot(remit("70.00", ("CS", "30.00")), "R"), snapshot(claim("100.00"), "C")]
+    (entry,) = derived("remittance:R", members, PLAIN.model_copy(update={"deposits": True})).records
+    assert [line["amount"] for line in entry.fields["lines"] if line["account"] == "clearing"] == [
+        money("70.00"), money("30.00"),
+    ]  # fmt: skip
+
+
 def test_settings_choose_the_accounts():
     """A group, a group with its reason and a provider adjustment each can be given another account."""
     config = PLAIN.model_copy(
@@ -139,7 +148,9 @@ def test_books_on_the_cash_basis_know_money_alone():
 
 
 cents = st.integers(-500_000, 500_000).map(lambda number: Decimal(number).scaleb(-2))
-parts = st.tuples(st.sampled_from(["CO", "PR", "OA", "PI"]), st.sampled_from(["45", "2", "197", "253", "X9"]), cents)
+parts = st.tuples(
+    st.sampled_from(["CO", "PR", "OA", "PI"]), st.sampled_from(["45", "2", "197", "253", "23", "X9"]), cents
+)
 claims = st.builds(
     lambda paid, own, line: claim(
         str(paid), *((group, reason, str(amount)) for group, reason, amount in own),
@@ -172,10 +183,11 @@ def test_every_journal_balances_and_shows_the_banks_amount(payments, provider, d
         assert records[0].fields["money"] == abs(off)
         records = derived("remittance:R", members, config.model_copy(update={"released": ("EFT1",)})).records
     for entry in records:
-        amounts = {line["account"]: line["amount"] for line in entry.fields["lines"]}
-        assert sum(amounts.values()) == 0
-        if not deposits:
-            assert amounts.get("cash", Decimal("0.00")) == record.amount
+        lines = entry.fields["lines"]
+        assert sum(line["amount"] for line in lines) == 0
+        money = [line["amount"] for line in lines if line["account"] == ("clearing" if deposits else "cash")]
+        if record.amount or not deposits:
+            assert (money or [Decimal("0.00")])[0] == record.amount
 
 
 def test_an_unbalanced_remittance_waits_for_its_release():
@@ -267,6 +279,81 @@ def test_a_denial_is_written_off_when_somebody_gives_it_up():
     key = Accounting().groups(snapshot(lost), PLAIN)[0]
     assert booked(key, [snapshot(lost)]) == {"payer-receivable": money("-40.00"), "write-off": money("40.00")}
     assert derived(key, [snapshot(msgspec.structs.replace(lost, state="open"))]).records == ()
+
+
+@pytest.mark.parametrize(("group", "account"), [("PR", "patient-receivable"), ("CO", "payer-receivable")])
+def test_a_write_off_leaves_the_account_on_which_the_refusal_left_it(group, account):
+    """A refusal for which the patient is liable (PR) stands with the patient, so it is written off there."""
+    refusal = claim("0.00", (group, "204", "50.00"))
+    lost = Denial(category="non-covered", state="written-off", at_risk=money("50.00"), group=group, reason="204")
+    key = Accounting().groups(snapshot(lost), PLAIN)[0]
+    owed = Counter({"payer-receivable": money("50.00")})  # by the day's charges
+    members = [snapshot(remit("0.00"), "R"), snapshot(refusal, "C")]
+    for entry in (*derived("remittance:R", members).records, *derived(key, [snapshot(lost)]).records):
+        owed.update({line["account"]: line["amount"] for line in entry.fields["lines"]})
+    assert {name: amount for name, amount in owed.items() if amount} == {"write-off": money("50.00")}, account
+
+
+def test_a_refusal_that_the_settings_booked_is_not_written_off_again():
+    """Where an account of its own took the amount when the remittance came, giving the denial up books nothing."""
+    lost = Denial(category="timely-filing", state="written-off", at_risk=money("50.00"), group="CO", reason="29")
+    config = PLAIN.model_copy(update={"adjustments": {"CO-29": "write-off"}})
+    assert derived(Accounting().groups(snapshot(lost), config)[0], [snapshot(lost)], config).records == ()
+
+
+def _books(*remittances: tuple[Remittance, ClaimPayment]) -> dict[str, Decimal]:
+    """What the accounts hold after a charge of 100.00 and these remittances."""
+    sums = Counter({"payer-receivable": money("100.00"), "revenue": money("-100.00")})
+    for record, one in remittances:
+        for entry in derived("remittance:R", [snapshot(record, "R"), snapshot(one, "C")]).records:
+            sums.update({line["account"]: line["amount"] for line in entry.fields["lines"]})
+    return {name: amount for name, amount in sums.items() if amount}
+
+
+FIRST = claim("64.00", ("CO", "45", "20.00"), ("PR", "2", "16.00"))
+
+
+@pytest.mark.parametrize(
+    ("second", "left"),
+    [
+        (claim("16.00", ("OA", "23", "84.00"), status="processed-secondary"),
+         {"cash": "80.00", "contractual-adjustment": "20.00"}),
+        (claim("10.00", ("OA", "23", "84.00"), ("PR", "1", "6.00"), status="processed-secondary"),
+         {"cash": "74.00", "contractual-adjustment": "20.00", "patient-receivable": "6.00"}),
+        (claim("10.00", ("OA", "23", "84.00"), ("CO", "45", "6.00"), status="processed-secondary-forwarded"),
+         {"cash": "74.00", "contractual-adjustment": "26.00"}),
+        (claim("0.00", ("OA", "23", "84.00"), ("CO", "303", "16.00"), status="denied"),
+         {"cash": "64.00", "contractual-adjustment": "36.00"}),
+        (claim("0.00", ("OA", "23", "84.00"), ("PR", "275", "16.00"), status="processed-secondary"),
+         {"cash": "64.00", "contractual-adjustment": "20.00", "patient-receivable": "16.00"}),
+    ],
+    ids=["paid", "share", "contract", "qualified beneficiary", "not covered"],
+)  # fmt: skip
+def test_a_second_payer_settles_what_the_first_left_to_the_patient(second, left):
+    """What the first payer did is booked once: the second says it again (CARC 23), and pays what the patient owed."""
+    held = _books((remit("64.00"), FIRST), (remit(str(second.paid)), second))
+    assert held == {"revenue": money("-100.00"), **{name: money(amount) for name, amount in left.items()}}
+
+
+def test_a_second_payer_s_refusal_is_written_off_from_the_patient_s_share():
+    """It refused what the first payer left to the patient; nothing stays owed."""
+    second = claim("0.00", ("OA", "23", "84.00"), ("CO", "50", "16.00"), status="processed-secondary")
+    held = Counter(_books((remit("64.00"), FIRST), (remit("0.00"), second)))
+    lost = Denial(
+        category="medical-necessity", state="written-off", at_risk=money("16.00"), group="CO", reason="50",
+        after_another_payer=True,
+    )  # fmt: skip
+    held.update(booked(Accounting().groups(snapshot(lost), PLAIN)[0], [snapshot(lost)]))
+    left = {"cash": "64.00", "contractual-adjustment": "20.00", "write-off": "16.00", "revenue": "-100.00"}
+    assert {name: amount for name, amount in held.items() if amount} == {one: money(two) for one, two in left.items()}
+
+
+def test_a_reversed_second_payment_leaves_what_the_first_said():
+    """Negative amounts of a second payer go back to where its payment came from."""
+    second = claim("16.00", ("OA", "23", "84.00"), status="processed-secondary")
+    back = claim("-16.00", ("OA", "23", "-84.00"), status="reversal")
+    once = _books((remit("64.00"), FIRST))
+    assert _books((remit("64.00"), FIRST), (remit("16.00"), second), (remit("-16.00"), back)) == once
 
 
 changes = st.lists(st.dictionaries(st.integers(1, 4), cents, max_size=4), min_size=1, max_size=6)

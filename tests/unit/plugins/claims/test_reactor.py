@@ -12,6 +12,7 @@ from gateway.model import fold
 from gateway.model.appointment import Appointment
 from gateway.model.authorization import Authorization
 from gateway.model.charge_item import ChargeItem
+from gateway.model.claim import ClaimDecision
 from gateway.model.coverage import Coverage
 from gateway.model.exchange import Snapshot
 from gateway.model.patient import Address, ContactPoint, Patient, PersonName
@@ -308,3 +309,17 @@ def test_an_evening_visit_is_billed_on_the_day_of_the_clinic(zone, settings, day
     visit = snapshot(msgspec.structs.replace(VISIT.record, service_date=None, start=start, zone=zone), "visit-1")
     (billed,) = derived(PATIENT, POLICY, visit, **settings)[0]["Claim"]
     assert {line.service_date for line in billed.lines} == {day}
+
+
+def test_a_claim_that_goes_once_more_says_after_which_word():
+    """The decision about its number makes another version of its submission, and of no other claim's."""
+    (plain,) = derived(PATIENT, POLICY, VISIT)[0]["Submission"]
+    decision = ClaimDecision(
+        control_number=plain.control_number, after=NOW, decided_at=NOW, decided_by="cli:kim", patient="p"
+    )
+    reactor = Claims()
+    assert reactor.groups(snapshot(decision, "d"), ClaimsConfig()) == ("patient:p",)
+    (again,) = derived(PATIENT, POLICY, VISIT, snapshot(decision, "d"))[0]["Submission"]
+    assert again == msgspec.structs.replace(plain, again=NOW)
+    other = snapshot(msgspec.structs.replace(decision, control_number="C9"), "d")
+    assert derived(PATIENT, POLICY, VISIT, other)[0]["Submission"] == [plain]

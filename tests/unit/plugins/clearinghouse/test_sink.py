@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -254,6 +255,42 @@ def test_what_was_sent_is_not_sent_again(core):
         (outcome,) = await route.send(msgspec.structs.replace(asked("claim", "PCN-1001", claim=replaced), key="4"))
         assert isinstance(outcome, Delivered)
         assert len(route.simulator.payer.taken) == 2
+
+    run(core, scenario)
+
+
+def test_a_claim_goes_once_more_when_somebody_says_so(core):
+    """As it says by then, under another control number, once for each word that came; after it, changes wait again."""
+
+    async def scenario(route):
+        await route.send(asked("claim", "PCN-1001"))
+        fewer = msgspec.structs.replace(CLAIM, lines=CLAIM.lines[:1], charge=CLAIM.lines[0].charge)
+        word = datetime(2026, 7, 15, 12, tzinfo=UTC)
+        for key, claim, again, outcome in (
+            ("2", fewer, word, None), ("3", fewer, word, Delivered("unchanged since it was sent")),
+            ("4", CLAIM, word, Rejected("changed-after-sending")), ("5", CLAIM, word + timedelta(hours=1), None),
+        ):  # fmt: skip
+            told = msgspec.structs.replace(asked("claim", "PCN-1001", claim=claim, again=again), key=key)
+            (found,) = await route.send(told)
+            assert found == outcome if outcome else isinstance(found, Delivered) and found.answers
+        assert (len(route.simulator.payer.taken), route.simulator.payer.repeats) == (3, 0)
+
+    run(core, scenario)
+
+
+@pytest.mark.parametrize("kind", ["claim", "eligibility"])
+def test_what_was_refused_goes_under_another_number_once_released(core, kind):
+    """Under its old number a released document would look like a repeat, and nobody would read it."""
+
+    async def scenario(route):
+        route.simulator.fail("file-refused")
+        assert await route.send(asked(kind, "PCN-1001")) == [Rejected("999-rejected")]
+        await route.sink.close()
+        route.open()
+        (outcome,) = await route.send(asked(kind, "PCN-1001"))
+        assert isinstance(outcome, Delivered)
+        assert (len(route.simulator.payer.taken), route.simulator.payer.repeats) == (2, 0)
+        assert await route.send(asked(kind, "PCN-1001")) == [Delivered("unchanged since it was sent")]
 
     run(core, scenario)
 

@@ -27,6 +27,19 @@ def test_a_key_has_one_control_number_for_ever(tmp_path):
     again.close()
 
 
+def test_a_refused_number_is_used_up(tmp_path):
+    """A refused delivery has another number that nothing had before, also for the next process."""
+    memory = Memory(tmp_path / "memory")
+    first, second = memory.control("a"), memory.control("b")
+    memory.renumber("a")
+    third = memory.control("a")
+    memory.close()
+    again = Memory(tmp_path / "memory")
+    assert again.control("a") == third
+    assert len({first, second, third, again.control("c")}) == 4
+    again.close()
+
+
 def test_numbers_begin_again_after_nine_digits(tmp_path):
     """After 999,999,999 comes 1: the standard has no tenth digit."""
     (tmp_path / "memory").write_text(f'{{"key":"last","control":{MAX_CONTROL}}}\n')

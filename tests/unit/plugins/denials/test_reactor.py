@@ -112,6 +112,48 @@ def test_a_reversal_takes_the_denial_back_and_a_later_payment_closes_it():
     assert derived(paid, taken, denied) == derived(denied, taken, paid)
 
 
+@pytest.mark.parametrize(
+    ("status", "own", "later"),
+    [("processed-primary", (), None), ("processed-secondary", (), True), ("processed-tertiary-forwarded", (), True),
+     ("denied", (Adjustment(group="OA", reason="23", amount=Decimal("10.00")),), True)],
+)  # fmt: skip
+def test_who_decides_after_another_payer_is_told(status, own, later):
+    """By the claim's status, or by a reason that only such a payer gives: the amount stood with the patient."""
+    (denial,), _ = derived(payment(line("50", "16.00"), status=status, adjustments=own))
+    assert denial.get("after_another_payer") is later
+
+
+def test_a_line_that_is_left_to_the_patient_later_is_no_denial():
+    """A corrected claim that goes to the deductible pays nothing and refuses nothing: the denial is closed."""
+    denied = payment(line("197", "150.00"))
+    deductible = payment(line("1", "150.00", group="PR"), number=2)
+    assert derived(denied, deductible) == ([], [])
+    whole = payment(status="denied", charge=Decimal("150.00"))
+    assert derived(whole, deductible) == ([], [])
+    liable = payment(line("50", "150.00", group="PR"), number=2)
+    assert [one["category"] for one in derived(denied, liable)[0]] == ["medical-necessity"]
+
+
+def test_the_days_to_act_count_from_the_remittance():
+    """A file that is read months later, or before an older one, moves no last day and no order."""
+    old, new = date(2026, 3, 2), date(2026, 3, 20)
+    refused = payment(line("197", "150.00"), paid_on=new, number=1)
+    (denial,), tasks = derived(refused)
+    assert (denial["denied_on"], denial["act_by"]) == (new, date(2026, 5, 19))
+    assert str(new) in tasks[0]["reason"]
+    first = payment(line("45", "50.00", paid="100.00"), paid_on=old, number=2)
+    taken = payment(line("45", "-50.00", paid="-100.00"), status="reversal", paid_on=new, ordinal=1, number=1)
+    anew = payment(line("197", "150.00"), paid_on=new, ordinal=2, number=1)
+    assert len(derived(msgspec.structs.replace(anew, record_id="payment-3"), taken, first)[0]) == 1
+
+
+def test_a_remittance_that_came_by_two_channels_refuses_once():
+    """What was written off stays so when the same remittance comes again by another way."""
+    refused = payment(line("197", "150.00"), paid_on=date(2026, 7, 14), remittance="r1")
+    again = payment(line("197", "150.00"), paid_on=date(2026, 7, 14), remittance="r2", number=2)
+    assert [one["state"] for one in derived(refused, again, decision())[0]] == ["written-off"]
+
+
 def test_payers_time_and_small_sums_are_settings():
     """A line of business with days of its own has its own last day; small sums make no task."""
     medicare = payment(line("50", "4.00"), filing_indicator="MB")

@@ -14,7 +14,7 @@ from gateway.model.exchange import Derivation, Snapshot
 from gateway.model.patient import Patient, PersonName
 from gateway_followup.config import InquiryConfig
 from gateway_followup.reactor_inquiry import Inquiries
-from tests.unit.plugins.followup.test_reactor import COPY, SENT, snapshot
+from tests.unit.plugins.followup.claims import COPY, SENT, snapshot
 
 REACTOR = Inquiries()
 POLICY = Coverage(patient="payer-patient", member_id="M1", payer="payer-1", filing_indicator="MB")

@@ -126,3 +126,48 @@ def test_a_claim_is_accounted_for(members, state):
     """Paid, patient's share and contract add up to the charge; a reversal and its correction count as one answer."""
     fields, _, _ = settled(*members, key="claim:PCN-1")
     assert fields["state"] == state
+
+
+def said(status: str, paid: str, *parts: tuple[str, str, str], number: int, payer: str, day: int = 1) -> Snapshot:
+    adjustments = tuple(Adjustment(group=group, reason=reason, amount=Decimal(text)) for group, reason, text in parts)
+    charge = Decimal(paid) + sum((one.amount for one in adjustments), Decimal("0.00"))
+    record = ClaimPayment(
+        status=status, charge=charge, paid=Decimal(paid), adjustments=adjustments, patient_control_number="PCN-1",
+        payer_claim_number=payer, paid_on=date(2026, 7, day), remittance=f"remittance-{number}",
+    )  # fmt: skip
+    return snapshot(record, number)
+
+
+FIRST = said("processed-primary", "150.00", ("CO", "45", "75.00"), ("PR", "2", "25.00"), number=1, payer="A1")
+SECOND = said("processed-secondary", "20.00", ("OA", "23", "225.00"), ("PR", "1", "5.00"), number=2, payer="B1")
+BACK = said("reversal", "-20.00", ("OA", "23", "-225.00"), ("PR", "1", "-5.00"), number=3, payer="B1")
+REFUSED = said("denied", "0.00", ("OA", "23", "225.00"), ("CO", "29", "25.00"), number=4, payer="B2")
+
+
+@pytest.mark.parametrize(
+    ("payments", "paid_in_all", "share"),
+    [((FIRST, SECOND), "170.00", "5.00"), ((SECOND, FIRST), "170.00", "5.00"),
+     ((FIRST, SECOND, BACK), "150.00", "25.00"), ((FIRST, REFUSED), "150.00", "0.00")],
+    ids=["paid", "in another order", "taken back", "refused"],
+)  # fmt: skip
+def test_a_second_payer_accounts_for_the_same_charge(payments, paid_in_all, share):
+    """What two payers paid adds up; what the later one says is left is what the patient owes, and nothing is over."""
+    for members in ((CLAIM, *payments), payments):
+        fields, tasks, _ = settled(*members, key="claim:PCN-1")
+        assert (fields["state"], fields["expected"], tasks) == ("matched", Decimal("250.00"), [])
+        assert (fields["paid"], fields["patient_responsibility"]) == (Decimal(paid_in_all), Decimal(share))
+
+
+def test_a_claim_in_a_remittance_that_came_twice_is_answered_once():
+    """Another channel's copy adds nothing; two equal claims of one remittance are two."""
+    copy = msgspec.structs.replace(FIRST.record, remittance="another", ordinal=3)
+    fields, tasks, _ = settled(CLAIM, FIRST, snapshot(copy, 9), key="claim:PCN-1")
+    assert (fields["state"], fields["paid"], tasks) == ("matched", Decimal("150.00"), [])
+    fields, _, _ = settled(CLAIM, FIRST, snapshot(FIRST.record, 9), key="claim:PCN-1")
+    assert (fields["state"], fields["paid"]) == ("over", Decimal("300.00"))
+
+
+def test_work_names_the_number_that_it_is_about():
+    """A biller finds the remittance by its trace number, the claim by its number."""
+    _, tasks, _ = settled(remittance(), deposit("216.00"))
+    assert "EFT 001" in tasks[0]["reason"]

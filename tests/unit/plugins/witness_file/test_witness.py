@@ -48,6 +48,16 @@ def test_a_shorter_log_is_refused(tmp_path: Path) -> None:
         asyncio.run(witness(tmp_path / "notes").keep(head(8)))
 
 
+def test_heads_that_were_given_and_are_gone_are_missed(tmp_path: Path) -> None:
+    """A file that vanished while the gateway ran is not begun anew in silence."""
+    kept = witness(tmp_path / "notes")
+    asyncio.run(kept.keep(head(9)))
+    (tmp_path / "notes").unlink()
+    with pytest.raises(IntegrityViolated, match="has lost heads"):
+        asyncio.run(kept.keep(head(12)))
+    assert not (tmp_path / "notes").exists()
+
+
 def test_a_folder_that_is_away_is_tried_later(tmp_path: Path) -> None:
     """A place that cannot be written or read is told by its kind of error and the setting, to be tried again."""
     (tmp_path / "file").write_text("")

@@ -10,12 +10,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.audit import Signer
-from gateway.audit.merkle import consistency_proof, leaf_hash, root_of
+from gateway.audit.merkle import leaf_hash
 from gateway.errors import IntegrityViolated, InvalidConfiguration, SourceUnavailable
 from gateway.model.exchange import SignedHead
 from gateway_witness_http.config import HttpWitnessConfig
 from gateway_witness_http.simulator import running
 from gateway_witness_http.witness import RemoteWitness
+from tests import proofs
 from tests.waiting import PATIENCE
 
 SIGNER = Signer("clinic", Ed25519PrivateKey.generate())
@@ -26,8 +27,8 @@ OTHERS = [leaf_hash(b"x" + bytes([at])) for at in range(40)]
 def head(size: int, leaves: Sequence[bytes] = LEAVES, signer: Signer = SIGNER) -> SignedHead:
     """A signed head with its proofs."""
     return SignedHead(
-        origin=signer.origin, size=size, note=signer.sign(size, root_of(leaves[:size])).note,
-        prove=lambda old: consistency_proof(leaves[:size], old),
+        origin=signer.origin, size=size, note=signer.sign(size, proofs.root_of(leaves[:size])).note,
+        prove=lambda old: proofs.consistency(leaves[:size], old),
     )  # fmt: skip
 
 
