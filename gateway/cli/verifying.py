@@ -127,7 +127,7 @@ def _print(one: Ledger) -> None:
 
 @app.command()
 def records(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", json_: JsonOption = False) -> None:
-    """Nothing changed: open every message and every version of every record once, and name what is not what was sealed.
+    """Nothing changed: open every message and version of a record, and name what is not what was sealed.
 
     It finds what counting cannot: a value that was changed where no row is missing. The looks are logged.
     """
@@ -139,7 +139,8 @@ def records(config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", js
     else:
         for one in found:
             typer.echo(
-                f"{one.tenant}: {one.messages} messages and {one.versions} versions of records open,"
+                f"{one.tenant}: {one.messages} messages, {one.envelopes} envelopes, {one.versions} versions of records"
+                f" and {one.groups} groups of reactors open,"
                 f" {one.shredded} were shredded, {len(one.damaged)} damaged"
             )
             for bad in one.damaged:

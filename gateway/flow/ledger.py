@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from gateway.flow import ledger_messages, ledger_pages, ledger_routes
+from gateway.flow import ledger_emptied, ledger_messages, ledger_pages, ledger_routes
 from gateway.store import bound, recount
 
 BOUND = "row-as-written"
@@ -62,7 +62,9 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 def recount_tenant(connection: Connection, tenant: str) -> Ledger:
     """Recount one tenant from scratch, in one snapshot."""
     problems: list[Problem] = []
-    counts = ledger_messages.count(connection, tenant, _into(problems))
+    drops = ledger_emptied.Drops()
+    counts = ledger_messages.count(connection, tenant, _into(problems), drops.take)
+    ledger_emptied.count(connection, tenant, drops, _into(problems))
     _journal(connection, tenant, problems)
     _records(connection, tenant, problems)
     _kept(connection, tenant, problems)

@@ -46,10 +46,12 @@ class ByMessage:
             yield from ((at << _PAGE_BITS) + place for place, number in enumerate(page) if number)
 
 
-def count(connection: Connection, tenant: str, report: Report) -> Counter[tuple[str, str]]:
+def count(
+    connection: Connection, tenant: str, report: Report, heard: Callable[[bytes], None]
+) -> Counter[tuple[str, str]]:
     """Recount the messages of a tenant by (last outcome, reason); what does not add up is reported.
 
-    A report is (rule, row, what was found).
+    A report is (rule, row, what was found). ``heard`` gets every entry of the audit log, which is read once for all.
     """
     waiting = recount.inbox_ids(connection, tenant)
     seen, made = ByMessage(), ByMessage()
@@ -64,7 +66,7 @@ def count(connection: Connection, tenant: str, report: Report) -> Counter[tuple[
         report("inbox-has-message", f"message {lost}", "the message row is missing")
     for lost in sorted(recount.missing_contexts(connection, tenant)):
         report("message-has-context", f"context {lost}", "the envelope row is missing")
-    _compare_with_audit(connection, tenant, seen, report)
+    _compare_with_audit(connection, tenant, seen, report, heard)
     _compare_with_journal(made, recount.messages_of_changes(connection, tenant), report)
     return counts
 
@@ -83,10 +85,13 @@ def _state(row: str, answer: str, history: list[recount.Outcome], waits: bool, r
     return ("pending", "") if last is None or open_ else (last[1], last[2])
 
 
-def _compare_with_audit(connection: Connection, tenant: str, seen: ByMessage, report: Report) -> None:
+def _compare_with_audit(
+    connection: Connection, tenant: str, seen: ByMessage, report: Report, heard: Callable[[bytes], None]
+) -> None:
     """What the audit log says was stored is there, and nothing else is; so are the texts."""
     texts: set[str] = set()
     for body in recount.audit_bodies(connection, tenant):
+        heard(body)
         if RECEIVE in body:
             for row in rows_of(body, "messages"):
                 if isinstance(row, int):

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from itertools import groupby
 from uuid import UUID
 
-from sqlalchemy import Connection, LargeBinary, bindparam, cast, func, select, text
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, func, select, text, union
 
 from gateway.store.deliveries import all_routes as route_names
 from gateway.store.rows import STREAM, Found
 from gateway.store.schema import LANES, changes, contexts, inbox, lanes, messages, outcomes, records, texts
 from gateway.store.schema_audit import NAMES_PAGES, audit_rows, audit_rows_pages
+from gateway.store.schema_vault import shreds, told_of
 
 __all__ = ["LANES", "route_names"]
 
@@ -77,6 +78,43 @@ def page_bodies(connection: Connection, tenant: str, patient: bytes | None = Non
         query = query.where(text(_NAMES_PATIENT[dialect]).bindparams(bindparam("patient", name, LargeBinary)))
     for body in connection.execute(query, execution_options=STREAM).scalars():
         yield bytes(body)
+
+
+def emptied_messages(connection: Connection, tenant: str, lost: str) -> Iterator[int]:
+    """Messages that came with bytes and have none any more, or nothing that opens them.
+
+    ``lost`` is the reason of outcomes that had nothing to open them from the beginning. Repeats never had bytes, and
+    what is released has its key in the inbox.
+    """
+    first = (messages.c.tenant == tenant) & messages.c.repeat_of.is_(None)
+    query = union(
+        select(messages.c.message_id).where(first, messages.c.box.is_(None)),
+        select(messages.c.message_id)
+        .join(outcomes, (outcomes.c.tenant == messages.c.tenant) & (outcomes.c.message_id == messages.c.message_id))
+        .where(first, outcomes.c.wrapped.is_(None), outcomes.c.outcome != "released", outcomes.c.reason != lost),
+    )
+    yield from connection.execute(query, execution_options=STREAM).scalars()
+
+
+def messages_of_shredded(connection: Connection, tenant: str) -> Iterator[int]:
+    """Messages that changed or told of patients who were shredded."""
+    gone = select(shreds.c.patient).where(shreds.c.tenant == tenant)
+    query = union(
+        *(
+            select(table.c.message_id).where(table.c.tenant == tenant, table.c.patient.in_(gone))
+            for table in (changes, told_of)
+        )
+    )
+    yield from connection.execute(query, execution_options=STREAM).scalars()
+
+
+def emptied_versions(connection: Connection, tenant: str) -> Iterator[tuple[bytes, int]]:
+    """(record, version) of changes that have no content any more, or nothing that opens it; barriers never had any."""
+    query = select(changes.c.record_id, changes.c.version).where(
+        changes.c.tenant == tenant, changes.c.kind != "barrier", changes.c.wrapped.is_(None) | changes.c.box.is_(None)
+    )
+    for row in connection.execute(query, execution_options=STREAM):
+        yield bytes(row.record_id), row.version
 
 
 def missing_contexts(connection: Connection, tenant: str) -> set[int]:

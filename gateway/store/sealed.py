@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, Table, bindparam, select, tuple_, update
+from sqlalchemy import Column, Connection, Select, Table, bindparam, select, tuple_, update
 
 from gateway.store.bulk import Bulk
 from gateway.store.rows import Found, counted
@@ -42,12 +42,23 @@ def page(
 ) -> Sequence[Found]:
     """The next rows that hold a wrapped data key, in order of their primary key."""
     table = holder.table
-    order = _columns(holder)
-    wanted = [*order, table.c.key_id, table.c.wrapped, *(table.c[name] for name in holder.names)]
-    query = select(*wanted).where(table.c.tenant == tenant, table.c.wrapped.is_not(None))
+    wanted = [*_columns(holder), table.c.key_id, table.c.wrapped, *(table.c[name] for name in holder.names)]
+    return connection.execute(_next(select(*wanted), holder, tenant, after, most)).fetchall()
+
+
+def whole_page(
+    connection: Connection, holder: Holder, tenant: str, after: Sequence[Any] | None, most: int
+) -> Sequence[Found]:
+    """The same with every column, the sealed one too."""
+    return connection.execute(_next(select(holder.table), holder, tenant, after, most)).fetchall()
+
+
+def _next(query: Select[Any], holder: Holder, tenant: str, after: Sequence[Any] | None, most: int) -> Select[Any]:
+    table, order = holder.table, _columns(holder)
+    query = query.where(table.c.tenant == tenant, table.c.wrapped.is_not(None))
     if after is not None:
         query = query.where(tuple_(*order) > tuple_(*after))
-    return connection.execute(query.order_by(*order).limit(most)).fetchall()
+    return query.order_by(*order).limit(most)
 
 
 def place(holder: Holder, row: Found) -> tuple[Any, ...]:
