@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,7 @@ from gateway.transport import polling
 from gateway.transport.history import brings_history
 from gateway.transport.polling import Poller, Rhythm
 from gateway.transport.schedule import Scheduler, seated
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 class Enough(Exception):
@@ -61,11 +62,15 @@ class Counted:
     name = "counted"
 
     def __init__(self) -> None:
-        self.polls = 0
+        self.at: list[float] = []
         self.fails = False
 
+    @property
+    def polls(self) -> int:
+        return len(self.at)
+
     async def poll(self, intake) -> None:
-        self.polls += 1
+        self.at.append(time.monotonic())
         if self.fails:
             raise SourceUnavailable("away")
 
@@ -106,18 +111,17 @@ def test_notices_without_end_ask_so_often_and_no_more(monkeypatch: pytest.Monkey
     stream = Counted()
 
     async def steps(seat) -> None:
-        async def notices(seconds: float) -> None:
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
+        async def notices(enough) -> None:
+            while not enough():
                 seat.ask_soon()
                 await asyncio.sleep(0.001)
 
-        await notices(1.0)  # a twentieth of four seconds between two
-        assert 2 <= stream.polls <= 6
+        await asyncio.wait_for(notices(lambda: stream.polls == 4), PATIENCE)
+        assert min(later - at for at, later in pairwise(stream.at)) > 0.19  # a twentieth of four seconds
         stream.fails = True
         await until(lambda: seat.lines["counted"].failures == 1)
-        asked = stream.polls
-        await notices(0.5)
+        asked, end = stream.polls, time.monotonic() + 0.5
+        await notices(lambda: time.monotonic() > end)
         assert stream.polls == asked
 
     monkeypatch.setattr(polling.Poller, "_backoff", lambda self, failures, error: 3600.0)
