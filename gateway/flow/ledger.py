@@ -9,7 +9,7 @@ own as well.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import groupby, islice
@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from gateway.flow import ledger_emptied, ledger_messages, ledger_pages, ledger_routes
+from gateway.flow import ledger_emptied, ledger_messages, ledger_pages, ledger_routes, ledger_sent
 from gateway.store import bound, recount
 
 BOUND = "row-as-written"
@@ -62,9 +62,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 def recount_tenant(connection: Connection, tenant: str) -> Ledger:
     """Recount one tenant from scratch, in one snapshot."""
     problems: list[Problem] = []
-    drops = ledger_emptied.Drops()
-    counts = ledger_messages.count(connection, tenant, _into(problems), drops.take)
-    ledger_emptied.count(connection, tenant, drops, _into(problems))
+    counts = _messages(connection, tenant, problems)
     _journal(connection, tenant, problems)
     _records(connection, tenant, problems)
     _kept(connection, tenant, problems)
@@ -107,6 +105,20 @@ def _bound(tables: Iterator[tuple[str, Iterator[bound.Wrong]]], problems: list[P
         problems.extend(Problem(BOUND, *found) for found in islice(wrong, MOST_NAMED))
         if more := sum(1 for _ in wrong):
             problems.append(Problem(BOUND, f"{name} and {more} rows more", "they are not as the gateway wrote them"))
+
+
+def _messages(connection: Connection, tenant: str, problems: list[Problem]) -> Counter[tuple[str, str]]:
+    """The messages, and what else the audit log is held against: it is read once."""
+    report, drops, sent = _into(problems), ledger_emptied.Drops(), ledger_sent.Sent()
+
+    def heard(body: bytes) -> None:
+        drops.take(body)
+        sent.take(body)
+
+    counts = ledger_messages.count(connection, tenant, report, heard)
+    ledger_emptied.count(connection, tenant, drops, report)
+    ledger_sent.count(connection, tenant, sent, report)
+    return counts
 
 
 def _pages(connection: Connection, tenant: str, problems: list[Problem], patient: bytes | None = None) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, LargeBinary, bindparam, cast, func, select, t
 
 from gateway.store.deliveries import all_routes as route_names
 from gateway.store.rows import STREAM, Found
-from gateway.store.schema import LANES, changes, contexts, inbox, lanes, messages, outcomes, records, texts
+from gateway.store.schema import LANES, changes, contexts, deliveries, inbox, lanes, messages, outcomes, records, texts
 from gateway.store.schema_audit import NAMES_PAGES, audit_rows, audit_rows_pages
 from gateway.store.schema_vault import shreds, told_of
 
@@ -78,6 +79,16 @@ def page_bodies(connection: Connection, tenant: str, patient: bytes | None = Non
         query = query.where(text(_NAMES_PATIENT[dialect]).bindparams(bindparam("patient", name, LargeBinary)))
     for body in connection.execute(query, execution_options=STREAM).scalars():
         yield bytes(body)
+
+
+def verdicts(connection: Connection, tenant: str, but: Sequence[str]) -> Counter[tuple[str, str]]:
+    """How many delivery rows each route has by outcome, (route, outcome); none of those with a reason in ``but``."""
+    query = (
+        select(deliveries.c.route, deliveries.c.outcome, func.count())
+        .where(deliveries.c.tenant == tenant, deliveries.c.outcome != "released", deliveries.c.reason.not_in(but))
+        .group_by(deliveries.c.route, deliveries.c.outcome)
+    )
+    return Counter({(route, outcome): number for route, outcome, number in connection.execute(query)})
 
 
 def emptied_messages(connection: Connection, tenant: str, lost: str) -> Iterator[int]:
