@@ -24,6 +24,7 @@ from gateway.cli.printing import (
     table,
     tenant_of,
 )
+from gateway.cli.problems import broken, print_problems
 from gateway.errors import InvalidConfiguration
 from gateway.flow.clock import iso, micros
 from gateway.flow.disclosed import Breach, Disclosure, accounting
@@ -78,7 +79,8 @@ def disclosures(
 
 def _print(patient: str, found: list[Disclosure], missing: list[Problem], next_: int | None, form: str) -> None:
     if form == "json":
-        as_json({"patient": patient, "disclosures": found, "problems": missing, "next": next_})
+        told = {"problems": missing, "fixes": broken(missing)}
+        as_json({"patient": patient, "disclosures": found, "next": next_} | told)
         return
     rows = [
         (one.at, one.recipient, one.purpose, one.route, one.type, one.record, ", ".join(one.fields), one.receipt)
@@ -91,8 +93,7 @@ def _print(patient: str, found: list[Disclosure], missing: list[Problem], next_:
         table(f"Disclosures of {patient}", ("at", "recipient", "purpose", "type", "fields"), shown)
         if next_ is not None:
             typer.echo(f"More: --after {next_}")
-    for problem in missing:
-        typer.echo(f"PROBLEM {problem.rule}: {problem.row}: {problem.found}", err=form == "csv")
+    print_problems(missing, err=form == "csv")
 
 
 def breach(
@@ -157,7 +158,8 @@ def _check_known(gateway: Gateway, tenant: str, client: str, route: str) -> None
 
 def _print_pack(found: Breach, missing: list[Problem], *, csv_: bool, json_: bool) -> None:
     if json_:
-        as_json({"breach": found, "reconciled": found.reconciled and not missing, "problems": missing})
+        reconciled = found.reconciled and not missing
+        as_json({"breach": found, "reconciled": reconciled, "problems": missing, "fixes": broken(missing)})
         return
     rows: list[tuple[Any, ...]] = [
         (one.patient, one.disclosures, ", ".join(one.fields), ", ".join(one.recipients)) for one in found.patients
@@ -165,6 +167,7 @@ def _print_pack(found: Breach, missing: list[Problem], *, csv_: bool, json_: boo
     columns = ("patient", "disclosures", "fields", "recipients")
     if csv_:
         as_csv(columns, rows)
+        print_problems(missing, err=True)
         return
     first = found.since if found.since > BEGINNING else "the beginning"
     last = found.until if found.until < END else "now"
@@ -174,5 +177,4 @@ def _print_pack(found: Breach, missing: list[Problem], *, csv_: bool, json_: boo
         f"{found.deliveries} deliveries (the ledger has {found.ledger_deliveries}), {found.pages} patients on pages,"
         f" {found.without_patient} deliveries about no patient"
     )
-    for problem in missing:
-        typer.echo(f"PROBLEM {problem.rule}: {problem.row}: {problem.found}")
+    print_problems(missing)

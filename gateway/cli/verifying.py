@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from gateway.audit import AuditReport, export_bundle, standalone, verify_audit
+from gateway.audit.findings import fixes
 from gateway.bootstrap import Gateway
 from gateway.cli.printing import (
     DEFAULT_CONFIG,
@@ -24,17 +25,14 @@ from gateway.cli.printing import (
     table,
     tenant_of,
 )
+from gateway.cli.problems import broken, print_fixes, print_problems
 from gateway.errors import IntegrityViolated, PageUnreadable
 from gateway.flow.contents import MEND
-from gateway.flow.ledger import BOUND, Ledger, recount_tenant, totals
+from gateway.flow.ledger import Ledger, recount_tenant, totals
 from gateway.flow.lost_keys import LostKey, lost_keys
 from gateway.flow.sealed_check import check_sealed
 
 app = typer.Typer(no_args_is_help=True, help="Recount everything, and prove the audit log.")
-REWRITE = (
-    "These rows were written behind the gateway's back: restore the server's latest backup in which they are whole."
-    " Only after a restored copy that is older than MACs are: gateway keys bind."
-)
 
 
 def ledgers(gateway: Gateway) -> list[Ledger]:
@@ -81,7 +79,7 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, json_: JsonOption = False) -> 
     summary = totals(found)
     if json_:
         told = {"tenants": found, "recounted": bool(found), "damaged_pages": pages, "lost_keys": lost}
-        as_json(summary | told)
+        as_json(summary | told | {"fixes": broken([problem for one in found for problem in one.problems])})
     else:
         for one in found:
             _print(one)
@@ -118,10 +116,7 @@ def _print(one: Ledger) -> None:
             for route in one.routes
         ],
     )  # fmt: skip
-    for problem in one.problems:
-        typer.echo(f"PROBLEM {problem.rule}: {problem.row}: {problem.found}")
-    if any(problem.rule == BOUND for problem in one.problems):
-        typer.echo(f"Fix: {REWRITE}")
+    print_problems(one.problems)
     typer.echo("Everything is accounted for." if not one.problems else f"{one.unaccounted} rows do not add up.")
 
 
@@ -173,8 +168,9 @@ def audit(
                     keys = [seal.signer.public_key]
                     gateway.store.read_sync(partial(export_bundle, tenant=tenant, public_keys=keys, out=out))
     valid = all(one.valid for one in found)
+    told = fixes(finding.reason for one in found for finding in one.findings)
     if json_:
-        as_json({"audit_valid": valid, "tenants": found})
+        as_json({"audit_valid": valid, "tenants": found, "fixes": told})
     else:
         for one in found:
             typer.echo(
@@ -183,6 +179,7 @@ def audit(
             )
             for finding in one.findings:
                 typer.echo(f"PROBLEM {finding.reason}: {finding.what}: {finding.where}")
+        print_fixes(told)
         typer.echo("The audit log is whole." if valid else "The audit log was tampered with or is damaged.")
     if not valid:
         raise typer.Exit(1)

@@ -66,6 +66,8 @@ def test_a_deleted_row_is_missed(table: str, database: Engine, gateway: Run) -> 
     assert answer.json["unaccounted"] == len(problems) > 0
     assert NAMED[table] in {problem["rule"] for problem in problems}
     assert all(problem["row"] and problem["found"] for problem in problems)
+    assert {problem["rule"] for problem in problems} == set(answer.json["fixes"])
+    assert f"Fix {NAMED[table]}: {answer.json['fixes'][NAMED[table]]}" in gateway("verify", "ledger").out.splitlines()
 
 
 @pytest.mark.parametrize("forgery", FORGED)
@@ -75,7 +77,10 @@ def test_a_forged_audit_log_is_found(forgery: str, database: Engine, gateway: Ru
     answer = gateway("verify", "audit", "--json")
     assert answer.code == 1
     assert answer.json["audit_valid"] is False
-    assert all(finding["reason"] for one in answer.json["tenants"] for finding in one["findings"])
+    reasons = {finding["reason"] for one in answer.json["tenants"] for finding in one["findings"]}
+    assert reasons == set(answer.json["fixes"]) != set()
+    told = gateway("verify", "audit").out.splitlines()
+    assert {f"Fix {reason}: {fix}" for reason, fix in answer.json["fixes"].items()} <= set(told)
 
 
 def test_an_untouched_copy_is_whole(copied: Path, gateway: Run) -> None:
