@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway_hl7.simulator import clinic_day
+from tests.crowd import ended
 from tests.faults.deployment import SCALE, Deployment, Load
 from tests.faults.resources import cpu_seconds, descriptors
 from tests.waiting import PATIENCE, wait_until
@@ -46,17 +47,6 @@ def share(pid: int) -> float:
     return least
 
 
-def is_shut(peer: socket.socket) -> bool:
-    """Whether the gateway has closed this connection."""
-    peer.setblocking(False)
-    try:
-        return peer.recv(1) == b""
-    except BlockingIOError:
-        return False
-    except ConnectionError:
-        return True
-
-
 def judge(deployment: Deployment, pid: int, acked: set[str], sent: int) -> None:
     """Everything is stored, delivered once, and the process is still the same."""
     ledger = deployment.drain(120)
@@ -78,7 +68,7 @@ def test_without_descriptors_the_gateway_sheds_and_recovers(tmp_path: Path) -> N
         assert pid is not None
         limit(pid, LEFT)
         flood = [socket.create_connection(("127.0.0.1", deployment.port), timeout=PATIENCE) for _ in range(FLOOD)]
-        wait_until(lambda: sum(map(is_shut, flood)) >= FLOOD - LEFT, "the flood is not shed")
+        wait_until(lambda: sum(map(ended, flood)) >= FLOOD - LEFT, "the flood is not shed")
         used = share(pid)
         judge(deployment, pid, first.acked, 10)  # while the flood stands
         for peer in flood:

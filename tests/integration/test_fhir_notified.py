@@ -21,30 +21,16 @@ from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway.transport import polling
 from gateway_fhir.simulator import CLIENT_ID, CLIENT_SECRET, FhirSimulator
 from tests.logged import log_by_itself
+from tests.unit.adapters.fhir.server import SETTINGS
 from tests.waiting import until
 
-SETTINGS = """
-[keys.config]
-path = "root.key"
-[[tenants]]
-name = "north"
-[http]
-port = {port}
-[[sources]]
-name = "ehr"
-tenant = "north"
-adapter = "fhir"
-zone = "America/Chicago"
-[sources.config]
-base_url = "{url}"
-auth = "client-secret"
-client_id = "{client}"
-client_secret = "env:EHR_SECRET"
-hook_secret = "env:EHR_NOTICES"
-types = ["Patient", "Appointment"]
+NOTIFIED = (
+    SETTINGS
+    + """
 stay_current = "search"
 poll_seconds = 3600
 """
+)
 
 
 async def story(config: Path, ehr: FhirSimulator, url: str) -> list[list[str]]:
@@ -88,7 +74,7 @@ def test_what_a_server_tells_is_here_before_the_next_poll(tmp_path: Path, monkey
         ehr = FhirSimulator(synthetic_clinic(seed=5, patients=6, visits=12))
         await ehr.start()
         try:
-            config.write_text(SETTINGS.format(port=port, url=ehr.fhir_base, client=CLIENT_ID))
+            config.write_text(NOTIFIED.format(port=port, url=ehr.fhir_base, client=CLIENT_ID))
             await asyncio.to_thread(told, config, "init")
             return await story(config, ehr, f"http://127.0.0.1:{port}/hooks/ehr")
         finally:

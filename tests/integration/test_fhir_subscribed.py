@@ -21,7 +21,7 @@ from gateway.testing.synthetic_clinic import synthetic_clinic
 from gateway.transport import polling
 from gateway_fhir.simulator import CLIENT_ID, CLIENT_SECRET, FhirSimulator
 from gateway_fhir.simulator_subscribe import TOPIC
-from tests.integration.test_fhir_notified import SETTINGS, told
+from tests.integration.test_fhir_notified import NOTIFIED, told
 from tests.waiting import PATIENCE, until
 
 SECRET = "between-the-server-and-us"
@@ -92,7 +92,7 @@ def test_a_subscription_made_by_command_serves_and_its_end_is_seen(
         ehr = FhirSimulator(synthetic_clinic(seed=5, patients=6, visits=12))
         await ehr.start()
         try:
-            text = SETTINGS.format(port=port, url=ehr.fhir_base, client=CLIENT_ID)
+            text = NOTIFIED.format(port=port, url=ehr.fhir_base, client=CLIENT_ID)
             config.write_text(f"{text}watch_seconds = 0.3\n")
             await asyncio.to_thread(told, config, "init")
             await story(config, ehr)

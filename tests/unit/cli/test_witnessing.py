@@ -11,19 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.audit import Signer
 from gateway.audit.witness_service import WitnessService
 from gateway.cli import witnessing
+from tests.crowd import ended
 from tests.waiting import PATIENCE, until
 
 HALF = b"GET /newest HTTP/1.1\r\nX-Half: "
-
-
-def ended(peer):
-    """Whether the witness hung up."""
-    try:
-        return peer.recv(1) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def visit(tmp_path, many, judge):

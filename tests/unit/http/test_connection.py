@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import asynccontextmanager
 
 import pytest
 
 from gateway.http import connection
 from gateway.http.server import Server, _bound
+from tests.crowd import ended, leave, peers
 from tests.waiting import PATIENCE, until
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nX-Half: "
@@ -18,15 +18,10 @@ LARGE = 16 * 2**20
 """More than the system keeps for a peer that does not read."""
 
 
-MADE = []
-"""Peers of the running test."""
-
-
 @pytest.fixture(autouse=True)
 def _none_left():
     yield
-    while MADE:
-        MADE.pop().close()
+    leave()
 
 
 async def answer(scope, receive, send):
@@ -57,26 +52,6 @@ async def port(most=100):
     finally:
         server.should_exit = True
         await serving
-
-
-def ended(peer):
-    """Whether the other side hung up."""
-    try:
-        return peer.recv(1) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-
-
-def peers(number, many, said):
-    """So many peers that say this and nothing more."""
-    made = [socket.create_connection(("127.0.0.1", number)) for _ in range(many)]
-    MADE.extend(made)
-    for peer in made:
-        peer.sendall(said)
-        peer.setblocking(False)
-    return made
 
 
 async def honest(number):

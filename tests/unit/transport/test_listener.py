@@ -11,19 +11,17 @@ import pytest
 
 from gateway.transport import listener
 from gateway.transport.listener import Listener, bind
+from tests.crowd import ended, leave, peers
 from tests.waiting import until
 
 OPEN = set()
 """Our ends of the connections."""
-MADE = []
-"""Peers of the running test."""
 
 
 @pytest.fixture(autouse=True)
 def _none_left():
     yield
-    while MADE:
-        MADE.pop().close()
+    leave()
 
 
 class Echo(asyncio.Protocol):
@@ -38,25 +36,6 @@ class Echo(asyncio.Protocol):
 
     def data_received(self, data):
         self.transport.write(data)
-
-
-def ended(peer):
-    """Whether the other side hung up."""
-    try:
-        return peer.recv(1) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-
-
-def peers(number, many):
-    """So many silent peers."""
-    made = [socket.create_connection(("127.0.0.1", number)) for _ in range(many)]
-    MADE.extend(made)
-    for peer in made:
-        peer.setblocking(False)
-    return made
 
 
 async def closed(listening):

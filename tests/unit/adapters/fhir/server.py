@@ -33,6 +33,27 @@ from tests.waiting import PATIENCE
 ROOT = Path(__file__).parents[4]
 EXAMPLES = Path(os.environ.get("GATEWAY_CORPORA", ROOT.parent / "shared" / "corpora")) / "fhir"
 CLINIC = synthetic_clinic(seed=5, patients=40, visits=80)
+SETTINGS = """
+[keys.config]
+path = "root.key"
+[[tenants]]
+name = "north"
+[http]
+port = {port}
+[[sources]]
+name = "ehr"
+tenant = "north"
+adapter = "fhir"
+zone = "America/Chicago"
+[sources.config]
+base_url = "{url}"
+auth = "client-secret"
+client_id = "{client}"
+client_secret = "env:EHR_SECRET"
+hook_secret = "env:EHR_NOTICES"
+types = ["Patient", "Appointment"]
+"""
+"""A gateway with such a server as its source, by port, url and client."""
 ADAPTER = FhirAdapter()
 START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 

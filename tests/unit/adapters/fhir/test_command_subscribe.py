@@ -17,31 +17,11 @@ from gateway_fhir import command_subscribe
 from gateway_fhir.command import app
 from gateway_fhir.simulator import CLIENT_ID, CLIENT_SECRET, FhirSimulator
 from gateway_fhir.simulator_subscribe import TOPIC
-from tests.unit.adapters.fhir.server import CLINIC
+from tests.unit.adapters.fhir.server import CLINIC, SETTINGS
 from tests.waiting import PATIENCE
 
 SECRET = "a-secret-of-the-hook"
 RUN = CliRunner()
-SETTINGS = """
-[keys.config]
-path = "root.key"
-[[tenants]]
-name = "north"
-[http]
-port = {port}
-[[sources]]
-name = "ehr"
-tenant = "north"
-adapter = "fhir"
-zone = "America/Chicago"
-[sources.config]
-base_url = "{url}"
-auth = "client-secret"
-client_id = "{client}"
-client_secret = "env:EHR_SECRET"
-hook_secret = "env:EHR_NOTICES"
-types = ["Patient", "Appointment"]
-"""
 Run = Callable[..., Awaitable[Any]]
 
 

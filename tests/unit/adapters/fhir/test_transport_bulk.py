@@ -80,6 +80,23 @@ def test_a_step_waits_until_there_is_room() -> None:
     with_server(body)
 
 
+async def cut_off(server: Server) -> None:
+    """Begin an export whose second batch the store cannot take; afterwards it can again."""
+    original, calls = server.intake.accept, 0
+
+    async def second_fails(items, **more):
+        nonlocal calls
+        calls += bool(items)
+        if items and calls == 2:
+            raise StoreUnavailable("The store cannot commit")
+        return await original(items, **more)
+
+    server.intake.accept = second_fails
+    with pytest.raises(StoreUnavailable):
+        await server.exports(*TYPES).poll(server.intake)
+    server.intake.accept = original
+
+
 class _Expired(dict):
     """Files that the manifest still names, and nobody has any more."""
 
@@ -91,18 +108,7 @@ def test_files_that_are_gone_are_not_asked_for_for_good() -> None:
     """An export whose files were let go while its manifest is still there is forgotten; the next one brings all."""
 
     async def body(server: Server) -> None:
-        original, calls = server.intake.accept, 0
-
-        async def second_fails(items, **more):
-            nonlocal calls
-            calls += bool(items)
-            if items and calls == 2:
-                raise StoreUnavailable("The store cannot commit")
-            return await original(items, **more)
-
-        server.intake.accept = second_fails
-        with pytest.raises(StoreUnavailable):
-            await server.exports(*TYPES).poll(server.intake)
+        await cut_off(server)
         job = server.simulator.exports._jobs["1"]
         job["files"] = _Expired(job["files"])
         with pytest.raises(SourceUnavailable, match="404"):
@@ -212,19 +218,7 @@ def test_an_export_that_changes_while_it_is_read_begins_anew() -> None:
     """Files of another transactionTime are not joined to those stored before a crash."""
 
     async def body(server: Server) -> None:
-        original, calls = server.intake.accept, 0
-
-        async def second_fails(items, **more):
-            nonlocal calls
-            calls += bool(items)
-            if items and calls == 2:
-                raise StoreUnavailable("The store cannot commit")
-            return await original(items, **more)
-
-        server.intake.accept = second_fails
-        with pytest.raises(StoreUnavailable):
-            await server.exports(*TYPES).poll(server.intake)
-        server.intake.accept = original
+        await cut_off(server)
         server.tick()
         server.simulator.fail("export-changes")
         with pytest.raises(SourceUnavailable, match="changed"):
