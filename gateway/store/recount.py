@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from uuid import UUID
 
-from sqlalchemy import Connection, LargeBinary, bindparam, cast, func, select, text, union
+from sqlalchemy import Connection, LargeBinary, bindparam, case, cast, func, select, text, union
 
 from gateway.store.deliveries import all_routes as route_names
 from gateway.store.rows import STREAM, Found
@@ -81,14 +80,15 @@ def page_bodies(connection: Connection, tenant: str, patient: bytes | None = Non
         yield bytes(body)
 
 
-def verdicts(connection: Connection, tenant: str, but: Sequence[str]) -> Counter[tuple[str, str]]:
-    """How many delivery rows each route has by outcome, (route, outcome); none of those with a reason in ``but``."""
+def verdicts(connection: Connection, tenant: str, reasons: Sequence[str]) -> dict[tuple[str, str], tuple[int, int]]:
+    """How many delivery rows each route has by outcome, and how many of them have one of these reasons."""
+    having = func.sum(case((deliveries.c.reason.in_(reasons), 1), else_=0))
     query = (
-        select(deliveries.c.route, deliveries.c.outcome, func.count())
-        .where(deliveries.c.tenant == tenant, deliveries.c.outcome != "released", deliveries.c.reason.not_in(but))
+        select(deliveries.c.route, deliveries.c.outcome, func.count(), having)
+        .where(deliveries.c.tenant == tenant, deliveries.c.outcome != "released")
         .group_by(deliveries.c.route, deliveries.c.outcome)
     )
-    return Counter({(route, outcome): number for route, outcome, number in connection.execute(query)})
+    return {(route, outcome): (number, of) for route, outcome, number, of in connection.execute(query)}
 
 
 def emptied_messages(connection: Connection, tenant: str, lost: str) -> Iterator[int]:

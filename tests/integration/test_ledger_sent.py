@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import Connection, delete, update
 
 from gateway.audit.entry import entry
+from gateway.flow.ending import Ending, end_route
 from gateway.flow.ledger_sent import Sent
 from gateway.model.exchange import Delivered, Rejected
 from gateway.store.schema import deliveries, route_cursors
@@ -44,6 +47,18 @@ def test_one_verdict_less_is_named(parts: Parts, outcome: str, number: int) -> N
     )
     parts.store.write_sync(lambda c: c.execute(delete(deliveries).where(deliveries.c.outcome == outcome)))
     assert f"the audit log counts {number} {outcome}, the rows hold 0" in [one.found for one in parts.ledger().problems]
+
+
+def test_the_end_of_a_route_is_no_dispatch(parts: Parts) -> None:
+    """What a route still had to deliver when it ended was suppressed and not sent; what it delivered is counted."""
+    parts.take(*(message(patient(f"p{n}", "A")) for n in range(3)))
+    deliver_all(parts.delivering(Written()))
+    parts.take(*(message(patient(f"p{n}", "B")) for n in range(4)))
+    ending = Ending(TENANT, "desk", "front desk", "operations", {})
+    assert asyncio.run(end_route(ending, parts.store, parts.vault)) == 4
+    assert parts.ledger().problems == []
+    parts.store.write_sync(lambda c: c.execute(delete(deliveries).where(deliveries.c.outcome == "delivered")))
+    assert "the audit log counts 3 delivered, the rows hold 0" in [one.found for one in parts.ledger().problems]
 
 
 def test_what_is_no_dispatch_counts_nothing() -> None:
