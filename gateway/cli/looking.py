@@ -49,12 +49,18 @@ def register(app: typer.Typer) -> None:
 
 
 def messages(
-    config: ConfigOption = DEFAULT_CONFIG, tenant: TenantOption = "", limit: LimitOption = 50, json_: JsonOption = False
+    config: ConfigOption = DEFAULT_CONFIG,
+    tenant: TenantOption = "",
+    limit: LimitOption = 50,
+    before: Annotated[
+        int | None, typer.Option(min=1, max=2**63 - 1, help="Go on below this message: the last id shown.")
+    ] = None,
+    json_: JsonOption = False,
 ) -> None:
     """The newest messages and what became of them; their content stays sealed."""
     with opened(config) as gateway:
         name = tenant_of(gateway, tenant)
-        found = newest_messages(gateway.store, name, limit)
+        found = newest_messages(gateway.store, name, limit, before)
         residue = gateway.store.read_sync(lambda connection: stored_messages.residue_of(connection, name))
     unmapped = [{"source": r.source, "kind": r.kind, "path": r.path, "count": r.count} for r in residue]
     if json_:

@@ -2,8 +2,9 @@
 
 Theory of operation. A claim names the changes of one dispatch and is committed, with its access entry, before anything
 is opened; it ends in the same commit that writes the deliveries. A claim found open after a crash is sent again as the
-same dispatch: same id, same deliveries, same keys. A change that must be tried again waits, and the later changes of
-its patient wait behind it; everybody else goes on.
+same dispatch: same id, same deliveries, same keys. Where the store is away only for a while, the answers are kept until
+it takes them, and nothing is sent again. A change that must be tried again waits, and the later changes of its patient
+wait behind it; everybody else goes on.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from gateway.flow.answers import keep_answers
 from gateway.flow.call import Caller
 from gateway.flow.clock import micros
 from gateway.flow.dispatch import Opener, Route, Sending
-from gateway.flow.finish import Finisher
+from gateway.flow.finish import Finisher, write_end
 from gateway.flow.inside import InsidePage, disclose_inside, inside_pages
 from gateway.flow.last_look import LastLook
 from gateway.flow.parking import DOUBT, MERGE, Parking
@@ -297,7 +298,7 @@ class Deliverer:
             self._audit.append(connection, entry)
             disclose_inside(connection, self._audit, inside)
 
-        await self._store.write(unit)
+        await write_end(self._store, self.route, claim_id, unit)
         self._parking.put(again)
 
 

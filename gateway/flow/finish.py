@@ -1,12 +1,18 @@
-"""Finish: what the answers to a dispatch mean: what ends a change on a route, what is tried again."""
+"""Finish: what the answers to a dispatch mean, what ends a change on a route, what is tried again, and writing it."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
+from sqlalchemy import Connection
+
 from gateway.audit import AuditLog
 from gateway.audit.entry import Entry
+from gateway.errors import StoreUnavailable
 from gateway.flow.dispatch import Opener, Route, Sending
 from gateway.flow.parking import BEHIND, DOUBT, Parking
 from gateway.flow.places import record_text
@@ -14,6 +20,15 @@ from gateway.flow.retry import pause
 from gateway.flow.route import order_key
 from gateway.flow.words import stored_word
 from gateway.model.exchange import HELD, Ambiguous, Delivered, Outcome, Rejected, Retry
+from gateway.store import deliveries
+from gateway.store.opening import Store
+from gateway.store.writer import Unit
+
+PAUSE_SECONDS = 1.0
+KEPT_SECONDS = 60.0
+"""How long the answers to a dispatch are kept while the store cannot take them; then it is sent again."""
+
+log = structlog.get_logger(__name__)
 
 
 class Finisher:
@@ -87,3 +102,29 @@ class Finisher:
             self._route.tenant, action="deliver", actor=f"route:{self._route.name}", purpose=self._route.purpose,
             patients=sorted(map(record_text, patients)), counts=counts, outcome="sent",
         )  # fmt: skip
+
+
+async def write_end(store: Store, route: Route, claim_id: int, unit: Unit[None]) -> None:
+    """Write what a dispatch came to, once the store can: what is known need not be sent, or asked about, again.
+
+    A write that failed may have been kept: then the claim is gone, and nothing is left to be written.
+
+    Raises:
+        StoreUnavailable: the store was away for too long.
+    """
+    until = time.monotonic() + KEPT_SECONDS
+
+    def still(connection: Connection) -> None:
+        if deliveries.is_claimed(connection, route.tenant, route.name, claim_id):
+            unit(connection)
+
+    attempt = unit
+    while True:
+        try:
+            return await store.write(attempt)
+        except StoreUnavailable as error:
+            if time.monotonic() > until:
+                raise
+            log.warning("answers-wait", route=route.name, error=error.code)
+        await asyncio.sleep(PAUSE_SECONDS)
+        attempt = still

@@ -14,9 +14,9 @@ from gateway.store import messages, passkeys, people, route_states
 from gateway.store.opening import Store
 
 
-def newest_messages(store: Store, tenant: str, limit: int) -> list[dict[str, Any]]:
-    """The newest messages and what became of them; their content stays sealed."""
-    rows = store.read_sync(lambda connection: messages.latest(connection, tenant, limit=limit))
+def newest_messages(store: Store, tenant: str, limit: int, before: int | None = None) -> list[dict[str, Any]]:
+    """The newest messages, or those below an id, and what became of them; their content stays sealed."""
+    rows = store.read_sync(lambda connection: messages.latest(connection, tenant, limit=limit, before=before))
     return [
         {
             "id": row.message_id, "source": row.source, "kind": row.kind, "control_id": row.control_id,

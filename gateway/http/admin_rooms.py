@@ -79,8 +79,12 @@ def rooms(house: House) -> APIRouter:
     router = APIRouter()
 
     @router.get("/messages")
-    async def messages(tenant: TenantAsked, limit: Annotated[int, Query(ge=1, le=PAGE)] = 50) -> list[dict[str, Any]]:
-        return await asyncio.to_thread(listing.newest_messages, house.store, tenant, limit)
+    async def messages(
+        tenant: TenantAsked,
+        limit: Annotated[int, Query(ge=1, le=PAGE)] = 50,
+        before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+    ) -> list[dict[str, Any]]:
+        return await asyncio.to_thread(listing.newest_messages, house.store, tenant, limit, before)
 
     @router.get("/quarantine")
     async def held(

@@ -128,6 +128,12 @@ def open_claims(connection: Connection, tenant: str, route: str) -> Sequence[Fou
     return connection.execute(query).fetchall()
 
 
+def is_claimed(connection: Connection, tenant: str, route: str, claim_id: int) -> bool:
+    """Whether this claim is still open."""
+    query = select(claims.c.at).where(claims.c.tenant == tenant, claims.c.route == route, claims.c.claim_id == claim_id)
+    return connection.execute(query).first() is not None
+
+
 def close_claim(connection: Connection, tenant: str, route: str, claim_id: int, done: Sequence[Values]) -> None:
     """End a claim with the deliveries it came to."""
     connection.execute(

@@ -12,9 +12,6 @@ from tests.faults.power import Recorded, record
 from tests.faults.table import as_json, printed
 from tests.faults.test_power_cut import MESSAGES
 
-_outcomes: dict[str, str] = {}
-_seconds: Counter[str] = Counter()
-
 
 @pytest.fixture(scope="session")
 def _load(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
@@ -34,20 +31,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--fault-json", type=Path, default=None, help="write the table of faults to this file as JSON")
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Remember the worst of setup, call and teardown, and what all of them took."""
-    _seconds[report.nodeid] += report.duration
-    if report.failed or report.skipped or report.when == "call":
-        before = _outcomes.get(report.nodeid)
-        _outcomes[report.nodeid] = "failed" if "failed" in (before, report.outcome) else report.outcome
+class Recorder:
+    """What became of each test, wherever it stands; pytest tells a conftest of its own folder's tests alone."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, str] = {}
+        self.seconds: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember the worst of setup, call and teardown, and what all of them took."""
+        self.seconds[report.nodeid] += report.duration
+        if report.failed or report.skipped or report.when == "call":
+            before = self.outcomes.get(report.nodeid)
+            self.outcomes[report.nodeid] = "failed" if "failed" in (before, report.outcome) else report.outcome
+
+
+_recorder = Recorder()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen from the beginning."""
+    config.pluginmanager.register(_recorder)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table, where it was asked for."""
     if config.getoption("fault_table", default=False):
         terminalreporter.section("faults")
-        for line in printed(_outcomes, _seconds):
+        for line in printed(_recorder.outcomes, _recorder.seconds):
             terminalreporter.write_line(line)
     target = config.getoption("fault_json", default=None)
     if target is not None:
-        target.write_text(as_json(_outcomes, _seconds), encoding="utf-8")
+        target.write_text(as_json(_recorder.outcomes, _recorder.seconds), encoding="utf-8")

@@ -232,8 +232,12 @@ class Deployment:
 
     def stored(self) -> set[str]:
         """Control ids of all stored messages."""
-        rows = self.json("messages", "--limit", "100000")["messages"]
-        return {row["control_id"] for row in rows}
+        found: set[str] = set()
+        below: tuple[str, ...] = ()
+        while rows := self.json("messages", "--limit", "100000", *below)["messages"]:
+            found.update(row["control_id"] for row in rows)
+            below = ("--before", str(rows[-1]["id"]))
+        return found
 
     def received(self) -> Effects:
         """What the receiver's own ledger says."""

@@ -18,8 +18,9 @@ from tests.faults.recording import events, strace, told_too_early
 from tests.waiting import wait_until
 
 LOG = "gateway.db-wal"
-NOW_AND_THEN = "inject=pwrite64,ftruncate:error=ENOSPC:when=150+110"
-"""Counted per thread, of the store's and of those that make keys; where in a commit it falls is another each time."""
+NOW_AND_THEN = f"inject=pwrite64,ftruncate:error=ENOSPC:when=150+{443 if SCALE >= 1 else 110}"
+"""Counted per thread, of the store's and of those that make keys; where in a commit it falls is another each time. What
+a dispatch came to is one commit, of two calls a page: from a disk that refuses more often than that it never passes."""
 READ_ONLY = "inject=pwrite64,ftruncate,fdatasync,fsync:error=EROFS:when=120+"
 """What the kernel answers once it has mounted a file system anew because of errors."""
 FEW = 24

@@ -114,3 +114,23 @@ def test_what_is_damaged_is_named_and_the_rest_shown(tmp_path: Path, monkeypatch
             looking.whole_content(gateway, "north", rows[0])
     whole = CliRunner().invoke(app, ["records", "Appointment", "--show", "--json"], catch_exceptions=False)
     assert (whole.exit_code, whole.stderr) == (0, "")
+
+
+def test_messages_go_on_below_what_was_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page after page tells each message once, newest first, until there are no more."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gateway.toml").write_text(SETTINGS)
+    (tmp_path / "day.hl7").write_bytes(b"\r".join(clinic_day(3, patients=8, visits=20)))
+    for words in (["init"], ["import", "day.hl7"]):
+        assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
+
+    def page(*words: str) -> list[int]:
+        told = CliRunner().invoke(app, ["messages", "--json", *words], catch_exceptions=False)
+        return [one["id"] for one in json.loads(told.stdout)["messages"]]
+
+    every, found, below = page("--limit", "1000"), list[int](), list[str]()
+    while some := page("--limit", "7", *below):
+        found += some
+        below = ["--before", str(some[-1])]
+    assert found == every == sorted(every, reverse=True)
+    assert len(every) > 7
